@@ -1,0 +1,138 @@
+//! Steps 0 and 1: leave behind what leaked in, and take over what a launcher has handed over.
+
+use std::env;
+use std::io;
+use std::path::PathBuf;
+
+use super::error::StartError;
+use crate::handover::{self, Event, Message};
+use crate::identity::paths::Paths;
+use crate::instance_lock::InstanceLock;
+use crate::platform::{self, Channel};
+use crate::{Daemon, Instance, IpcListener};
+
+/// What a launcher has handed over.
+#[derive(Debug)]
+pub(crate) struct HandedOver {
+    pub(crate) channel: Channel,
+    pub(crate) message: Message,
+    pub(crate) lock: InstanceLock,
+    /// The endpoint, unless the daemon binds it.
+    pub(crate) listener: Option<IpcListener>,
+}
+
+/// The nonce of the launcher that has started this process, if one has: the environment announces it,
+/// and standard input is the launcher's channel. Nothing is changed by asking.
+pub(crate) fn announced(daemon: Daemon) -> Option<String> {
+    let announcement = env::var(handover::LAUNCH).ok()?;
+    let nonce = handover::announced_nonce(daemon, &announcement)?;
+    Channel::is_stdin(&handover::first_line(nonce)).then(|| nonce.to_owned())
+}
+
+/// Whether whoever started this process says that it is the daemon.
+pub(crate) fn is_told_to_be_the_daemon() -> bool {
+    env::var_os(handover::ROLE).is_some_and(|role| role == "daemon")
+}
+
+/// Step 0: leaves behind what this process inherited from whoever happened to start it.
+///
+/// Only where nothing of the daemon's own has run yet, since all that is open above standard error is
+/// closed.
+pub(crate) fn shed_inheritance() {
+    platform::drop_inherited();
+    shed_signals_and_terminal();
+}
+
+/// The part of step 0 that a process can go through at any time.
+pub(crate) fn shed_signals_and_terminal() {
+    platform::reset_signals();
+    platform::drop_terminal();
+}
+
+/// Step 1: takes over lock and listener, seals them, and forgets how they came.
+pub(crate) fn take_over() -> Result<HandedOver, StartError> {
+    let hand_over = |problem| StartError::HandOver { problem };
+    let channel = Channel::from_stdin().map_err(hand_over)?;
+    let received = channel.receive().map_err(hand_over)?;
+    platform::null_input().map_err(hand_over)?;
+    forget();
+
+    let text = String::from_utf8_lossy(&received.text);
+    let message = Message::from_text(&text)
+        .ok_or_else(|| hand_over(invalid("the launch message lacks something")))?;
+    let paths = Paths::handed_over(message.runtime.clone());
+    let lock = InstanceLock::adopt(received.lock, &paths)
+        .map_err(hand_over)?
+        .ok_or_else(|| hand_over(invalid("its lock is not on the instance's directory")))?;
+    if let Some(listener) = &received.listener {
+        adopt_listener(listener, &paths).map_err(hand_over)?;
+    }
+    // Failing to tell a launcher that is gone changes nothing.
+    let _ = channel.tell(&Event::Adopted.to_line());
+    Ok(HandedOver {
+        channel,
+        message,
+        lock,
+        listener: received.listener,
+    })
+}
+
+fn adopt_listener(listener: &IpcListener, paths: &Paths) -> io::Result<()> {
+    if !platform::listens_at(listener, &paths.socket)? {
+        return Err(invalid("its listener is not on the instance's endpoint"));
+    }
+    platform::listen_again(listener)
+}
+
+fn invalid(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+impl HandedOver {
+    /// The instance that the launcher meant, if this executable is its daemon.
+    pub(crate) fn instance_of(&self, daemon: Daemon) -> Result<Instance, StartError> {
+        let described = |name: &str, contract: u32| format!("{name}, contract {contract}");
+        let asked = described(&self.message.name, self.message.contract);
+        let here = described(daemon.name(), daemon.contract_number());
+        if asked != here {
+            return Err(StartError::Mismatch { asked, here });
+        }
+        Ok(self.instance(daemon))
+    }
+
+    /// The instance that the launcher meant.
+    pub(crate) fn instance(&self, daemon: Daemon) -> Instance {
+        Instance::handed_over(
+            daemon,
+            self.message.directory.clone(),
+            self.message.instance.clone(),
+            Paths::handed_over(self.message.runtime.clone()),
+        )
+    }
+}
+
+/// The instance of a daemon that was started by hand: the environment says which.
+pub(crate) fn instance_named_by_hand(daemon: Daemon) -> Instance {
+    let named = env::var_os(handover::INSTANCE).filter(|value| !value.is_empty());
+    match named {
+        None => daemon.instance(),
+        Some(directory) if daemon.is_per_directory() => daemon.at(PathBuf::from(directory)),
+        Some(name) => daemon.named(name.to_string_lossy()),
+    }
+}
+
+/// Step 1 of a daemon that was started by hand: learns which instance it is, and forgets from where.
+pub(crate) fn instance_by_hand(daemon: Daemon) -> Instance {
+    let instance = instance_named_by_hand(daemon);
+    forget();
+    instance
+}
+
+/// Takes the variables that speak of this start out of the environment, so that no child of the daemon's
+/// takes them for its own.
+fn forget() {
+    const SPOKEN: [&str; 3] = [handover::LAUNCH, handover::ROLE, handover::INSTANCE];
+    if SPOKEN.iter().any(|name| env::var_os(name).is_some()) {
+        platform::forget_variables(&SPOKEN);
+    }
+}

@@ -1,0 +1,176 @@
+//! [`Bound`]: the proof that the endpoint is bound, and the listener itself.
+
+use std::io;
+use std::sync::Arc;
+
+use super::lifecycle::Lifecycle;
+use super::serve::{self, Incoming};
+use super::stopping::Stopping;
+use crate::{Instance, IpcListener, IpcStream, Phase};
+
+/// How many connections [`Bound::serve`] serves at once, unless it is told otherwise.
+const MAX_CONNECTIONS: usize = 256;
+
+/// The proof that the endpoint is bound and recorded, and the listener itself.
+///
+/// Only the attribute makes one, and there is one in a process: it has no constructor and no `Clone`.
+/// What accepts clients takes it by value, so [`State::load`](crate::State::load), which borrows it,
+/// cannot.
+#[derive(Debug)]
+pub struct Bound {
+    listener: IpcListener,
+    lifecycle: Arc<Lifecycle>,
+    max_connections: usize,
+}
+
+impl Bound {
+    pub(super) fn new(listener: IpcListener, lifecycle: Arc<Lifecycle>) -> Self {
+        Self {
+            listener,
+            lifecycle,
+            max_connections: MAX_CONNECTIONS,
+        }
+    }
+
+    pub(super) fn lifecycle(&self) -> &Arc<Lifecycle> {
+        &self.lifecycle
+    }
+
+    /// Which instance this daemon is.
+    #[must_use]
+    pub fn instance(&self) -> &Instance {
+        self.lifecycle.instance()
+    }
+
+    /// What can be known and done about the daemon from anywhere in it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle(Arc::clone(&self.lifecycle))
+    }
+
+    /// How many connections [`serve`](Self::serve) serves at once: 256 if this is not called.
+    /// Further clients are connected, and wait in the backlog.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[must_use]
+    pub fn max_connections(mut self, number: usize) -> Self {
+        assert!(
+            number > 0,
+            "a daemon that serves no connections serves nobody"
+        );
+        self.max_connections = number;
+        self
+    }
+
+    /// Serves each client with the handler, until the daemon is asked to end.
+    ///
+    /// Handlers run beside each other, on threads that are started as they are needed; the calling
+    /// thread is one of them. What a handler returns or panics with ends its connection alone; it is
+    /// printed, unless it is only that the client has hung up. When the daemon is asked to end, whoever
+    /// had connected is still served, and `serve` returns when the last handler has.
+    ///
+    /// # Errors
+    ///
+    /// If the listener breaks. Running out of descriptors or memory does not break it.
+    ///
+    /// # Panics
+    ///
+    /// Never by a handler's panic, unless the program is built with `panic = "abort"`, where a panic
+    /// ends the process.
+    pub fn serve<F>(self, handler: F) -> io::Result<()>
+    where
+        F: Fn(IpcStream) -> io::Result<()> + Send + Sync,
+    {
+        serve::serve(
+            &self.listener,
+            &self.lifecycle,
+            self.max_connections,
+            &handler,
+        )
+    }
+
+    /// The clients, one by one, for those who write the loop. It ends when the daemon is asked to.
+    ///
+    /// What is done with a stream's errors is up to the loop: a `?` on one would let any client that
+    /// hangs up end the daemon. Hold a [`connection`](Handle::connection) for as long as a stream is
+    /// served elsewhere, and the daemon's end waits for it.
+    ///
+    /// ```no_run
+    /// # use std::io::Write;
+    /// # fn some(bound: brokered_runtime::Bound) {
+    /// let handle = bound.handle();
+    /// for mut stream in bound.incoming() {
+    ///     let connection = handle.connection();
+    ///     std::thread::spawn(move || {
+    ///         let _ = stream.write_all(b"hello\n");
+    ///         drop(connection);
+    ///     });
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn incoming(self) -> Incoming {
+        Incoming::new(self.listener, self.lifecycle)
+    }
+
+    /// The listener, for an executor or a loop of one's own.
+    ///
+    /// When the daemon is asked to end, the listener is shut down: its `accept` gives those who had
+    /// connected, and then an error (on Linux; elsewhere it stops blocking). A loop that also watches
+    /// [`stopping`](Handle::stopping) knows what that error means. A process that has not ended ten
+    /// seconds later is ended.
+    #[must_use]
+    pub fn into_listener(self) -> IpcListener {
+        self.listener
+    }
+}
+
+/// What can be known and done about the daemon from anywhere in it.
+#[derive(Debug, Clone)]
+pub struct Handle(Arc<Lifecycle>);
+
+impl Handle {
+    /// How far the daemon has come.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.0.phase()
+    }
+
+    /// Which instance this daemon is.
+    #[must_use]
+    pub fn instance(&self) -> &Instance {
+        self.0.instance()
+    }
+
+    /// Asks the daemon to end, as `SIGTERM` does.
+    pub fn stop(&self) {
+        self.0.ask_to_stop();
+    }
+
+    /// Whether the daemon was asked to end: to poll, to wait on, or to `.await`.
+    #[must_use]
+    pub fn stopping(&self) -> Stopping {
+        self.0.stopping()
+    }
+
+    /// Counts a connection, for those who serve one outside of [`Bound::serve`]: the daemon's end waits
+    /// until what this returns is dropped.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        self.0.open_connection();
+        Connection(Arc::clone(&self.0))
+    }
+}
+
+/// A connection that is being served. From [`Handle::connection`].
+#[derive(Debug)]
+#[must_use = "the connection counts for as long as this is held"]
+pub struct Connection(Arc<Lifecycle>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.close_connection();
+    }
+}

@@ -1,0 +1,163 @@
+//! Why a daemon did not come to serve, and the exit code that says so.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::endpoint::EndpointError;
+use crate::handover::EXIT_ALREADY_BOUND;
+use crate::record::{Record, RecordError};
+use crate::{BindError, DirectoryError, InstanceError};
+
+/// Exit codes, from `sysexits.h`.
+pub(crate) mod exit_code {
+    /// The instance or the endpoint is not a valid one.
+    pub(crate) const USAGE: u8 = 64;
+    /// A state failed to load, or `main` was entered twice.
+    pub(crate) const SOFTWARE: u8 = 70;
+    /// The endpoint could not be bound.
+    pub(crate) const OS_ERROR: u8 = 71;
+    /// The directory, the lock or the record could not be created.
+    pub(crate) const CANNOT_CREATE: u8 = 73;
+    /// `main` panicked; what Rust uses for it.
+    pub(crate) const PANIC: u8 = 101;
+}
+
+/// Why a daemon did not come to serve.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    /// The instance cannot be told.
+    Instance(InstanceError),
+    /// A launcher meant another daemon.
+    Mismatch { asked: String, here: String },
+    /// A launcher's message could not be taken over.
+    HandOver { problem: io::Error },
+    /// A directory is not ours alone, or could not be made.
+    Directory(DirectoryError),
+    /// The lock could not be taken, and not because somebody holds it.
+    Lock { path: PathBuf, source: io::Error },
+    /// Another process is the daemon.
+    AlreadyBound {
+        endpoint: PathBuf,
+        holder: Option<Box<Record>>,
+    },
+    /// The endpoint could not be bound.
+    Endpoint(EndpointError),
+    /// The record could not be written.
+    Record(RecordError),
+    /// The thread that waits for signals could not be started.
+    Signals { source: io::Error },
+}
+
+impl StartError {
+    /// The exit code for this error.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Instance(_) | Self::Mismatch { .. } => exit_code::USAGE,
+            Self::AlreadyBound { .. } => EXIT_ALREADY_BOUND,
+            Self::Endpoint(_) | Self::HandOver { .. } | Self::Signals { .. } => exit_code::OS_ERROR,
+            Self::Directory(_) | Self::Lock { .. } | Self::Record(_) => exit_code::CANNOT_CREATE,
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(error) => error.fmt(f),
+            Self::Mismatch { asked, here } => write!(
+                f,
+                "started as {asked}, but this executable is {here}: start the executable that was \
+                 built together with the client"
+            ),
+            Self::HandOver { problem } => {
+                write!(
+                    f,
+                    "cannot take over what the launcher handed over: {problem}"
+                )
+            }
+            Self::Directory(error) => error.fmt(f),
+            Self::Lock { path, source } => write!(
+                f,
+                "cannot lock {}: {source}; set BROKERED_RUNTIME_DIR to a directory on a local file \
+                 system",
+                path.display()
+            ),
+            Self::AlreadyBound { endpoint, holder } => {
+                write!(f, "{} is already bound", endpoint.display())?;
+                match holder {
+                    Some(holder) => write!(
+                        f,
+                        " by process {} ({}, started {} ago): connect to it, or stop it with \
+                         `kill {}`",
+                        holder.pid,
+                        holder.phase,
+                        crate::text::duration(holder.age()),
+                        holder.pid
+                    ),
+                    None => write!(f, " by a process that has not recorded itself yet"),
+                }
+            }
+            Self::Endpoint(error) => error.fmt(f),
+            Self::Record(error) => error.fmt(f),
+            Self::Signals { source } => write!(
+                f,
+                "cannot start the thread that waits for signals: {source}; check the limit of \
+                 processes (`ulimit -u`)"
+            ),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Instance(error) => Some(error),
+            Self::Directory(error) => Some(error),
+            Self::Endpoint(error) => Some(error),
+            Self::Record(error) => Some(error),
+            Self::HandOver { problem: source }
+            | Self::Lock { source, .. }
+            | Self::Signals { source } => Some(source),
+            Self::Mismatch { .. } | Self::AlreadyBound { .. } => None,
+        }
+    }
+}
+
+impl From<InstanceError> for StartError {
+    fn from(error: InstanceError) -> Self {
+        Self::Instance(error)
+    }
+}
+
+impl From<DirectoryError> for StartError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
+
+impl From<EndpointError> for StartError {
+    fn from(error: EndpointError) -> Self {
+        Self::Endpoint(error)
+    }
+}
+
+impl From<RecordError> for StartError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+/// For the hand-written contract, whose errors have four kinds.
+impl From<StartError> for BindError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Instance(_) | StartError::Mismatch { .. } => {
+                Self::InvalidEndpoint(error.to_string())
+            }
+            StartError::AlreadyBound { .. } => Self::AlreadyBound(error.to_string()),
+            other => Self::Io(io::Error::other(other)),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Steps 2 to 4: hold the lock, bind the endpoint, write the record.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::StartError;
+use crate::endpoint;
+use crate::handover::Event;
+use crate::identity::paths::Paths;
+use crate::instance_lock::InstanceLock;
+use crate::platform::Channel;
+use crate::record::Record;
+use crate::{Instance, IpcListener};
+
+/// How long a daemon that was started by hand waits for a lock: one that is ending needs a moment.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// What a daemon has once it is bound and recorded.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) instance: Instance,
+    pub(crate) paths: Paths,
+    pub(crate) lock: InstanceLock,
+    pub(crate) record: Record,
+    pub(crate) channel: Option<Channel>,
+}
+
+/// Step 2, started by hand: prepares the directories and takes the lock.
+pub(crate) fn take_lock(paths: &Paths) -> Result<InstanceLock, StartError> {
+    paths.prepare()?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let taken = InstanceLock::try_take(paths).map_err(|source| StartError::Lock {
+            path: paths.directory().to_owned(),
+            source,
+        })?;
+        if let Some(lock) = taken {
+            return Ok(lock);
+        }
+        if Instant::now() >= deadline {
+            return Err(StartError::AlreadyBound {
+                endpoint: paths.socket.clone(),
+                holder: Record::read(paths).map(Box::new),
+            });
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(10));
+    }
+}
+
+/// Step 3, unless a launcher has done it: binds.
+pub(crate) fn bind(
+    adopted: Option<IpcListener>,
+    paths: &Paths,
+    lock: &InstanceLock,
+) -> Result<IpcListener, StartError> {
+    match adopted {
+        Some(listener) => Ok(listener),
+        None => Ok(endpoint::bind(paths, lock)?),
+    }
+}
+
+/// Step 4: writes the record, and tells the launcher. From now on the daemon can be found.
+pub(crate) fn write_record(
+    record: &Record,
+    paths: &Paths,
+    channel: Option<&Channel>,
+) -> Result<(), StartError> {
+    record.write(paths)?;
+    if let Some(channel) = channel {
+        // Failing to tell a launcher that is gone changes nothing.
+        let _ = channel.tell(&Event::Bound.to_line());
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Accepting and serving: a bounded number of threads, and errors that end one connection alone.
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Scope};
+use std::time::Duration;
+
+use super::lifecycle::Lifecycle;
+use crate::platform::{self, AcceptError};
+use crate::{IpcListener, IpcStream};
+
+/// How many threads wait for clients at a time; those beyond end when their client has gone.
+const IDLE_THREADS: usize = 8;
+
+/// How long to wait when descriptors or memory have run out: until somebody has hung up.
+const EXHAUSTED: Duration = Duration::from_millis(20);
+
+/// The next client. `None` when the daemon is asked to end and everybody who had connected was accepted.
+fn accept(listener: &IpcListener, lifecycle: &Lifecycle) -> io::Result<Option<IpcStream>> {
+    loop {
+        let error = match platform::accept(listener) {
+            Ok(stream) => return Ok(Some(stream)),
+            Err(error) => error,
+        };
+        match platform::accept_error(&error) {
+            AcceptError::Over if lifecycle.is_stopping() => {
+                lifecycle.unlink_endpoint();
+                return Ok(None);
+            }
+            AcceptError::Again => {}
+            AcceptError::Exhausted => thread::sleep(EXHAUSTED),
+            AcceptError::Over | AcceptError::Broken => return Err(error),
+        }
+    }
+}
+
+/// The clients of a daemon, one by one. From [`Bound::incoming`](crate::Bound::incoming).
+#[derive(Debug)]
+pub struct Incoming {
+    listener: IpcListener,
+    lifecycle: Arc<Lifecycle>,
+}
+
+impl Incoming {
+    pub(super) fn new(listener: IpcListener, lifecycle: Arc<Lifecycle>) -> Self {
+        Self {
+            listener,
+            lifecycle,
+        }
+    }
+}
+
+impl Iterator for Incoming {
+    type Item = IpcStream;
+
+    fn next(&mut self) -> Option<IpcStream> {
+        accept(&self.listener, &self.lifecycle).unwrap_or_else(|error| {
+            eprintln!("{}: cannot accept clients: {error}", self.lifecycle.name());
+            None
+        })
+    }
+}
+
+/// Serves until the daemon is asked to end.
+///
+/// Each thread accepts for itself, so no stream is passed between threads: whoever accepts one sees to it
+/// that somebody else waits for the next, and serves it.
+pub(super) fn serve<F>(
+    listener: &IpcListener,
+    lifecycle: &Arc<Lifecycle>,
+    max_connections: usize,
+    handler: &F,
+) -> io::Result<()>
+where
+    F: Fn(IpcStream) -> io::Result<()> + Send + Sync,
+{
+    let service = Service {
+        listener,
+        lifecycle,
+        handler,
+        max_threads: max_connections,
+        threads: AtomicUsize::new(1),
+        waiting: AtomicUsize::new(1),
+        broken: Mutex::new(None),
+    };
+    thread::scope(|scope| service.work(scope));
+    let broken = service.broken.into_inner();
+    broken
+        .unwrap_or_else(PoisonError::into_inner)
+        .map_or(Ok(()), Err)
+}
+
+struct Service<'a, F> {
+    listener: &'a IpcListener,
+    lifecycle: &'a Lifecycle,
+    handler: &'a F,
+    max_threads: usize,
+    /// How many threads there are, and how many of them wait for a client.
+    threads: AtomicUsize,
+    waiting: AtomicUsize,
+    broken: Mutex<Option<io::Error>>,
+}
+
+impl<F> Service<'_, F>
+where
+    F: Fn(IpcStream) -> io::Result<()> + Send + Sync,
+{
+    /// A thread's life. It is counted as waiting when it begins.
+    fn work<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
+        loop {
+            match accept(self.listener, self.lifecycle) {
+                Ok(Some(stream)) => {
+                    if self.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
+                        self.add_thread(scope);
+                    }
+                    self.serve_one(stream);
+                    if self.waiting.fetch_add(1, Ordering::AcqRel) >= IDLE_THREADS {
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    break;
+                }
+            }
+        }
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.threads.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// One more thread to wait for clients, if there may be one. If not, clients wait in the backlog
+    /// until a thread is free.
+    fn add_thread<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
+        let room = |threads: usize| (threads < self.max_threads).then_some(threads + 1);
+        let added = self
+            .threads
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, room);
+        if added.is_err() {
+            return;
+        }
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        let started = thread::Builder::new()
+            .name(self.lifecycle.name().to_owned())
+            .spawn_scoped(scope, || self.work(scope));
+        if started.is_err() {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.threads.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Serves one client, whose errors and panics end its connection alone.
+    fn serve_one(&self, stream: IpcStream) {
+        let served = panic::catch_unwind(AssertUnwindSafe(|| (self.handler)(stream)));
+        if let Ok(Err(error)) = served
+            && !is_hang_up(&error)
+        {
+            eprintln!("{}: a connection failed: {error}", self.lifecycle.name());
+        }
+    }
+}
+
+/// Whether an error says no more than that the client is gone.
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::NotConnected
+    )
+}

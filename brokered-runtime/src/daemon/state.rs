@@ -1,0 +1,88 @@
+//! [`State`]: what a daemon loads once it is bound.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use super::bound::Bound;
+use crate::Phase;
+
+/// What a daemon loads once its endpoint is bound.
+///
+/// A parameter of the annotated `main`, after the [`Bound`], is loaded by [`load`](State::load) before
+/// `main` runs, in the order of the parameters. Clients are connected by then and wait, however long it
+/// takes.
+///
+/// ```no_run
+/// use std::io::{self, Write};
+/// use brokered_runtime::{Bound, State, brokered_daemon};
+///
+/// struct Motto(String);
+///
+/// impl State for Motto {
+///     type Error = io::Error;
+///
+///     fn load(bound: &Bound) -> Result<Self, io::Error> {
+///         let file = bound.instance().directory().join("etc/motd");
+///         std::fs::read_to_string(file).map(Motto)
+///     }
+/// }
+///
+/// #[brokered_daemon("motto")]
+/// fn main(bound: Bound, motto: Motto) -> io::Result<()> {
+///     bound.serve(|mut client| client.write_all(motto.0.as_bytes()))
+/// }
+/// ```
+///
+/// # Errors
+///
+/// A load that fails ends the daemon with exit code 70. Its error, and what caused it, is printed, kept in
+/// the record, and told to the client that started the daemon.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` would have to exist before the endpoint is bound",
+    label = "a daemon's `main` gets only what is loaded after bind",
+    note = "implement `brokered_runtime::State` for it: `fn load(bound: &Bound) -> Result<Self, Self::Error>` runs \
+            when clients can already connect, or build it inside `main`"
+)]
+pub trait State: Sized {
+    /// What can go wrong: an error type, a `String`, a boxed error.
+    type Error: Into<Box<dyn Error + Send + Sync>>;
+
+    /// Loads the state. The [`Bound`] tells which instance this is; it can be looked at and not
+    /// consumed, so clients cannot be accepted from here.
+    ///
+    /// # Errors
+    ///
+    /// Whatever prevents the daemon from serving.
+    fn load(bound: &Bound) -> Result<Self, Self::Error>;
+}
+
+/// A state that failed to load.
+#[derive(Debug)]
+pub struct LoadFailed {
+    /// What failed, why, and what caused that.
+    pub(crate) why: String,
+}
+
+/// Loads one state.
+pub(crate) fn load<S: State>(bound: &Bound) -> Result<S, LoadFailed> {
+    bound.lifecycle().enter(Phase::Loading);
+    S::load(bound).map_err(|error| LoadFailed {
+        why: describe(std::any::type_name::<S>(), error.into().as_ref()),
+    })
+}
+
+/// All states have loaded.
+pub(crate) fn ready(bound: Bound) -> Bound {
+    bound.lifecycle().ready();
+    bound
+}
+
+fn describe(state: &str, error: &dyn Error) -> String {
+    let mut text = format!("loading {state} failed: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}

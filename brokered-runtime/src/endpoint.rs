@@ -1,0 +1,100 @@
+//! Binding an instance's endpoint, which only the holder of its lock may do.
+
+use std::error::Error;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::IpcListener;
+use crate::identity::paths::Paths;
+use crate::instance_lock::InstanceLock;
+use crate::platform::{self, InTheWay};
+
+/// Unlinks what a dead daemon has left, binds, and listens.
+///
+/// Nothing is probed: whoever holds the lock knows that nobody else is bound.
+pub(crate) fn bind(paths: &Paths, _lock: &InstanceLock) -> Result<IpcListener, EndpointError> {
+    clear_the_way(&paths.socket)?;
+    platform::bind(&paths.socket).map_err(|source| EndpointError::io(&paths.socket, source))
+}
+
+/// Removes the endpoint, if the directory that it is in is still ours.
+pub(crate) fn unlink(paths: &Paths, lock: &InstanceLock) {
+    let ours = matches!(platform::in_the_way(&paths.socket), Ok(InTheWay::OwnSocket));
+    if ours && lock.is_on(paths) {
+        let _ = fs::remove_file(&paths.socket);
+    }
+}
+
+fn clear_the_way(socket: &Path) -> Result<(), EndpointError> {
+    let path = || socket.to_owned();
+    match platform::in_the_way(socket).map_err(|source| EndpointError::io(socket, source))? {
+        InTheWay::Nothing => Ok(()),
+        InTheWay::OwnSocket => match fs::remove_file(socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(EndpointError::io(socket, error))
+            }
+            _ => Ok(()),
+        },
+        InTheWay::ForeignSocket(owner) => Err(EndpointError::Foreign {
+            path: path(),
+            owner,
+        }),
+        InTheWay::Other(what) => Err(EndpointError::InTheWay { path: path(), what }),
+    }
+}
+
+/// Why an endpoint could not be bound.
+#[derive(Debug)]
+pub(crate) enum EndpointError {
+    /// A socket of another user's stands there.
+    Foreign { path: PathBuf, owner: u32 },
+    /// Something that is no socket stands there.
+    InTheWay { path: PathBuf, what: &'static str },
+    /// The system refused.
+    Io { path: PathBuf, source: io::Error },
+}
+
+impl EndpointError {
+    fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const ELSEWHERE: &str = "it is left as it is; set BROKERED_RUNTIME_DIR to another directory, \
+                                 for the daemon and for its clients";
+        match self {
+            Self::Foreign { path, owner } => write!(
+                f,
+                "cannot bind {}: a socket of user {owner} is in the way; {ELSEWHERE}",
+                path.display()
+            ),
+            Self::InTheWay { path, what } => write!(
+                f,
+                "cannot bind {}: {what} is in the way, which no daemon has made; {ELSEWHERE}",
+                path.display()
+            ),
+            Self::Io { path, source } => write!(
+                f,
+                "cannot bind {}: {source}; check the space and the permissions there, or set \
+                 BROKERED_RUNTIME_DIR to another directory, for the daemon and for its clients",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl Error for EndpointError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

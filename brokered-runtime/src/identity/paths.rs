@@ -1,0 +1,204 @@
+//! Where the files of an instance are. One function for both sides: a daemon and its clients that
+//! differed here would never meet.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::daemon::Daemon;
+use super::error::{DirectoryError, InstanceError};
+use crate::platform;
+
+/// The files of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Paths {
+    /// The directory from which on everything must be ours alone.
+    runtime: PathBuf,
+    /// The instance's own directory.
+    directory: PathBuf,
+    /// The endpoint.
+    pub(crate) socket: PathBuf,
+}
+
+/// What tells an instance from the others of its daemon.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Selector<'a> {
+    /// One for each user.
+    User,
+    /// One for each directory; this one's is canonical.
+    Directory(&'a Path),
+    /// One for each name.
+    Name(&'a str),
+}
+
+impl Paths {
+    /// The files of the instance that the daemon and the selector name.
+    pub(crate) fn of(daemon: Daemon, selector: Selector<'_>) -> Result<Self, InstanceError> {
+        let runtime = runtime_directory()?;
+        let directory = runtime.join(directory_name(daemon, selector));
+        let paths = Self::within(runtime, directory);
+        if platform::fits_endpoint(&paths.longest_endpoint()) {
+            return Ok(paths);
+        }
+        let hash = hash(&[platform::path_bytes(&paths.directory)]);
+        let runtime = platform::fallback_directory();
+        let directory = runtime.join(format!("{hash:016x}"));
+        Ok(Self::within(runtime, directory))
+    }
+
+    /// The files in an instance directory that a launcher has worked out and checked.
+    pub(crate) fn handed_over(directory: PathBuf) -> Self {
+        let runtime = directory.parent().unwrap_or(&directory).to_owned();
+        Self::within(runtime, directory)
+    }
+
+    fn within(runtime: PathBuf, directory: PathBuf) -> Self {
+        Self {
+            runtime,
+            socket: directory.join("socket"),
+            directory,
+        }
+    }
+
+    /// The instance's own directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Who is bound, and since when.
+    pub(crate) fn record(&self) -> PathBuf {
+        self.directory.join("record")
+    }
+
+    /// What becomes the record. One name is enough, since the lock's holder alone writes.
+    pub(crate) fn new_record(&self) -> PathBuf {
+        self.directory.join("record.new")
+    }
+
+    /// The output of a daemon that a client has started.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
+    /// The longest path that is ever bound in the directory.
+    fn longest_endpoint(&self) -> PathBuf {
+        self.directory.join("control")
+    }
+
+    /// Makes the directories that are missing, and refuses those that are not ours alone.
+    pub(crate) fn prepare(&self) -> Result<(), DirectoryError> {
+        prepare(&self.runtime)?;
+        prepare(&self.directory)
+    }
+
+    /// Refuses directories that are not ours alone.
+    pub(crate) fn check(&self) -> Result<(), DirectoryError> {
+        check(&self.runtime)?;
+        check(&self.directory)
+    }
+
+    /// Opens what the instance lock is taken on.
+    pub(crate) fn open_lock(&self) -> io::Result<File> {
+        platform::open_lock(&self.directory)
+    }
+
+    /// Whether this lock is on the directory that the path leads to now.
+    pub(crate) fn is_locked_by(&self, lock: &File) -> io::Result<bool> {
+        platform::is_at(lock, &self.directory)
+    }
+}
+
+fn runtime_directory() -> Result<PathBuf, InstanceError> {
+    let chosen = match env::var_os("BROKERED_RUNTIME_DIR") {
+        Some(directory) if !directory.is_empty() => PathBuf::from(directory),
+        _ => platform::default_runtime_directory().map_err(|_| InstanceError::Unsupported)?,
+    };
+    if chosen.is_absolute() {
+        Ok(chosen)
+    } else {
+        Err(InstanceError::RelativeRuntimeDirectory { path: chosen })
+    }
+}
+
+/// `words`, `words.2`, `words-0123456789abcdef`, `words.2-0123456789abcdef`. The dot, which no name
+/// has, keeps contract 2 of `words` apart from a daemon that is called `words-2`.
+fn directory_name(daemon: Daemon, selector: Selector<'_>) -> String {
+    let mut name = String::from(daemon.name());
+    if daemon.contract_number() != 1 {
+        let _ = write!(name, ".{}", daemon.contract_number());
+    }
+    let hash = match selector {
+        Selector::User => return name,
+        Selector::Directory(path) => hash(&[b"directory:", platform::path_bytes(path)]),
+        Selector::Name(text) => hash(&[b"name:", text.as_bytes()]),
+    };
+    let _ = write!(name, "-{hash:016x}");
+    name
+}
+
+/// FNV-1a over 64 bits: the same in every build, where the standard library's hash may change.
+pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in parts.iter().flat_map(|part| part.iter()) {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash
+}
+
+fn prepare(directory: &Path) -> Result<(), DirectoryError> {
+    match platform::check_directory(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            platform::create_directory(directory)
+                .map_err(|error| DirectoryError::io(directory.to_owned(), error))?;
+            check(directory)
+        }
+        looked => judge(directory, looked),
+    }
+}
+
+fn check(directory: &Path) -> Result<(), DirectoryError> {
+    judge(directory, platform::check_directory(directory))
+}
+
+fn judge(
+    directory: &Path,
+    looked: io::Result<Option<platform::Fault>>,
+) -> Result<(), DirectoryError> {
+    match looked {
+        Ok(None) => Ok(()),
+        Ok(Some(fault)) => Err(DirectoryError::fault(directory.to_owned(), fault)),
+        Err(error) => Err(DirectoryError::io(directory.to_owned(), error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: Daemon = Daemon::new("words");
+
+    #[test]
+    fn a_contract_is_no_part_of_another_daemons_name() {
+        let second_contract = directory_name(WORDS.contract(2), Selector::User);
+        let other_daemon = directory_name(Daemon::new("words-2"), Selector::User);
+        assert_ne!(second_contract, other_daemon);
+    }
+
+    #[test]
+    fn a_directory_and_a_name_of_the_same_text_are_different_instances() {
+        let directory = directory_name(WORDS, Selector::Directory(Path::new("/srv")));
+        let name = directory_name(WORDS, Selector::Name("/srv"));
+        assert_ne!(directory, name);
+    }
+
+    #[test]
+    fn the_hash_is_the_published_fnv_1a() {
+        // From the test vectors of the FNV reference, so that daemons and clients built by different
+        // releases agree.
+        assert_eq!(hash(&[b""]), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(hash(&[b"a"]), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(hash(&[b"foo", b"bar"]), 0x8594_4171_f739_67e8);
+    }
+}

@@ -1,0 +1,87 @@
+//! The instance lock: the kernel lock that makes a daemon the only one.
+//!
+//! The kernel releases it when the last process that holds it is gone, however that went. So no file has
+//! to be cleaned up by anybody, and no PID is ever asked whether it is alive.
+
+use std::fs::{File, TryLockError};
+use std::io;
+
+use crate::identity::paths::Paths;
+
+/// The instance lock, held as long as this lives, here or in a process that it was handed to.
+#[derive(Debug)]
+pub(crate) struct InstanceLock(File);
+
+impl InstanceLock {
+    /// Takes the lock. `None` if somebody else holds it.
+    pub(crate) fn try_take(paths: &Paths) -> io::Result<Option<Self>> {
+        loop {
+            let file = paths.open_lock()?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            // Between opening and locking, somebody may have replaced what is at the path, and another
+            // process would lock that.
+            if paths.is_locked_by(&file)? {
+                return Ok(Some(Self(file)));
+            }
+        }
+    }
+
+    /// Takes over a lock that came from a launcher. `None` if it isn't held, or not on what the path
+    /// leads to.
+    pub(crate) fn adopt(file: File, paths: &Paths) -> io::Result<Option<Self>> {
+        match file.try_lock() {
+            Ok(()) => Ok(paths.is_locked_by(&file)?.then_some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Whether the instance's directory is still the one that is locked. If it isn't, what is in it now
+    /// is not ours.
+    pub(crate) fn is_on(&self, paths: &Paths) -> bool {
+        paths.is_locked_by(&self.0).unwrap_or(false)
+    }
+
+    /// The open file, to be handed over. Whoever hands it over closes it afterwards and never unlocks
+    /// it: both have the same lock.
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_one_and_free_again_when_dropped() -> Result<(), Box<dyn std::error::Error>> {
+        let runtime = tempfile::tempdir()?;
+        let paths = Paths::handed_over(runtime.path().join("some"));
+        paths.prepare()?;
+        let first = InstanceLock::try_take(&paths)?.expect("free");
+        assert!(InstanceLock::try_take(&paths)?.is_none());
+        drop(first);
+        assert!(InstanceLock::try_take(&paths)?.is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn a_lock_on_a_directory_that_was_replaced_is_no_lock() -> Result<(), Box<dyn std::error::Error>>
+    {
+        let runtime = tempfile::tempdir()?;
+        let paths = Paths::handed_over(runtime.path().join("some"));
+        paths.prepare()?;
+        let first = InstanceLock::try_take(&paths)?.expect("free");
+        std::fs::rename(paths.directory(), runtime.path().join("moved"))?;
+        paths.prepare()?;
+        assert!(!first.is_on(&paths));
+        assert!(InstanceLock::try_take(&paths)?.is_some());
+        let file = first.file().try_clone()?;
+        assert!(InstanceLock::adopt(file, &paths)?.is_none());
+        Ok(())
+    }
+}

@@ -1,0 +1,296 @@
+//! [`LaunchError`]: why a client is not connected.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use crate::endpoint::EndpointError;
+use crate::record::Record;
+use crate::{DirectoryError, InstanceError, Phase, text};
+
+/// Why a client is not connected to its daemon.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LaunchError {
+    /// The instance does not say where its daemon is.
+    Instance(InstanceError),
+    /// A directory for the daemon's files is not the user's alone, or could not be made.
+    Directory(DirectoryError),
+    /// Nobody listens on the endpoint. From [`connect`](crate::Instance::connect), which starts nothing.
+    NotRunning {
+        /// Where the daemon would listen.
+        endpoint: PathBuf,
+    },
+    /// The endpoint may not be connected to.
+    NoPermission {
+        /// Where the daemon listens.
+        endpoint: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Somebody else answers on the endpoint.
+    ForeignPeer {
+        /// Where they answer.
+        endpoint: PathBuf,
+        /// The user that they are.
+        user: u32,
+    },
+    /// The daemon listens, and its backlog stayed full until the deadline.
+    BacklogFull {
+        /// Where the daemon listens.
+        endpoint: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// This process was started as a daemon and asks for a daemon to be started.
+    InsideDaemon {
+        /// Where the other daemon would listen.
+        endpoint: PathBuf,
+    },
+    /// There is no executable to start.
+    ProgramMissing {
+        /// The daemon's name.
+        daemon: &'static str,
+        /// Where it was looked for.
+        tried: Vec<PathBuf>,
+    },
+    /// The executable cannot be started.
+    ProgramNotExecutable {
+        /// The executable.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The daemon ended before it was up.
+    Died {
+        /// The daemon's name.
+        daemon: &'static str,
+        /// How it ended, if that is known.
+        status: Option<ExitStatus>,
+        /// What it said of the reason, if it did.
+        reason: Option<String>,
+        /// The last that it printed.
+        output: String,
+        /// Where all of what it printed is.
+        log: PathBuf,
+    },
+    /// The daemon was started, lives, and had not come far enough at the deadline. It goes on.
+    SlowStart {
+        /// The daemon's name.
+        daemon: &'static str,
+        /// How far it had come, if it had said anything.
+        reached: Option<Phase>,
+        /// How long was waited.
+        waited: Duration,
+        /// Where its output goes.
+        log: PathBuf,
+    },
+    /// Another process holds the instance lock, and nobody could be connected to until the deadline.
+    Held {
+        /// The daemon's name.
+        daemon: &'static str,
+        /// The lock.
+        lock: PathBuf,
+        /// Who holds it, as far as the record tells.
+        holder: Option<String>,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The endpoint could not be bound for the daemon.
+    Bind {
+        /// Why, in words.
+        reason: String,
+    },
+    /// The system refused something else.
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl LaunchError {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+}
+
+impl fmt::Display for LaunchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(error) => error.fmt(f),
+            Self::Directory(error) => error.fmt(f),
+            Self::NotRunning { endpoint } => write!(
+                f,
+                "nobody listens on {}: start the daemon, or let `connect_or_spawn` start it",
+                endpoint.display()
+            ),
+            Self::NoPermission { endpoint, source } => write!(
+                f,
+                "no permission to connect to {}: {source}; run as the user whose daemon it is",
+                endpoint.display()
+            ),
+            Self::ForeignPeer { endpoint, user } => write!(
+                f,
+                "user {user} answers on {}, not the user of this process: nothing was sent; set \
+                 BROKERED_RUNTIME_DIR to a directory that is yours alone",
+                endpoint.display()
+            ),
+            Self::BacklogFull { endpoint, waited } => write!(
+                f,
+                "the daemon on {} is bound and accepts nobody: its backlog was full for {}; it is busy \
+                 or stuck",
+                endpoint.display(),
+                text::duration(*waited)
+            ),
+            Self::InsideDaemon { endpoint } => write!(
+                f,
+                "nobody listens on {}, and this process was itself started as a daemon \
+                 (BROKERED_LAUNCH is set), so it starts no other",
+                endpoint.display()
+            ),
+            Self::ProgramMissing { daemon, tried } => {
+                write!(f, "no executable for the daemon {daemon}: tried")?;
+                for (index, path) in tried.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { "," };
+                    write!(f, "{comma} {}", path.display())?;
+                }
+                write!(f, "; install it there, or name it with `Instance::program`")
+            }
+            Self::ProgramNotExecutable { program, source } => write!(
+                f,
+                "cannot start {}: {source}; check its permissions and that it is built for this machine",
+                program.display()
+            ),
+            Self::Died {
+                daemon,
+                status,
+                reason,
+                output,
+                log,
+            } => died(f, daemon, *status, reason.as_deref(), output, log),
+            Self::SlowStart {
+                daemon,
+                reached,
+                waited,
+                log,
+            } => {
+                write!(
+                    f,
+                    "{daemon} was started and is not up after {}",
+                    text::duration(*waited)
+                )?;
+                match reached {
+                    Some(phase) => write!(f, " (it is {phase})")?,
+                    None => write!(f, " (it has not bound yet)")?,
+                }
+                write!(
+                    f,
+                    "; it goes on, so try again, or give it more time with `Instance::deadline`; its \
+                     output: {}",
+                    log.display()
+                )
+            }
+            Self::Held {
+                daemon,
+                lock,
+                holder,
+                waited,
+            } => {
+                write!(
+                    f,
+                    "cannot reach {daemon}: its lock {} was held for {} by ",
+                    lock.display(),
+                    text::duration(*waited)
+                )?;
+                match holder {
+                    Some(holder) => write!(f, "{holder}")?,
+                    None => write!(f, "a process that has not recorded itself")?,
+                }
+                write!(f, ", which does not listen; wait for it to end, or end it")
+            }
+            Self::Bind { reason } => f.write_str(reason),
+            Self::Io {
+                doing,
+                path,
+                source,
+            } => write!(f, "cannot {doing} {}: {source}", path.display()),
+        }
+    }
+}
+
+fn died(
+    f: &mut fmt::Formatter<'_>,
+    daemon: &str,
+    status: Option<ExitStatus>,
+    reason: Option<&str>,
+    output: &str,
+    log: &Path,
+) -> fmt::Result {
+    write!(f, "{daemon} was started and ended before it was up")?;
+    if let Some(status) = status {
+        write!(f, " ({status})")?;
+    }
+    if let Some(reason) = reason {
+        write!(f, ": {reason}")?;
+    }
+    write!(f, "; its output is in {}", log.display())?;
+    if !output.is_empty() {
+        write!(f, " and ends with:\n{}", output.trim_end())?;
+    }
+    Ok(())
+}
+
+impl Error for LaunchError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Instance(error) => Some(error),
+            Self::Directory(error) => Some(error),
+            Self::NoPermission { source, .. }
+            | Self::ProgramNotExecutable { source, .. }
+            | Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<InstanceError> for LaunchError {
+    fn from(error: InstanceError) -> Self {
+        Self::Instance(error)
+    }
+}
+
+impl From<DirectoryError> for LaunchError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
+
+impl From<EndpointError> for LaunchError {
+    fn from(error: EndpointError) -> Self {
+        Self::Bind {
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// Who holds a lock, in words.
+pub(super) fn describe_holder(record: &Record) -> String {
+    format!(
+        "process {} ({}, started {} ago)",
+        record.pid,
+        record.phase,
+        text::duration(record.age())
+    )
+}

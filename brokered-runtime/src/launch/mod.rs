@@ -1,0 +1,11 @@
+//! The client's side: connect, or bind and spawn and connect.
+
+mod clock;
+mod connect;
+mod error;
+mod foreground;
+mod program;
+mod spawn;
+mod wait;
+
+pub use error::LaunchError;

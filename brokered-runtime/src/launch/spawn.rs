@@ -1,0 +1,171 @@
+//! Steps 4 and 5: bind for the daemon, hand everything over, and only then start it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+
+use super::error::LaunchError;
+use super::program;
+use crate::handover::{self, Message};
+use crate::identity::paths::Paths;
+use crate::instance_lock::InstanceLock;
+use crate::platform::{self, Channel, ChannelEnd};
+use crate::{Instance, IpcListener, endpoint};
+
+/// A log that has grown beyond this is put aside when the next daemon starts.
+const LARGEST_LOG: u64 = 1024 * 1024;
+
+/// A daemon that was started, and what to hear of it by.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) child: Child,
+    pub(super) channel: Channel,
+    pub(super) log: Log,
+    /// What was handed over stays open here until the daemon has it. It is only ever closed: unlocking
+    /// the lock would unlock the daemon's, since both are one open file.
+    pub(super) copies: Option<Copies>,
+}
+
+/// This side's copies of what was handed over.
+#[derive(Debug)]
+pub(super) struct Copies {
+    lock: InstanceLock,
+    listener: Option<IpcListener>,
+}
+
+impl Started {
+    /// Whether the endpoint is bound already.
+    pub(super) fn is_bound(&self) -> bool {
+        self.copies
+            .as_ref()
+            .is_some_and(|copies| copies.listener.is_some())
+    }
+}
+
+/// Binds, unless the daemon does, and starts it.
+pub(super) fn start(
+    instance: &Instance,
+    paths: &Paths,
+    lock: InstanceLock,
+) -> Result<Started, LaunchError> {
+    let listener = if binds_here(instance) {
+        Some(endpoint::bind(paths, &lock)?)
+    } else {
+        None
+    };
+    let copies = Copies { lock, listener };
+    match hand_over_and_spawn(instance, paths, &copies) {
+        Ok((child, channel, log)) => Ok(Started {
+            child,
+            channel,
+            log,
+            copies: Some(copies),
+        }),
+        Err(error) => {
+            endpoint::unlink(paths, &copies.lock);
+            Err(error)
+        }
+    }
+}
+
+fn binds_here(instance: &Instance) -> bool {
+    platform::HANDS_OVER_LISTENERS && !instance.daemon().is_binding_itself()
+}
+
+/// The message comes first, and the daemon finds it complete.
+fn hand_over_and_spawn(
+    instance: &Instance,
+    paths: &Paths,
+    copies: &Copies,
+) -> Result<(Child, Channel, Log), LaunchError> {
+    let log = Log::open(instance, paths)?;
+    let nonce = handover::new_nonce();
+    let message = Message {
+        name: instance.daemon().name().to_owned(),
+        contract: instance.daemon().contract_number(),
+        directory: instance
+            .daemon()
+            .is_per_directory()
+            .then(|| instance.directory().to_owned()),
+        instance: instance.name().map(str::to_owned),
+        runtime: paths.directory().to_owned(),
+        log: log.path.clone(),
+        bound: copies.listener.is_some(),
+    };
+    let failed = || LaunchError::io("make the channel to the daemon of", paths.directory());
+    let (channel, end) = Channel::pair().map_err(failed())?;
+    let text = message.to_text(&nonce);
+    channel
+        .send(
+            text.as_bytes(),
+            copies.lock.file(),
+            copies.listener.as_ref(),
+        )
+        .map_err(failed())?;
+    let child = spawn(instance, &nonce, end, &log)?;
+    Ok((child, channel, log))
+}
+
+fn spawn(
+    instance: &Instance,
+    nonce: &str,
+    end: ChannelEnd,
+    log: &Log,
+) -> Result<Child, LaunchError> {
+    let copy = || {
+        log.file
+            .try_clone()
+            .map_err(LaunchError::io("open", &log.path))
+    };
+    let mut command = program::command(instance)?;
+    let directory = instance.launch.current_dir.as_deref();
+    command
+        .env(
+            handover::LAUNCH,
+            handover::announcement(instance.daemon(), nonce),
+        )
+        .current_dir(directory.unwrap_or(instance.directory()))
+        .stdin(end)
+        .stdout(copy()?)
+        .stderr(copy()?);
+    platform::detach(&mut command);
+    command
+        .spawn()
+        .map_err(|error| program::not_started(instance, command.get_program(), error))
+}
+
+/// Where a daemon's output goes.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) path: PathBuf,
+    file: File,
+    /// Where this daemon's part of it begins.
+    pub(super) begin: u64,
+}
+
+impl Log {
+    fn open(instance: &Instance, paths: &Paths) -> Result<Self, LaunchError> {
+        let path = if let Some(path) = &instance.launch.log {
+            std::path::absolute(path).map_err(LaunchError::io("open", path))?
+        } else {
+            let path = paths.log();
+            put_aside(&path);
+            path
+        };
+        let open = || -> io::Result<(File, u64)> {
+            let file = platform::open_append(&path)?;
+            let begin = file.metadata()?.len();
+            Ok((file, begin))
+        };
+        let (file, begin) = open().map_err(LaunchError::io("open", &path))?;
+        Ok(Self { path, file, begin })
+    }
+}
+
+/// Puts a log that has grown too large aside. If that fails, it only grows on.
+fn put_aside(log: &Path) {
+    if fs::metadata(log).is_ok_and(|metadata| metadata.len() > LARGEST_LOG) {
+        let _ = fs::rename(log, log.with_file_name("log.1"));
+    }
+}

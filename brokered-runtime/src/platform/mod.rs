@@ -1,0 +1,63 @@
+//! The one door to the operating system.
+//!
+//! Everything here is about files, sockets and processes; nothing here knows what a daemon is. Each
+//! platform's module offers the same functions, so that the rest of the crate has no `cfg(target)`.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+/// What is wrong with a directory that should be ours alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    windows,
+    allow(dead_code, reason = "Windows has no owner and mode to check")
+)]
+pub(crate) enum Fault {
+    /// It is a symbolic link.
+    Link,
+    /// It is something else than a directory.
+    NotADirectory,
+    /// Another user owns it.
+    Owner {
+        /// The user who owns it.
+        owner: u32,
+        /// The user who should.
+        expected: u32,
+    },
+    /// Its permission bits are not `0700`.
+    Mode(u32),
+}
+
+/// What stands at a path where a socket is to be bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(windows, allow(dead_code, reason = "a named pipe has no file"))]
+pub(crate) enum InTheWay {
+    /// Nothing.
+    Nothing,
+    /// A socket of the effective user's.
+    OwnSocket,
+    /// A socket of another user's.
+    ForeignSocket(u32),
+    /// Something that is no socket, in words.
+    Other(&'static str),
+}
+
+/// What an error of `accept` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AcceptError {
+    /// The listener was shut down, and its queue is empty.
+    Over,
+    /// This client is gone; the next one may be fine.
+    Again,
+    /// Descriptors or memory ran out: wait a little.
+    Exhausted,
+    /// The listener is broken.
+    Broken,
+}

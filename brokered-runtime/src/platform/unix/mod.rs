@@ -1,0 +1,23 @@
+//! Unix: directories and locks, sockets, the launcher's channel, processes and signals.
+
+mod channel;
+mod files;
+mod process;
+mod signals;
+mod socket;
+
+pub(crate) use channel::{Channel, ChannelEnd, Line};
+pub(crate) use files::{
+    check_directory, create_directory, default_runtime_directory, fallback_directory,
+    fits_endpoint, in_the_way, is_at, open_append, open_lock, path_bytes, path_from_bytes,
+    replace_file,
+};
+pub(crate) use process::{
+    become_program, current_executable, detach, drop_inherited, drop_terminal, end_process,
+    forget_variables, name_program, null_input, reset_signals,
+};
+pub(crate) use signals::{SignalPipe, Wake, Woken};
+pub(crate) use socket::{
+    AcceptWaker, HANDS_OVER_LISTENERS, accept, accept_error, bind, connect, foreign_peer,
+    listen_again, listens_at,
+};

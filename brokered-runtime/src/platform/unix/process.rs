@@ -1,0 +1,166 @@
+//! This process and those it starts: what it inherited, and what it passes on.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Closes every descriptor above standard error.
+///
+/// Only for a process that a launcher has started, before any code of its own has run: nothing that is
+/// open there was meant for it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn drop_inherited() {
+    // SAFETY: by the contract above nobody owns a descriptor above 2 yet. By number, because C
+    // libraries before glibc 2.34 have no name for it.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+    if closed != 0 {
+        close_one_by_one();
+    }
+}
+
+/// Closes every descriptor above standard error.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn drop_inherited() {
+    close_one_by_one();
+}
+
+fn close_one_by_one() {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is valid for writes.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0;
+    let most = 1 << 20;
+    let end = match libc::c_int::try_from(limit.rlim_cur) {
+        Ok(limit) if known => limit.min(most),
+        _ => most,
+    };
+    for descriptor in 3..end {
+        // SAFETY: as in `drop_inherited`, nobody owns a descriptor above 2 yet.
+        unsafe { libc::close(descriptor) };
+    }
+}
+
+/// Sets the signals that were inherited as ignored back to their default, `SIGPIPE` aside, and empties
+/// the signal mask. Handlers stay: among them is the report of a stack overflow.
+pub(crate) fn reset_signals() {
+    for signal in 1..=LAST_SIGNAL {
+        if signal != libc::SIGPIPE && is_ignored(signal) {
+            // SAFETY: setting a disposition to its default installs no code of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
+    let mut empty = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigemptyset` initialises the set, which is read by `sigprocmask` alone.
+    unsafe {
+        libc::sigemptyset(empty.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, empty.as_ptr(), std::ptr::null_mut());
+    }
+}
+
+/// Signals beyond the real-time ones do not exist; asking for one is answered with an error.
+const LAST_SIGNAL: libc::c_int = 64;
+
+/// Whether a signal is ignored.
+pub(super) fn is_ignored(signal: libc::c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: with no new action, `sigaction` only writes the present one to a valid place, and it is
+    // read only if that succeeded.
+    unsafe {
+        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Gives up the controlling terminal, so that nothing which happens on it reaches this process.
+pub(crate) fn drop_terminal() {
+    let terminal = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open("/dev/tty");
+    if let Ok(terminal) = terminal {
+        // SAFETY: `TIOCNOTTY` takes no argument.
+        unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCNOTTY) };
+    }
+}
+
+/// Puts `/dev/null` in the place of standard input.
+pub(crate) fn null_input() -> io::Result<()> {
+    let null = File::open("/dev/null")?;
+    // SAFETY: `dup2` replaces descriptor 0 in one step, and standard input is owned by nobody.
+    if unsafe { libc::dup2(null.as_raw_fd(), 0) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Takes variables out of the environment, if no other thread could be reading it.
+pub(crate) fn forget_variables(names: &[&str]) {
+    if !is_single_threaded() {
+        return;
+    }
+    for name in names {
+        // SAFETY: no other thread exists, so nobody reads the environment meanwhile.
+        unsafe { env::remove_var(name) };
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_single_threaded() -> bool {
+    // One link for each thread's directory, besides the directory's own two.
+    fs::metadata("/proc/self/task").is_ok_and(|tasks| tasks.nlink() == 3)
+}
+
+/// Where the system does not say at a glance, nothing is taken out: a variable that stays behind
+/// misleads nobody, since the nonce in it is spent.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn is_single_threaded() -> bool {
+    false
+}
+
+/// Ends the process at once: no destructor and no exit handler can hold it up.
+pub(crate) fn end_process(code: u8) -> ! {
+    // SAFETY: `_exit` takes an integer and does not return.
+    unsafe { libc::_exit(libc::c_int::from(code)) }
+}
+
+/// What to start in order to start this executable again.
+///
+/// On Linux an executable that was replaced on disk since this process began is still reachable.
+pub(crate) fn current_executable() -> io::Result<PathBuf> {
+    let path = env::current_exe()?;
+    let running = PathBuf::from("/proc/self/exe");
+    match (fs::metadata(&running), fs::metadata(&path)) {
+        (Ok(running), Ok(at_path))
+            if running.dev() == at_path.dev() && running.ino() == at_path.ino() =>
+        {
+            Ok(path)
+        }
+        (Ok(_), _) => Ok(running),
+        (Err(_), _) => Ok(path),
+    }
+}
+
+/// Gives a program the name that process lists show, where that is not the name of its file.
+pub(crate) fn name_program(command: &mut Command, name: &OsStr) {
+    command.arg0(name);
+}
+
+/// Keeps the signals of the caller's terminal away from a program from its first moment.
+pub(crate) fn detach(command: &mut Command) {
+    command.process_group(0);
+}
+
+/// Becomes another program. Returns only if that failed.
+pub(crate) fn become_program(command: &mut Command) -> io::Error {
+    command.exec()
+}

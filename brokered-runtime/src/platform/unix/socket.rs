@@ -1,0 +1,277 @@
+//! Endpoints: binding, connecting, and waking whoever is blocked in `accept`.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
+
+use super::files::{fits_endpoint, user_id};
+use crate::platform::AcceptError;
+
+/// Whether a launcher may bind and hand the listener over.
+///
+/// Where a descriptor may be lost when it is closed after sending and before it was received, and
+/// where sockets are not born with close-on-exec, the daemon binds itself.
+pub(crate) const HANDS_OVER_LISTENERS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// The standard library's listener inside.
+pub(super) fn as_unix(listener: &IpcListener) -> &UnixListener {
+    let IpcListener::UdSocket(listener) = listener;
+    listener.inner()
+}
+
+/// Wraps the standard library's listener. `interprocess` then never unlinks its path, which it would
+/// do without a look at whose socket stands there.
+pub(super) fn from_unix(listener: UnixListener) -> IpcListener {
+    IpcListener::UdSocket(listener.into())
+}
+
+/// Binds and listens, with the largest backlog that the system gives.
+pub(crate) fn bind(path: &Path) -> io::Result<IpcListener> {
+    UnixListener::bind(path).map(from_unix)
+}
+
+/// Listens once more on an adopted listener: clients then see this process's credentials instead of
+/// the launcher's, and the backlog is ours.
+pub(crate) fn listen_again(listener: &IpcListener) -> io::Result<()> {
+    // SAFETY: `listen` takes integers, and the descriptor is open as long as `listener` lives.
+    if unsafe { libc::listen(as_unix(listener).as_raw_fd(), LARGEST_BACKLOG) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Linux takes a negative number for the largest that the administrator allows.
+const LARGEST_BACKLOG: libc::c_int = if cfg!(any(target_os = "linux", target_os = "android")) {
+    -1
+} else {
+    libc::SOMAXCONN
+};
+
+/// Whether this listener is bound at this path.
+pub(crate) fn listens_at(listener: &IpcListener, path: &Path) -> io::Result<bool> {
+    Ok(as_unix(listener).local_addr()?.as_pathname() == Some(path))
+}
+
+/// Connects, waiting for room in the backlog until the deadline.
+///
+/// # Errors
+///
+/// `NotFound` and `ConnectionRefused` say that nobody listens, `WouldBlock` that the backlog was full
+/// until the deadline.
+pub(crate) fn connect(path: &Path, deadline: Instant) -> io::Result<IpcStream> {
+    let (address, length) = address(path)?;
+    let mut stream = new_socket(NONBLOCKING)?;
+    match connect_to(&stream, &address, length) {
+        Ok(()) => stream.set_nonblocking(false)?,
+        // The backlog is full: only now let the system wait for us, for as long as there is time.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            stream = connect_slowly(&address, length, deadline)?;
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(IpcStream::UdSocket(stream.into()))
+}
+
+fn connect_slowly(
+    address: &libc::sockaddr_un,
+    length: libc::socklen_t,
+    deadline: Instant,
+) -> io::Result<UnixStream> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let stream = new_socket(0)?;
+        stream.set_write_timeout(Some(left.max(Duration::from_millis(1))))?;
+        match connect_to(&stream, address, length) {
+            Ok(()) => {
+                stream.set_write_timeout(None)?;
+                return Ok(stream);
+            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The path as the system wants it, and how much of it counts.
+fn address(path: &Path) -> io::Result<(libc::sockaddr_un, libc::socklen_t)> {
+    let bytes = path.as_os_str().as_bytes();
+    if !fits_endpoint(path) || bytes.contains(&0) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the path is too long for a socket, or has a NUL in it",
+        ));
+    }
+    // SAFETY: an all-zero `sockaddr_un` is a valid value.
+    let mut address: libc::sockaddr_un = unsafe { mem::zeroed() };
+    #[expect(clippy::cast_possible_truncation, reason = "`AF_UNIX` is 1")]
+    {
+        address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    }
+    for (to, from) in address.sun_path.iter_mut().zip(bytes) {
+        *to = libc::c_char::from_ne_bytes([*from]);
+    }
+    let length = mem::offset_of!(libc::sockaddr_un, sun_path) + bytes.len() + 1;
+    #[expect(clippy::cast_possible_truncation, reason = "110 at most")]
+    Ok((address, length as libc::socklen_t))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const NONBLOCKING: libc::c_int = libc::SOCK_NONBLOCK;
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const SEALED: libc::c_int = libc::SOCK_CLOEXEC;
+/// Where a socket is not born non-blocking, a connect on a local socket never waits: a full backlog
+/// is a refusal there.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const NONBLOCKING: libc::c_int = 0;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const SEALED: libc::c_int = 0;
+
+fn new_socket(flags: libc::c_int) -> io::Result<UnixStream> {
+    // SAFETY: `socket` takes integers; the descriptor it returns is new and owned by nobody else.
+    let socket = unsafe {
+        let descriptor = libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | SEALED | flags, 0);
+        if descriptor == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        OwnedFd::from_raw_fd(descriptor)
+    };
+    if SEALED == 0 {
+        // SAFETY: `fcntl` with `F_SETFD` takes an integer and touches no memory of ours.
+        if unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(UnixStream::from(socket))
+}
+
+fn connect_to(
+    socket: &UnixStream,
+    address: &libc::sockaddr_un,
+    length: libc::socklen_t,
+) -> io::Result<()> {
+    // SAFETY: the address is valid for reads of `length` bytes.
+    let done = unsafe { libc::connect(socket.as_raw_fd(), (&raw const *address).cast(), length) };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// The user at the other end, if it is another one than ours.
+pub(crate) fn foreign_peer(stream: &IpcStream) -> io::Result<Option<u32>> {
+    let peer = peer_user(stream)?;
+    Ok((peer != user_id()).then_some(peer))
+}
+
+/// `interprocess` reads the same, but takes a peer in another PID namespace, whose PID it sees as 0,
+/// for a broken connection.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn peer_user(stream: &IpcStream) -> io::Result<u32> {
+    let IpcStream::UdSocket(stream) = stream;
+    let mut credentials = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "twelve bytes")]
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `credentials` is valid for writes of `length` bytes, and any bytes are a valid `ucred`.
+    let done = unsafe {
+        libc::getsockopt(
+            stream.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut credentials).cast(),
+            &raw mut length,
+        )
+    };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(credentials.uid)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn peer_user(stream: &IpcStream) -> io::Result<u32> {
+    stream
+        .peer_creds()?
+        .euid()
+        .ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))
+}
+
+/// The next client.
+pub(crate) fn accept(listener: &IpcListener) -> io::Result<IpcStream> {
+    let (stream, _) = as_unix(listener).accept()?;
+    if cfg!(not(any(target_os = "linux", target_os = "android"))) {
+        // There a stream takes over from its listener whether it blocks.
+        stream.set_nonblocking(false)?;
+    }
+    Ok(IpcStream::UdSocket(stream.into()))
+}
+
+/// What an error of `accept` asks for.
+pub(crate) fn accept_error(error: &io::Error) -> AcceptError {
+    match error.raw_os_error() {
+        // Shut down, and everything that had queued was accepted.
+        Some(libc::EINVAL | libc::EAGAIN) => AcceptError::Over,
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => AcceptError::Exhausted,
+        Some(libc::EINTR | libc::ECONNABORTED | libc::EPROTO | libc::EPERM) => AcceptError::Again,
+        _ => AcceptError::Broken,
+    }
+}
+
+/// Wakes whoever is blocked in `accept` on a listener, wherever the listener is by now.
+#[derive(Debug)]
+pub(crate) struct AcceptWaker {
+    listener: OwnedFd,
+    path: PathBuf,
+}
+
+impl AcceptWaker {
+    /// Whether new clients are refused from [`wake`](Self::wake) on, so that the endpoint can stay until
+    /// everybody who had queued was accepted.
+    pub(crate) const REFUSES_NEW_CLIENTS: bool =
+        cfg!(any(target_os = "linux", target_os = "android"));
+
+    /// A waker for this listener, bound at this path.
+    pub(crate) fn new(listener: &IpcListener, path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            listener: as_unix(listener).as_fd().try_clone_to_owned()?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Ends accepting: new clients are refused, those who have queued are still accepted, and then
+    /// `accept` fails with an error that [`accept_error`] knows as the end.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn wake(&self) -> io::Result<()> {
+        let _ = &self.path;
+        // SAFETY: `shutdown` takes integers, and the descriptor is open as long as `self` lives.
+        if unsafe { libc::shutdown(self.listener.as_raw_fd(), libc::SHUT_RD) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+
+    /// Ends accepting. A listener can't be shut down here, so it stops blocking, and a connection to
+    /// oneself wakes whoever is blocked already.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn wake(&self) -> io::Result<()> {
+        let listener = UnixListener::from(self.listener.try_clone()?);
+        listener.set_nonblocking(true)?;
+        UnixStream::connect(&self.path).map(drop)
+    }
+}

@@ -1,0 +1,242 @@
+//! Windows, whose turn has not come: everything here says so with `Unsupported`.
+//!
+//! The doors are those of `unix`, so that the rest of the crate type-checks. What is the same on every
+//! platform works.
+
+#![allow(
+    clippy::unnecessary_wraps,
+    clippy::needless_pass_by_value,
+    reason = "the doors have one shape on every platform"
+)]
+
+use std::convert::Infallible;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Stdio};
+use std::time::Instant;
+
+use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
+
+use super::{AcceptError, Fault, InTheWay};
+
+fn unsupported() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "brokered daemons are not supported on Windows yet",
+    )
+}
+
+pub(crate) const HANDS_OVER_LISTENERS: bool = false;
+
+pub(crate) fn default_runtime_directory() -> io::Result<PathBuf> {
+    Err(unsupported())
+}
+
+pub(crate) fn fallback_directory() -> PathBuf {
+    std::env::temp_dir().join("brokered")
+}
+
+pub(crate) fn fits_endpoint(_path: &Path) -> bool {
+    true
+}
+
+pub(crate) fn create_directory(_path: &Path) -> io::Result<()> {
+    Err(unsupported())
+}
+
+pub(crate) fn check_directory(_path: &Path) -> io::Result<Option<Fault>> {
+    Err(unsupported())
+}
+
+pub(crate) fn open_lock(_directory: &Path) -> io::Result<File> {
+    Err(unsupported())
+}
+
+pub(crate) fn is_at(_lock: &File, _directory: &Path) -> io::Result<bool> {
+    Err(unsupported())
+}
+
+pub(crate) fn in_the_way(_path: &Path) -> io::Result<InTheWay> {
+    Err(unsupported())
+}
+
+pub(crate) fn replace_file(_path: &Path, _temporary: &Path, _contents: &[u8]) -> io::Result<()> {
+    Err(unsupported())
+}
+
+pub(crate) fn open_append(_path: &Path) -> io::Result<File> {
+    Err(unsupported())
+}
+
+pub(crate) fn path_bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_encoded_bytes()
+}
+
+pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+    String::from_utf8(bytes).ok().map(PathBuf::from)
+}
+
+pub(crate) fn bind(_path: &Path) -> io::Result<IpcListener> {
+    Err(unsupported())
+}
+
+pub(crate) fn listen_again(_listener: &IpcListener) -> io::Result<()> {
+    Err(unsupported())
+}
+
+pub(crate) fn listens_at(_listener: &IpcListener, _path: &Path) -> io::Result<bool> {
+    Err(unsupported())
+}
+
+pub(crate) fn connect(_path: &Path, _deadline: Instant) -> io::Result<IpcStream> {
+    Err(unsupported())
+}
+
+pub(crate) fn foreign_peer(_stream: &IpcStream) -> io::Result<Option<u32>> {
+    Err(unsupported())
+}
+
+pub(crate) fn accept(_listener: &IpcListener) -> io::Result<IpcStream> {
+    Err(unsupported())
+}
+
+pub(crate) fn accept_error(_error: &io::Error) -> AcceptError {
+    AcceptError::Broken
+}
+
+#[derive(Debug)]
+pub(crate) struct AcceptWaker(Infallible);
+
+impl AcceptWaker {
+    pub(crate) const REFUSES_NEW_CLIENTS: bool = false;
+
+    pub(crate) fn new(_listener: &IpcListener, _path: &Path) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    pub(crate) fn wake(&self) -> io::Result<()> {
+        match self.0 {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Channel(Infallible);
+
+#[derive(Debug)]
+pub(crate) struct ChannelEnd(Infallible);
+
+impl From<ChannelEnd> for Stdio {
+    fn from(end: ChannelEnd) -> Self {
+        match end.0 {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) text: Vec<u8>,
+    pub(crate) lock: File,
+    pub(crate) listener: Option<IpcListener>,
+}
+
+#[derive(Debug)]
+#[allow(dead_code, reason = "nothing is received yet")]
+pub(crate) enum Line {
+    Text(String),
+    End,
+    TimedOut,
+}
+
+impl Channel {
+    pub(crate) fn pair() -> io::Result<(Self, ChannelEnd)> {
+        Err(unsupported())
+    }
+
+    pub(crate) fn is_stdin(_first_line: &str) -> bool {
+        false
+    }
+
+    pub(crate) fn from_stdin() -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    pub(crate) fn send(
+        &self,
+        _text: &[u8],
+        _lock: &File,
+        _listener: Option<&IpcListener>,
+    ) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn receive(&self) -> io::Result<Received> {
+        match self.0 {}
+    }
+
+    pub(crate) fn tell(&self, _line: &str) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn next_line(&mut self, _deadline: Instant) -> io::Result<Line> {
+        match self.0 {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct SignalPipe(Infallible);
+
+#[derive(Debug, Clone)]
+pub(crate) struct Wake(Infallible);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "nobody wakes anybody yet")]
+pub(crate) enum Woken {
+    BySignal,
+    ByThread,
+    ByTime,
+}
+
+impl SignalPipe {
+    pub(crate) fn install() -> io::Result<(Self, Wake)> {
+        Err(unsupported())
+    }
+
+    pub(crate) fn wait(&mut self, _deadline: Option<Instant>) -> io::Result<Woken> {
+        match self.0 {}
+    }
+}
+
+impl Wake {
+    pub(crate) fn wake(&self) {
+        match self.0 {}
+    }
+}
+
+pub(crate) fn drop_inherited() {}
+
+pub(crate) fn reset_signals() {}
+
+pub(crate) fn drop_terminal() {}
+
+pub(crate) fn null_input() -> io::Result<()> {
+    Err(unsupported())
+}
+
+pub(crate) fn forget_variables(_names: &[&str]) {}
+
+pub(crate) fn end_process(code: u8) -> ! {
+    process::exit(i32::from(code))
+}
+
+pub(crate) fn current_executable() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
+pub(crate) fn name_program(_command: &mut Command, _name: &OsStr) {}
+
+pub(crate) fn detach(_command: &mut Command) {}
+
+pub(crate) fn become_program(_command: &mut Command) -> io::Error {
+    unsupported()
+}

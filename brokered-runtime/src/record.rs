@@ -1,0 +1,244 @@
+//! The record: the lockfile's readable half. Who is bound, where, since when, and in which phase.
+//!
+//! One writer, the holder of the instance lock. With the lock free, a record is history, not news.
+
+use std::error::Error;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::fields::{Fields, Lines};
+use crate::identity::paths::Paths;
+use crate::{Instance, Phase, platform};
+
+/// The longest record that is read. One of ours has a few hundred bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// Who is bound, where, since when, and in which phase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) name: String,
+    pub(crate) contract: u32,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) instance: Option<String>,
+    pub(crate) endpoint: PathBuf,
+    pub(crate) pid: u32,
+    pub(crate) phase: Phase,
+    pub(crate) owner: Owner,
+    pub(crate) started: SystemTime,
+    pub(crate) package: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) log: Option<PathBuf>,
+    pub(crate) failure: Option<String>,
+}
+
+/// Who started the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A client's `connect_or_spawn`.
+    Launcher,
+    /// Somebody else: a person, a script, a service manager.
+    Hand,
+}
+
+impl Record {
+    /// The record of this process, as one that was started by hand.
+    pub(crate) fn of_this_process(instance: &Instance, endpoint: PathBuf) -> Self {
+        let daemon = instance.daemon();
+        Self {
+            name: daemon.name().to_owned(),
+            contract: daemon.contract_number(),
+            directory: daemon
+                .is_per_directory()
+                .then(|| instance.directory().to_owned()),
+            instance: instance.name().map(str::to_owned),
+            endpoint,
+            pid: std::process::id(),
+            phase: Phase::Bound,
+            owner: Owner::Hand,
+            started: SystemTime::now(),
+            package: None,
+            version: None,
+            log: None,
+            failure: None,
+        }
+    }
+
+    /// Writes the record in the place of the one before.
+    pub(crate) fn write(&self, paths: &Paths) -> Result<(), RecordError> {
+        let path = paths.record();
+        platform::replace_file(&path, &paths.new_record(), self.to_text().as_bytes())
+            .map_err(|source| RecordError { path, source })
+    }
+
+    /// Reads the record of an instance. `None` if there is none, or none that makes sense.
+    pub(crate) fn read(paths: &Paths) -> Option<Self> {
+        Self::from_text(&read_limited(&paths.record()).ok()?)
+    }
+
+    /// How long ago the daemon started, for people to read.
+    pub(crate) fn age(&self) -> Duration {
+        self.started.elapsed().unwrap_or_default()
+    }
+
+    fn to_text(&self) -> String {
+        let mut lines = Lines::default();
+        lines
+            .push_number("FORMAT", 1_u32)
+            .push("NAME", &self.name)
+            .push_number("CONTRACT", self.contract)
+            .push_path("ENDPOINT", &self.endpoint)
+            .push_number("PID", self.pid)
+            .push("PHASE", self.phase.as_str())
+            .push("OWNER", self.owner.as_str())
+            .push("STARTED", unix_time(self.started));
+        if let Some(directory) = &self.directory {
+            lines.push_path("DIRECTORY", directory);
+        }
+        if let Some(log) = &self.log {
+            lines.push_path("LOG", log);
+        }
+        for (key, value) in [
+            ("INSTANCE", &self.instance),
+            ("PACKAGE", &self.package),
+            ("VERSION", &self.version),
+            ("FAILURE", &self.failure),
+        ] {
+            if let Some(value) = value {
+                lines.push(key, value);
+            }
+        }
+        lines.into_string()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let fields = Fields::of(text);
+        Some(Self {
+            name: fields.text("NAME")?,
+            contract: fields.number("CONTRACT")?,
+            directory: fields.path("DIRECTORY"),
+            instance: fields.text("INSTANCE"),
+            endpoint: fields.path("ENDPOINT")?,
+            pid: fields.number("PID")?,
+            phase: fields.text("PHASE")?.parse().ok()?,
+            owner: Owner::from_text(&fields.text("OWNER")?)?,
+            started: from_unix_time(&fields.text("STARTED")?)?,
+            package: fields.text("PACKAGE"),
+            version: fields.text("VERSION"),
+            log: fields.path("LOG"),
+            failure: fields.text("FAILURE"),
+        })
+    }
+}
+
+impl Owner {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Launcher => "launcher",
+            Self::Hand => "hand",
+        }
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        [Self::Launcher, Self::Hand]
+            .into_iter()
+            .find(|owner| owner.as_str() == text)
+    }
+}
+
+/// Seconds since 1970, with milliseconds.
+fn unix_time(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{}.{:03}", since.as_secs(), since.subsec_millis())
+}
+
+fn from_unix_time(text: &str) -> Option<SystemTime> {
+    let (seconds, milliseconds) = text.split_once('.')?;
+    let since = Duration::from_secs(seconds.parse().ok()?)
+        .checked_add(Duration::from_millis(milliseconds.parse().ok()?))?;
+    UNIX_EPOCH.checked_add(since)
+}
+
+fn read_limited(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// A record that could not be written. A daemon without one could not be found, so it does not serve.
+#[derive(Debug)]
+pub(crate) struct RecordError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "cannot write the record {}: {}; a daemon that is not recorded cannot be found, so it does \
+             not serve: make room, or set BROKERED_RUNTIME_DIR to a directory on another file system",
+            self.path.display(),
+            self.source
+        )
+    }
+}
+
+impl Error for RecordError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            name: "words".to_owned(),
+            contract: 3,
+            directory: Some(PathBuf::from("/srv/with\nnewline")),
+            instance: None,
+            endpoint: PathBuf::from("/run/user/1000/brokered/words.3/socket"),
+            pid: 4711,
+            phase: Phase::Ready,
+            owner: Owner::Launcher,
+            started: UNIX_EPOCH + Duration::from_millis(1_700_000_000_007),
+            package: Some("words".to_owned()),
+            version: Some("1.2.3".to_owned()),
+            log: None,
+            failure: Some("100% of\nthe disk".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        assert_eq!(Record::from_text(&record().to_text()), Some(record()));
+    }
+
+    #[test]
+    fn a_torn_record_is_none() {
+        let text = record().to_text();
+        for length in 0..text.len() {
+            let Some(torn) = text.get(..length) else {
+                continue;
+            };
+            if let Some(read) = Record::from_text(torn) {
+                // Only fields that a record may lack can be missing from one that is read.
+                assert_eq!((read.pid, read.phase), (4711, Phase::Ready), "{torn}");
+            }
+        }
+        assert_eq!(Record::from_text("\0\0\0"), None);
+    }
+
+    #[test]
+    fn a_time_beyond_all_clocks_is_none() {
+        let text = record().to_text();
+        let beyond = text.replace("1700000000.007", "18446744073709551615.999");
+        assert_ne!(text, beyond);
+        assert_eq!(Record::from_text(&beyond), None);
+    }
+}

@@ -1,0 +1,30 @@
+//! Small things said to people.
+
+use std::time::Duration;
+
+/// A duration as a person would say it: `850 ms`, `12 s`, `7 min`, `3 h`, `9 d`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{} ms", duration.as_millis()),
+        1..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_said_in_one_unit() {
+        let said = |seconds| duration(Duration::from_secs(seconds));
+        assert_eq!(duration(Duration::from_millis(850)), "850 ms");
+        assert_eq!(said(12), "12 s");
+        assert_eq!(said(600), "10 min");
+        assert_eq!(said(7200), "2 h");
+        assert_eq!(said(864_000), "10 d");
+    }
+}
