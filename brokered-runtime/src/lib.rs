@@ -31,7 +31,7 @@ mod text;
 pub mod __private;
 
 pub use backend::{BindError, BrokeredBackend, Endpoint, IpcListener, IpcStream, Never, bootstrap};
-//MACRO
+pub use brokered_macros::brokered_daemon;
 pub use daemon::{Bound, Connection, Handle, Incoming, State, Stopping};
 pub use identity::{Daemon, DirectoryError, Instance, InstanceError, Wait};
 pub use launch::LaunchError;

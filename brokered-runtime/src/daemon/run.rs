@@ -24,7 +24,7 @@ use crate::{Daemon, Instance, IpcListener};
 
 /// What the attribute knows of the program.
 #[derive(Debug, Clone, Copy)]
-pub struct Program {
+pub(crate) struct Program {
     /// The daemon that it serves.
     pub daemon: Daemon,
     /// The package's name.
@@ -39,7 +39,7 @@ pub struct Program {
 
 /// What `--help` says.
 #[derive(Debug, Clone, Copy)]
-pub enum Help {
+pub(crate) enum Help {
     /// What can be told of every daemon.
     Generated,
     /// This text.

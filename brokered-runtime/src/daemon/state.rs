@@ -58,7 +58,7 @@ pub trait State: Sized {
 
 /// A state that failed to load.
 #[derive(Debug)]
-pub struct LoadFailed {
+pub(crate) struct LoadFailed {
     /// What failed, why, and what caused that.
     pub(crate) why: String,
 }

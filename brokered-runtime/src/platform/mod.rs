@@ -51,6 +51,7 @@ pub(crate) enum InTheWay {
 
 /// What an error of `accept` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(windows, allow(dead_code, reason = "nothing is accepted there yet"))]
 pub(crate) enum AcceptError {
     /// The listener was shut down, and its queue is empty.
     Over,

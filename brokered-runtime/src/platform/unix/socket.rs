@@ -206,6 +206,8 @@ fn peer_user(stream: &IpcStream) -> io::Result<u32> {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn peer_user(stream: &IpcStream) -> io::Result<u32> {
+    use interprocess::local_socket::traits::StreamCommon;
+
     stream
         .peer_creds()?
         .euid()

@@ -1,0 +1,218 @@
+//! A client in a process of its own that finds no daemon.
+
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use brokered_runtime::Wait;
+
+use crate::suite::process::end;
+use crate::suite::stats::{median, quantile};
+use crate::suite::table::{Budget, Finding, Pairs, Unit};
+use crate::suite::{Bench, HELLO, Result, nanoseconds};
+
+/// What one cold client has seen, from just before its call, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    connected: f64,
+    replied: f64,
+}
+
+pub(super) fn connect(bench: &Bench) -> Result<Finding> {
+    let c = bench.programs.c()?;
+    let rounds = bench.arguments.rounds(500);
+    let hello = bench.programs.path("hello-brokered");
+    let mut ours_replied = Vec::new();
+    let ours = || {
+        let seen = launch(bench, "nothing", &hello)?;
+        ours_replied.push(seen.replied);
+        Ok(seen.connected)
+    };
+    let mut c_replied = Vec::new();
+    let by_hand = || {
+        let seen = spin(bench, c)?;
+        c_replied.push(seen.replied);
+        Ok(seen.connected)
+    };
+    let pairs = Pairs::measure(rounds, ours, by_hand)?;
+    let mut again = Vec::new();
+    for round in 0..rounds / 4 {
+        again.push(in_this_process(&hello, round)?);
+    }
+    Ok(Finding::pairs(Unit::Time, &pairs, Budget::AtMost(0.65))
+        .note(format!(
+            "first reply after {} (ours), {} (static C)",
+            Unit::Time.write(median(&ours_replied)),
+            Unit::Time.write(median(&c_replied)),
+        ))
+        .note(format!(
+            "ours in a process that has launched others before: {}",
+            Unit::Time.write(median(&again))
+        )))
+}
+
+/// Call → connected stream, without the client's own first steps: an instance for each round.
+fn in_this_process(program: &Path, round: usize) -> Result<f64> {
+    let instance = HELLO
+        .named(format!("round {round}"))
+        .program(program)
+        .wait(Wait::Nothing);
+    let called = Instant::now();
+    let mut stream = instance.connect_or_spawn()?;
+    let connected = called.elapsed();
+    stream.read_exact(&mut [0; 6])?;
+    end(recorded_pid(
+        &instance.endpoint()?.with_file_name("record"),
+    )?)?;
+    Ok(nanoseconds(connected))
+}
+
+pub(super) fn reply(bench: &Bench) -> Result<Finding> {
+    let rounds = bench.arguments.rounds(500);
+    let (hello, by_hand) = (
+        bench.programs.path("hello-brokered"),
+        bench.programs.path("hello-std"),
+    );
+    let mut bound = Vec::new();
+    let ours = || {
+        let seen = launch(bench, "bound", &hello)?;
+        bound.push(seen.connected);
+        Ok(seen.replied)
+    };
+    let mut connected = Vec::new();
+    let baseline = || {
+        let seen = spin(bench, &by_hand)?;
+        connected.push(seen.connected);
+        Ok(seen.replied)
+    };
+    let pairs = Pairs::measure(rounds, ours, baseline)?;
+    Ok(Finding::pairs(Unit::Time, &pairs, Budget::AtMost(1.15)).note(format!(
+        "BOUND after {} (ours), connected after {} (std); the std daemon answers in its accept loop",
+        Unit::Time.write(median(&bound)),
+        Unit::Time.write(median(&connected)),
+    )))
+}
+
+pub(super) fn bound(bench: &Bench) -> Result<Finding> {
+    const PROBE_TIMEOUT: f64 = 500e6;
+    let rounds = bench.arguments.rounds(1000);
+    let hello = bench.programs.path("hello-brokered");
+    let mut bound = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        bound.push(launch(bench, "bound", &hello)?.connected);
+    }
+    let p99 = quantile(&bound, 0.99);
+    Ok(Finding::fixed(Unit::Time, p99, PROBE_TIMEOUT, Budget::AtMost(0.1), rounds).note(format!(
+        "median {}, slowest {}; from the call, so the launcher's part before the spawn is in it",
+        Unit::Time.write(median(&bound)),
+        Unit::Time.write(quantile(&bound, 1.0)),
+    )))
+}
+
+pub(super) fn size(bench: &Bench) -> Result<Finding> {
+    const MB: u64 = 1_000_000;
+    let rounds = bench.arguments.rounds(300);
+    let hello = bench.programs.path("hello-brokered");
+    let small = Padded::new(&hello, MB)?;
+    let large = Padded::new(&hello, 100 * MB)?;
+    let pairs = Pairs::measure(
+        rounds,
+        || Ok(launch(bench, "bound", &large.path)?.connected),
+        || Ok(launch(bench, "bound", &small.path)?.connected),
+    )?;
+    Ok(Finding::pairs(Unit::Time, &pairs, Budget::AtMost(1.1))
+        .note(format!("{} against {} bytes", large.length, small.length)))
+}
+
+/// A copy of an executable that has grown to a size, removed when dropped.
+#[derive(Debug)]
+struct Padded {
+    path: PathBuf,
+    length: u64,
+}
+
+impl Padded {
+    /// At least the executable's own length.
+    fn new(program: &Path, wanted: u64) -> Result<Self> {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hello-{wanted}"));
+        let copied = fs::copy(program, &path)?;
+        let mut padded = Self {
+            path,
+            length: copied,
+        };
+        let mut file = OpenOptions::new().append(true).open(&padded.path)?;
+        let some = [0xA5; 1 << 13];
+        while padded.length < wanted {
+            let part = usize::try_from(wanted - padded.length)?.min(some.len());
+            file.write_all(&some[..part])?;
+            padded.length += u64::try_from(part)?;
+        }
+        Ok(padded)
+    }
+}
+
+impl Drop for Padded {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// A client that calls `connect_or_spawn`.
+fn launch(bench: &Bench, wait: &str, program: &Path) -> Result<Seen> {
+    let runtime = bench.scratch.directory()?;
+    let arguments = [OsStr::new("launch"), OsStr::new(wait), program.as_os_str()];
+    let (seen, _) = client(bench, &runtime, &arguments)?;
+    let record = bench.endpoint(HELLO, &runtime)?.with_file_name("record");
+    end(recorded_pid(&record)?)?;
+    Ok(seen)
+}
+
+/// A client that spawns a hand-written daemon, and connects until it works.
+fn spin(bench: &Bench, program: &Path) -> Result<Seen> {
+    let runtime = bench.scratch.directory()?;
+    let endpoint = runtime.join("socket");
+    let arguments = [
+        OsStr::new("spin"),
+        endpoint.as_os_str(),
+        program.as_os_str(),
+    ];
+    let (seen, daemon) = client(bench, &runtime, &arguments)?;
+    end(daemon.ok_or("the client didn't say which process it has started")?)?;
+    Ok(seen)
+}
+
+fn client(bench: &Bench, runtime: &Path, arguments: &[&OsStr]) -> Result<(Seen, Option<u32>)> {
+    let mut command = Command::new(bench.programs.path("cold-client"));
+    let output = command
+        .args(arguments)
+        .env("BROKERED_RUNTIME_DIR", runtime)
+        .output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("the client failed, {}: {}", output.status, said.trim()).into());
+    }
+    let report = String::from_utf8(output.stdout)?;
+    let mut fields = report.split_whitespace();
+    let mut next = || {
+        fields
+            .next()
+            .ok_or_else(|| format!("the client's report is cut short: {report:?}"))
+    };
+    let seen = Seen {
+        connected: next()?.parse()?,
+        replied: next()?.parse()?,
+    };
+    Ok((seen, next()?.parse().ok()))
+}
+
+/// Who the record says is bound.
+pub(super) fn recorded_pid(record: &Path) -> Result<u32> {
+    let text =
+        fs::read_to_string(record).map_err(|error| format!("{}: {error}", record.display()))?;
+    let pid = text.lines().find_map(|line| line.strip_prefix("PID="));
+    let pid = pid.ok_or_else(|| format!("{} has no PID in it", record.display()))?;
+    Ok(pid.trim().parse()?)
+}

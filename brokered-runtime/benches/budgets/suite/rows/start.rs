@@ -1,0 +1,93 @@
+//! Spawn → connectable, when the daemon binds itself: nobody has launched it but a shell.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::suite::process::{Starter, quiet};
+use crate::suite::stats::median;
+use crate::suite::table::{Budget, Finding, Pairs, Unit};
+use crate::suite::{Bench, HELLO, Result};
+
+pub(super) fn against_std(bench: &Bench) -> Result<Finding> {
+    let start = Start::new(bench)?;
+    let rounds = bench.arguments.rounds(1000);
+    let pairs = Pairs::measure(rounds, || start.ours(), || start.by_hand("hello-std"))?;
+    let finding = Finding::pairs(Unit::Time, &pairs, Budget::AtMost(1.05));
+    let others = || start.by_hand("hello-interprocess");
+    let beside = match Pairs::measure(rounds / 4, others, || start.c()) {
+        Ok(beside) => {
+            let [interprocess, c] =
+                [beside.ours, beside.baseline].map(|side| Unit::Time.write(median(&side)));
+            format!("beside them, raw interprocess {interprocess} and static C {c}")
+        }
+        Err(error) => error.to_string(),
+    };
+    Ok(finding.note(beside))
+}
+
+pub(super) fn against_tokio(bench: &Bench) -> Result<Finding> {
+    let start = Start::new(bench)?;
+    let rounds = bench.arguments.rounds(1000);
+    let pairs = Pairs::measure(rounds, || start.ours(), || start.by_hand("hello-tokio"))?;
+    Ok(
+        Finding::pairs(Unit::Time, &pairs, Budget::AtMost(0.80)).note(format!(
+            "tokio starts {} workers, one for each of the machine's cores",
+            bench.cores
+        )),
+    )
+}
+
+/// Starts daemons, one by one, in runtime directories of their own.
+#[derive(Debug)]
+struct Start<'bench> {
+    bench: &'bench Bench,
+    starter: Starter,
+}
+
+impl<'bench> Start<'bench> {
+    fn new(bench: &'bench Bench) -> Result<Self> {
+        if bench.cores < 2 {
+            return Err(
+                "a client that spins needs a core of its own, and there is only one".into(),
+            );
+        }
+        Ok(Self {
+            bench,
+            starter: Starter::new()?,
+        })
+    }
+
+    fn ours(&self) -> Result<f64> {
+        let runtime = self.bench.scratch.directory()?;
+        let endpoint = self.bench.endpoint(HELLO, &runtime)?;
+        self.time(
+            Command::new(self.bench.programs.path("hello-brokered")),
+            &runtime,
+            &endpoint,
+        )
+    }
+
+    fn by_hand(&self, program: &str) -> Result<f64> {
+        self.time_by_hand(&self.bench.programs.path(program))
+    }
+
+    fn c(&self) -> Result<f64> {
+        self.time_by_hand(self.bench.programs.c()?)
+    }
+
+    fn time_by_hand(&self, program: &Path) -> Result<f64> {
+        let runtime = self.bench.scratch.directory()?;
+        let endpoint = runtime.join("socket");
+        let mut command = Command::new(program);
+        command.arg(&endpoint);
+        self.time(command, &runtime, &endpoint)
+    }
+
+    fn time(&self, mut command: Command, runtime: &Path, endpoint: &Path) -> Result<f64> {
+        quiet(&mut command).env("BROKERED_RUNTIME_DIR", runtime);
+        // On the one core that it's kept to, tokio would start one worker; in earnest it starts these.
+        command.env("TOKIO_WORKER_THREADS", self.bench.cores.to_string());
+        let (took, _running) = self.starter.until_connectable(command, endpoint)?;
+        Ok(took)
+    }
+}

@@ -1,0 +1,180 @@
+//! One cold client, in a process of its own, as a command line that was just started is one.
+//!
+//! - `cold-client launch bound|ready|nothing PROGRAM`: `connect_or_spawn` on the instance that
+//!   `BROKERED_RUNTIME_DIR` gives, then the first reply.
+//! - `cold-client spin ENDPOINT PROGRAM [ARGUMENT]...`: the same by hand: spawn, connect until it works,
+//!   read the first reply.
+//! - `cold-client herd PROGRAM`: asks the echo daemon for its process id, starting it where need be.
+//!
+//! Prints nanoseconds from just before the call until connected and until the first reply came, then the
+//! daemon's process id where this process knows it.
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+
+#[cfg(unix)]
+fn main() -> Result<(), Box<dyn Error>> {
+    unix::main()
+}
+
+#[cfg(not(unix))]
+fn main() -> Result<(), Box<dyn Error>> {
+    Err("cold-client: Unix only".into())
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::error::Error;
+    use std::ffi::OsString;
+    use std::io::{self, Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::process::{Command, Stdio};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use brokered_runtime::{Daemon, Wait};
+
+    const HELLO: Daemon = Daemon::new("hello");
+    const ECHO: Daemon = Daemon::new("echo");
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    type Outcome = Result<(), Box<dyn Error>>;
+
+    pub(super) fn main() -> Outcome {
+        let mut arguments = std::env::args_os().skip(1);
+        let mut next = || arguments.next().ok_or("an argument is missing");
+        match next()?.to_str() {
+            Some("launch") => launch(&next()?, next()?),
+            Some("spin") => {
+                let (endpoint, program) = (next()?, next()?);
+                spin(&endpoint, program, arguments)
+            }
+            Some("herd") => herd(next()?),
+            other => Err(format!("no such mode: {other:?}").into()),
+        }
+    }
+
+    fn launch(wait: &OsString, program: OsString) -> Outcome {
+        let wait = match wait.to_str() {
+            Some("bound") => Wait::Bound,
+            Some("ready") => Wait::Ready,
+            Some("nothing") => Wait::Nothing,
+            other => return Err(format!("no such wait: {other:?}").into()),
+        };
+        let called = Instant::now();
+        let mut stream = HELLO
+            .instance()
+            .program(program)
+            .wait(wait)
+            .connect_or_spawn()?;
+        let connected = called.elapsed();
+        expect_hello(&mut stream)?;
+        report(connected, called.elapsed(), None);
+        Ok(())
+    }
+
+    /// The client keeps to one core and the daemon gets another. Left to themselves they share one in many rounds,
+    /// and the daemon then waits for the end of the spinning client's time slice, which is milliseconds: that
+    /// would flatter whoever is compared with it.
+    fn spin(
+        endpoint: &OsString,
+        program: OsString,
+        arguments: impl Iterator<Item = OsString>,
+    ) -> Outcome {
+        let mut command = Command::new(program);
+        command.arg(endpoint).args(arguments);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let go = Arc::new(AtomicBool::new(false));
+        let starter = thread::spawn({
+            let go = Arc::clone(&go);
+            move || {
+                keep_to_core(1);
+                go.store(true, Ordering::Release);
+                let called = Instant::now();
+                command.spawn().map(|daemon| (called, daemon))
+            }
+        });
+        keep_to_core(0);
+        while !go.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+        let patience = Instant::now() + PATIENCE;
+        let mut stream = loop {
+            match UnixStream::connect(endpoint) {
+                Ok(stream) => break stream,
+                Err(error) if Instant::now() > patience => return Err(error.into()),
+                Err(_) => std::hint::spin_loop(),
+            }
+        };
+        let connected = Instant::now();
+        let said_hello = expect_hello(&mut stream);
+        let replied = Instant::now();
+        let (called, mut daemon) = starter.join().map_err(|_| "the starter panicked")??;
+        if let Err(error) = said_hello {
+            let _ = daemon.kill();
+            return Err(error.into());
+        }
+        report(connected - called, replied - called, Some(daemon.id()));
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn keep_to_core(nth: usize) {
+        use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+        use nix::unistd::Pid;
+
+        let this_thread = Pid::from_raw(0);
+        let Ok(allowed) = sched_getaffinity(this_thread) else {
+            return;
+        };
+        let allowed: Vec<usize> = (0..CpuSet::count())
+            .filter(|&core| allowed.is_set(core).unwrap_or(false))
+            .collect();
+        let mut one = CpuSet::new();
+        let _ = one.set(allowed[nth % allowed.len()]);
+        let _ = sched_setaffinity(this_thread, &one);
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn keep_to_core(_nth: usize) {}
+
+    fn herd(program: OsString) -> Outcome {
+        let called = Instant::now();
+        let mut stream = ECHO
+            .instance()
+            .program(program)
+            .arg("serve")
+            .connect_or_spawn()?;
+        let connected = called.elapsed();
+        stream.write_all(b"p")?;
+        let mut daemon = [0; 4];
+        stream.read_exact(&mut daemon)?;
+        report(
+            connected,
+            called.elapsed(),
+            Some(u32::from_ne_bytes(daemon)),
+        );
+        Ok(())
+    }
+
+    /// The whole reply: a hello that was cut short is not one.
+    fn expect_hello(stream: &mut impl Read) -> io::Result<()> {
+        let mut reply = [0; 6];
+        stream.read_exact(&mut reply)?;
+        if &reply == b"hello\n" {
+            Ok(())
+        } else {
+            Err(io::Error::other("that was no hello"))
+        }
+    }
+
+    fn report(connected: Duration, replied: Duration, daemon: Option<u32>) {
+        let daemon = daemon.map_or_else(|| "-".to_owned(), |id| id.to_string());
+        println!("{} {} {daemon}", connected.as_nanos(), replied.as_nanos());
+    }
+}

@@ -1,0 +1,31 @@
+//! `echo-brokered serve|incoming`: one byte in, the same byte out, then the end. For the byte `p` the
+//! reply is the daemon's process id, four bytes in the machine's order.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Read, Write};
+
+use brokered_runtime::{Bound, IpcStream, brokered_daemon};
+
+#[brokered_daemon("echo")]
+fn main(bound: Bound) -> io::Result<()> {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|mode| mode == "incoming")
+    {
+        for client in bound.incoming() {
+            let _ = answer(client);
+        }
+        Ok(())
+    } else {
+        bound.serve(answer)
+    }
+}
+
+fn answer(mut client: IpcStream) -> io::Result<()> {
+    let mut request = [0];
+    client.read_exact(&mut request)?;
+    match request {
+        [b'p'] => client.write_all(&std::process::id().to_ne_bytes()),
+        other => client.write_all(&other),
+    }
+}

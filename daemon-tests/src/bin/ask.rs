@@ -1,0 +1,47 @@
+//! A client: `ask <directory> <executable of the daemon> <line>` asks the daemon of the directory, starting
+//! it if it is not there, and prints the answer. `ASK_WAIT=ready|nothing`, `ASK_DEADLINE_MS` and
+//! `ASK_ONLY_CONNECT` say how.
+
+#![forbid(unsafe_code)]
+
+use std::env;
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use brokered_runtime::Wait;
+use daemon_tests::SUBJECT;
+
+fn main() -> ExitCode {
+    match ask() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ask() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args_os().skip(1);
+    let mut next = || arguments.next().ok_or("ask <directory> <daemon> <line>");
+    let mut instance = SUBJECT.at(next()?).program(next()?);
+    let line = next()?;
+    instance = match env::var("ASK_WAIT").as_deref() {
+        Ok("ready") => instance.wait(Wait::Ready),
+        Ok("nothing") => instance.wait(Wait::Nothing),
+        _ => instance,
+    };
+    if let Ok(deadline) = env::var("ASK_DEADLINE_MS") {
+        instance = instance.deadline(Duration::from_millis(deadline.parse()?));
+    }
+    let mut stream = if env::var_os("ASK_ONLY_CONNECT").is_some() {
+        instance.connect()?
+    } else {
+        instance.connect_or_spawn()?
+    };
+    writeln!(stream, "{}", line.to_string_lossy())?;
+    io::copy(&mut stream, &mut io::stdout())?;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! A daemon on the seed's contract: it tells its process ID, and how it came to its listener.
+
+#![forbid(unsafe_code)]
+
+use std::io::Write;
+use std::process::{self, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener, Never, bootstrap};
+use daemon_tests::BACKEND;
+use interprocess::local_socket::traits::Listener as _;
+use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
+
+static CALLED: AtomicBool = AtomicBool::new(false);
+
+struct Backend;
+
+impl BrokeredBackend for Backend {
+    type State = ();
+
+    fn bind(_endpoint: &Endpoint) -> Result<IpcListener, BindError> {
+        CALLED.store(true, Ordering::SeqCst);
+        let path = BACKEND
+            .endpoint()
+            .map_err(|error| BindError::InvalidEndpoint(error.to_string()))?;
+        let _ = std::fs::remove_file(&path);
+        let name = path.to_fs_name::<GenericFilePath>()?;
+        Ok(ListenerOptions::new()
+            .name(name)
+            .reclaim_name(false)
+            .create_sync()?)
+    }
+
+    fn serve(listener: IpcListener) -> Never {
+        let how = if CALLED.load(Ordering::SeqCst) {
+            "bound"
+        } else {
+            "adopted"
+        };
+        loop {
+            if let Ok(mut client) = listener.accept() {
+                let _ = writeln!(client, "{} {how}", process::id());
+            }
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match bootstrap::<Backend>(BACKEND.name()) {
+        Ok(never) => match never {},
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(69)
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! A daemon that is one for each user: it tells its process ID to whoever connects.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::process;
+
+use brokered_runtime::{Bound, brokered_daemon};
+use daemon_tests::SINGLE;
+
+#[brokered_daemon(SINGLE)]
+fn main(bound: Bound) -> io::Result<()> {
+    bound.serve(|mut client| writeln!(client, "{}", process::id()))
+}

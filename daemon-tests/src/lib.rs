@@ -1,0 +1,23 @@
+//! What the daemons, the clients and the tests here share.
+
+#![forbid(unsafe_code)]
+
+use brokered_runtime::Daemon;
+
+/// The daemon of most tests: one for each directory, so that each test has as many as it likes.
+pub const SUBJECT: Daemon = Daemon::new("subject").per_directory();
+
+/// The same with one for each user.
+pub const SINGLE: Daemon = Daemon::new("single");
+
+/// A daemon on the seed's contract, whose endpoint the launcher binds.
+pub const BACKEND: Daemon = Daemon::new("backend");
+
+/// A fifo that a load reads to its end, so that a test decides how long it takes.
+pub const LOAD_FROM: &str = "SUBJECT_LOAD_FROM";
+
+/// What a load fails with.
+pub const LOAD_FAILS: &str = "SUBJECT_LOAD_FAILS";
+
+/// How `main` ends at once: `error` or `panic`.
+pub const MAIN_ENDS: &str = "SUBJECT_MAIN_ENDS";

@@ -1,0 +1,269 @@
+//! A place for one test: a runtime directory, a directory to be the instance of, and what runs there.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+pub type Outcome = Result<(), Box<dyn Error>>;
+
+/// How long anything may take on a busy machine before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
+pub const SINGLE: &str = env!("CARGO_BIN_EXE_single");
+pub const BACKEND: &str = env!("CARGO_BIN_EXE_backend");
+pub const ASK: &str = env!("CARGO_BIN_EXE_ask");
+pub const TWICE: &str = env!("CARGO_BIN_EXE_twice");
+
+/// A place for one test. Whatever daemon is left in it when it is dropped is killed.
+pub struct Place {
+    whole: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Result<Self, Box<dyn Error>> {
+        let whole = tempfile::tempdir()?;
+        let place = Self { whole };
+        fs::DirBuilder::new().mode(0o700).create(place.runtime())?;
+        fs::create_dir(place.directory())?;
+        Ok(place)
+    }
+
+    /// The runtime directory.
+    pub fn runtime(&self) -> PathBuf {
+        self.path().join("runtime")
+    }
+
+    /// The directory that `subject` is for.
+    pub fn directory(&self) -> PathBuf {
+        self.path().join("directory")
+    }
+
+    pub fn path(&self) -> &Path {
+        self.whole.path()
+    }
+
+    /// A program in this place.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("BROKERED_RUNTIME_DIR", self.runtime())
+            .env("BROKERED_INSTANCE", self.directory());
+        command
+    }
+
+    /// A client in this place that asks the subject for this.
+    pub fn ask_command(&self, line: &str) -> Command {
+        let mut command = self.command(ASK);
+        command
+            .arg(self.directory())
+            .args([SUBJECT, line])
+            .env_remove("BROKERED_INSTANCE");
+        command
+    }
+
+    /// What the subject answers to a client, which starts it if it is not there.
+    pub fn ask(&self, line: &str) -> Result<String, Box<dyn Error>> {
+        let output = self.ask_command(line).output()?;
+        if !output.status.success() {
+            return Err(stderr(&output).into());
+        }
+        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+    }
+
+    /// The subject, started by hand, once it can be connected to.
+    pub fn subject(&self) -> Result<Running, Box<dyn Error>> {
+        self.start(self.command(SUBJECT))
+    }
+
+    /// A daemon, once it can be connected to.
+    pub fn start(&self, mut command: Command) -> Result<Running, Box<dyn Error>> {
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut running = Running(child);
+        eventually("the daemon can be connected to", || {
+            if let Ok(Some(status)) = running.0.try_wait() {
+                let mut text = String::new();
+                if let Some(stderr) = &mut running.0.stderr {
+                    let _ = stderr.read_to_string(&mut text);
+                }
+                panic!("the daemon has ended with {status}: {text}");
+            }
+            self.socket()
+                .is_ok_and(|socket| UnixStream::connect(socket).is_ok())
+        });
+        Ok(running)
+    }
+
+    /// The one instance directory in this place.
+    pub fn instance(&self) -> Result<PathBuf, Box<dyn Error>> {
+        let mut entries = fs::read_dir(self.runtime())?;
+        let one = entries.next().ok_or("no instance")??.path();
+        assert!(entries.next().is_none(), "more than one instance");
+        Ok(one)
+    }
+
+    pub fn socket(&self) -> Result<PathBuf, Box<dyn Error>> {
+        Ok(self.instance()?.join("socket"))
+    }
+
+    pub fn record(&self) -> Result<String, Box<dyn Error>> {
+        Ok(fs::read_to_string(self.instance()?.join("record"))?)
+    }
+
+    /// A value of the record.
+    pub fn recorded(&self, key: &str) -> Result<String, Box<dyn Error>> {
+        let record = self.record()?;
+        record
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value.to_owned())
+            .ok_or_else(|| format!("no {key} in {record}").into())
+    }
+
+    /// A connection to the endpoint that has sent a line.
+    pub fn say(&self, line: &str) -> Result<BufReader<UnixStream>, Box<dyn Error>> {
+        let mut stream = UnixStream::connect(self.socket()?)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        writeln!(stream, "{line}")?;
+        Ok(BufReader::new(stream))
+    }
+
+    /// Whether the lock is free: whether a daemon could start.
+    pub fn is_free(&self) -> Result<bool, Box<dyn Error>> {
+        let directory = fs::File::open(self.instance()?)?;
+        Ok(directory.try_lock().is_ok())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Daemons that clients have started are nobody's children here.
+        let Ok(instances) = fs::read_dir(self.runtime()) else {
+            return;
+        };
+        for instance in instances.flatten() {
+            let record = fs::read_to_string(instance.path().join("record")).unwrap_or_default();
+            let pid = record.lines().find_map(|line| line.strip_prefix("PID="));
+            let held = fs::File::open(instance.path()).is_ok_and(|lock| lock.try_lock().is_err());
+            if let (Some(pid), true) = (pid, held) {
+                let _ = Command::new("kill").args(["-9", pid]).status();
+            }
+        }
+    }
+}
+
+/// A daemon that is a child of the test, killed when it is dropped.
+pub struct Running(pub Child);
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        signal_process(self.pid(), signal);
+    }
+
+    /// Waits for its end, within reason.
+    pub fn end(mut self) -> Result<Output, Box<dyn Error>> {
+        eventually("the daemon ends", || {
+            matches!(self.0.try_wait(), Ok(Some(_)))
+        });
+        let mut stdout = Vec::new();
+        let mut stderr = Vec::new();
+        if let Some(pipe) = &mut self.0.stdout {
+            pipe.read_to_end(&mut stdout)?;
+        }
+        if let Some(pipe) = &mut self.0.stderr {
+            pipe.read_to_end(&mut stderr)?;
+        }
+        let status = self.0.wait()?;
+        Ok(Output {
+            status,
+            stdout,
+            stderr,
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub fn signal_process(pid: u32, signal: &str) {
+    let killed = Command::new("kill")
+        .args([&format!("-{signal}"), &pid.to_string()])
+        .status()
+        .expect("kill");
+    assert!(killed.success(), "kill -{signal} {pid}");
+}
+
+/// Looks again and again until it holds.
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The next line of an answer.
+pub fn line(from: &mut impl BufRead) -> Result<String, Box<dyn Error>> {
+    let mut line = String::new();
+    from.read_line(&mut line)?;
+    Ok(line.trim_end().to_owned())
+}
+
+pub fn set_mode(path: &Path, mode: u32) -> Outcome {
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
+}
+
+/// Whether the tests run as root, who can make what belongs to others.
+pub fn is_root() -> bool {
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout == b"0\n")
+}
+
+/// A command as user `nobody`: root may do everything, so a test of permissions would prove nothing.
+pub fn as_nobody(command: &Command) -> Command {
+    let mut nobody = Command::new("setpriv");
+    nobody
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => nobody.env(name, value),
+            None => nobody.env_remove(name),
+        };
+    }
+    nobody
+}

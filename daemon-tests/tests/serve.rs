@@ -1,0 +1,241 @@
+//! Serving: one client's trouble is one client's, and the end is graceful.
+
+mod common;
+
+use std::io::{BufRead, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{Outcome, Place, SUBJECT, eventually, line, stderr, stdout};
+
+#[test]
+fn a_thousand_clients_that_hang_up_end_nothing() -> Outcome {
+    let place = Place::new()?;
+    let daemon = place.subject()?;
+    let socket = place.socket()?;
+    for round in 0..1000 {
+        let mut stream = UnixStream::connect(&socket)?;
+        // Some are gone before they have asked, some before they are answered.
+        if round % 2 == 0 {
+            writeln!(stream, "x")?;
+        }
+    }
+    assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
+    Ok(())
+}
+
+#[test]
+fn a_panic_or_an_error_in_a_handler_ends_its_connection_alone() -> Outcome {
+    let place = Place::new()?;
+    let daemon = place.subject()?;
+    let mut other = place.say("hold")?;
+    assert_eq!(line(&mut other)?, "holding");
+    for trouble in ["panic", "error"] {
+        let mut troubled = place.say(trouble)?;
+        let mut answer = String::new();
+        troubled.read_to_string(&mut answer)?;
+        assert_eq!(answer, "", "its connection ends");
+    }
+    other.get_ref().shutdown(Shutdown::Write)?;
+    assert_eq!(line(&mut other)?, "held");
+    assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
+    daemon.signal("TERM");
+    let said = stderr(&daemon.end()?);
+    assert!(said.contains("a client told this handler to fail"), "{said}");
+    assert!(said.contains("a client told this handler to\n"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn clients_beyond_the_most_wait_in_the_backlog() -> Outcome {
+    let place = Place::new()?;
+    let mut command = place.command(SUBJECT);
+    command.arg("2");
+    let _daemon = place.start(command)?;
+    let mut first = place.say("hold")?;
+    let mut second = place.say("hold")?;
+    assert_eq!(line(&mut first)?, "holding");
+    assert_eq!(line(&mut second)?, "holding");
+
+    let mut third = place.say("third")?;
+    third
+        .get_ref()
+        .set_read_timeout(Some(Duration::from_millis(100)))?;
+    assert!(third.fill_buf().is_err(), "nobody is free to answer");
+    third.get_ref().set_read_timeout(Some(common::PATIENCE))?;
+
+    drop(first);
+    assert_eq!(line(&mut third)?, "third");
+    Ok(())
+}
+
+#[test]
+fn sigterm_finishes_what_is_served_and_leaves_nothing() -> Outcome {
+    let place = Place::new()?;
+    let daemon = place.subject()?;
+    let socket = place.socket()?;
+    let mut held = place.say("hold")?;
+    assert_eq!(line(&mut held)?, "holding");
+    daemon.signal("TERM");
+    eventually("it drains", || {
+        place.recorded("PHASE").is_ok_and(|phase| phase == "draining")
+    });
+    eventually("new clients are refused", || {
+        UnixStream::connect(&socket).is_err()
+    });
+    assert!(!place.is_free()?, "the lock is held while clients are served");
+
+    held.get_ref().shutdown(Shutdown::Write)?;
+    assert_eq!(line(&mut held)?, "held");
+    let output = daemon.end()?;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "served\n", "main goes on after `serve`");
+    left_nothing(&place, &socket)
+}
+
+#[test]
+fn sigint_and_stop_end_it_the_same_way() -> Outcome {
+    let place = Place::new()?;
+    let daemon = place.subject()?;
+    let socket = place.socket()?;
+    daemon.signal("INT");
+    assert_eq!(daemon.end()?.status.code(), Some(0));
+    left_nothing(&place, &socket)?;
+
+    let daemon = place.subject()?;
+    assert_eq!(line(&mut place.say("stop")?)?, "stopping");
+    let output = daemon.end()?;
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stdout(&output), "served\n");
+    left_nothing(&place, &socket)
+}
+
+#[test]
+fn a_second_signal_cuts_the_drain_short() -> Outcome {
+    let place = Place::new()?;
+    let daemon = place.subject()?;
+    let socket = place.socket()?;
+    let mut held = place.say("hold")?;
+    assert_eq!(line(&mut held)?, "holding");
+    daemon.signal("TERM");
+    eventually("it drains", || {
+        place.recorded("PHASE").is_ok_and(|phase| phase == "draining")
+    });
+    daemon.signal("TERM");
+    let output = daemon.end()?;
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains("cut short"), "{}", stderr(&output));
+    left_nothing(&place, &socket)
+}
+
+#[test]
+fn a_drain_has_a_deadline() -> Outcome {
+    let place = Place::new()?;
+    let daemon = place.subject()?;
+    let mut held = place.say("hold")?;
+    assert_eq!(line(&mut held)?, "holding");
+    let began = Instant::now();
+    daemon.signal("TERM");
+    let output = daemon.end()?;
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(10), "{took:?}");
+    assert!(stderr(&output).contains("still busy after 10 s"), "{}", stderr(&output));
+    Ok(())
+}
+
+#[test]
+fn a_signal_during_a_load_ends_it_when_it_has_loaded() -> Outcome {
+    let place = Place::new()?;
+    let fifo = place.path().join("fifo");
+    make_fifo(&fifo)?;
+    let mut command = place.command(SUBJECT);
+    command.env(daemon_tests::LOAD_FROM, &fifo);
+    let daemon = place.start(command)?;
+    let socket = place.socket()?;
+    // `start` has left clients of its own in the queue; this one is behind them.
+    let mut queued = place.say("queued")?;
+    daemon.signal("TERM");
+    eventually("it drains", || {
+        place.recorded("PHASE").is_ok_and(|phase| phase == "draining")
+    });
+    drop(std::fs::File::create(&fifo)?);
+    assert_eq!(line(&mut queued)?, "queued", "who had queued is served");
+    assert_eq!(daemon.end()?.status.code(), Some(0));
+    left_nothing(&place, &socket)
+}
+
+#[test]
+fn whoever_had_queued_is_served_before_the_end() -> Outcome {
+    let place = Place::new()?;
+    let mut command = place.command(SUBJECT);
+    command.arg("1");
+    let daemon = place.start(command)?;
+    let mut held = place.say("hold")?;
+    assert_eq!(line(&mut held)?, "holding");
+    let mut queued = Vec::new();
+    for number in 0..50 {
+        queued.push(place.say(&number.to_string())?);
+    }
+    daemon.signal("TERM");
+    eventually("it drains", || {
+        place.recorded("PHASE").is_ok_and(|phase| phase == "draining")
+    });
+    drop(held);
+    for (number, client) in queued.iter_mut().enumerate() {
+        assert_eq!(line(client)?, number.to_string());
+    }
+    assert_eq!(daemon.end()?.status.code(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn clients_connect_and_wait_while_state_loads() -> Outcome {
+    let place = Place::new()?;
+    let fifo = place.path().join("fifo");
+    make_fifo(&fifo)?;
+    let mut command = place.command(SUBJECT);
+    command.env(daemon_tests::LOAD_FROM, &fifo);
+    let _daemon = place.start(command)?;
+    eventually("it loads", || {
+        place.recorded("PHASE").is_ok_and(|phase| phase == "loading")
+    });
+    let mut waiting = place.say("phase")?;
+    drop(std::fs::File::create(&fifo)?);
+    assert_eq!(line(&mut waiting)?, "ready");
+    Ok(())
+}
+
+#[test]
+fn running_out_of_descriptors_ends_nothing() -> Outcome {
+    let place = Place::new()?;
+    let mut command = place.command("sh");
+    command.args(["-c", "ulimit -n 24; exec \"$1\"", "sh", SUBJECT]);
+    let daemon = place.start(command)?;
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        clients.push(place.say("hold")?);
+    }
+    // Those that fit are served; the rest wait until somebody hangs up.
+    assert_eq!(line(&mut clients[0])?, "holding");
+    let mut last = clients.pop().ok_or("no client")?;
+    drop(clients);
+    assert_eq!(line(&mut last)?, "holding");
+    drop(last);
+    assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
+    Ok(())
+}
+
+fn left_nothing(place: &Place, socket: &Path) -> Outcome {
+    assert!(!socket.exists(), "the socket is gone");
+    assert!(place.record().is_err(), "the record is gone");
+    assert!(place.is_free()?, "the lock is free");
+    Ok(())
+}
+
+fn make_fifo(path: &Path) -> Outcome {
+    let made = std::process::Command::new("mkfifo").arg(path).status()?;
+    assert!(made.success());
+    Ok(())
+}
