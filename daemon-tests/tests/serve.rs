@@ -43,7 +43,10 @@ fn a_panic_or_an_error_in_a_handler_ends_its_connection_alone() -> Outcome {
     assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
     daemon.signal("TERM");
     let said = stderr(&daemon.end()?);
-    assert!(said.contains("a client told this handler to fail"), "{said}");
+    assert!(
+        said.contains("a client told this handler to fail"),
+        "{said}"
+    );
     assert!(said.contains("a client told this handler to\n"), "{said}");
     Ok(())
 }
@@ -80,12 +83,17 @@ fn sigterm_finishes_what_is_served_and_leaves_nothing() -> Outcome {
     assert_eq!(line(&mut held)?, "holding");
     daemon.signal("TERM");
     eventually("it drains", || {
-        place.recorded("PHASE").is_ok_and(|phase| phase == "draining")
+        place
+            .recorded("PHASE")
+            .is_ok_and(|phase| phase == "draining")
     });
     eventually("new clients are refused", || {
         UnixStream::connect(&socket).is_err()
     });
-    assert!(!place.is_free()?, "the lock is held while clients are served");
+    assert!(
+        !place.is_free()?,
+        "the lock is held while clients are served"
+    );
 
     held.get_ref().shutdown(Shutdown::Write)?;
     assert_eq!(line(&mut held)?, "held");
@@ -121,7 +129,9 @@ fn a_second_signal_cuts_the_drain_short() -> Outcome {
     assert_eq!(line(&mut held)?, "holding");
     daemon.signal("TERM");
     eventually("it drains", || {
-        place.recorded("PHASE").is_ok_and(|phase| phase == "draining")
+        place
+            .recorded("PHASE")
+            .is_ok_and(|phase| phase == "draining")
     });
     daemon.signal("TERM");
     let output = daemon.end()?;
@@ -141,7 +151,11 @@ fn a_drain_has_a_deadline() -> Outcome {
     let output = daemon.end()?;
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(10), "{took:?}");
-    assert!(stderr(&output).contains("still busy after 10 s"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("still busy after 10 s"),
+        "{}",
+        stderr(&output)
+    );
     Ok(())
 }
 
@@ -158,7 +172,9 @@ fn a_signal_during_a_load_ends_it_when_it_has_loaded() -> Outcome {
     let mut queued = place.say("queued")?;
     daemon.signal("TERM");
     eventually("it drains", || {
-        place.recorded("PHASE").is_ok_and(|phase| phase == "draining")
+        place
+            .recorded("PHASE")
+            .is_ok_and(|phase| phase == "draining")
     });
     drop(std::fs::File::create(&fifo)?);
     assert_eq!(line(&mut queued)?, "queued", "who had queued is served");
@@ -180,7 +196,9 @@ fn whoever_had_queued_is_served_before_the_end() -> Outcome {
     }
     daemon.signal("TERM");
     eventually("it drains", || {
-        place.recorded("PHASE").is_ok_and(|phase| phase == "draining")
+        place
+            .recorded("PHASE")
+            .is_ok_and(|phase| phase == "draining")
     });
     drop(held);
     for (number, client) in queued.iter_mut().enumerate() {
@@ -199,7 +217,9 @@ fn clients_connect_and_wait_while_state_loads() -> Outcome {
     command.env(daemon_tests::LOAD_FROM, &fifo);
     let _daemon = place.start(command)?;
     eventually("it loads", || {
-        place.recorded("PHASE").is_ok_and(|phase| phase == "loading")
+        place
+            .recorded("PHASE")
+            .is_ok_and(|phase| phase == "loading")
     });
     let mut waiting = place.say("phase")?;
     drop(std::fs::File::create(&fifo)?);

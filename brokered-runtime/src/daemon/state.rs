@@ -63,10 +63,16 @@ pub(crate) struct LoadFailed {
     pub(crate) why: String,
 }
 
-/// Loads one state.
-pub(crate) fn load<S: State>(bound: &Bound) -> Result<S, LoadFailed> {
+/// Loads one state, by its [`State::load`].
+pub(crate) fn load<S, E>(
+    bound: &Bound,
+    load: impl FnOnce(&Bound) -> Result<S, E>,
+) -> Result<S, LoadFailed>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
     bound.lifecycle().enter(Phase::Loading);
-    S::load(bound).map_err(|error| LoadFailed {
+    load(bound).map_err(|error| LoadFailed {
         why: describe(std::any::type_name::<S>(), error.into().as_ref()),
     })
 }

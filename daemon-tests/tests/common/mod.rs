@@ -14,24 +14,24 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub type Outcome = Result<(), Box<dyn Error>>;
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
 /// How long anything may take on a busy machine before a test gives up on it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
-pub const SINGLE: &str = env!("CARGO_BIN_EXE_single");
-pub const BACKEND: &str = env!("CARGO_BIN_EXE_backend");
-pub const ASK: &str = env!("CARGO_BIN_EXE_ask");
-pub const TWICE: &str = env!("CARGO_BIN_EXE_twice");
+pub(crate) const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
+pub(crate) const SINGLE: &str = env!("CARGO_BIN_EXE_single");
+pub(crate) const BACKEND: &str = env!("CARGO_BIN_EXE_backend");
+pub(crate) const ASK: &str = env!("CARGO_BIN_EXE_ask");
+pub(crate) const TWICE: &str = env!("CARGO_BIN_EXE_twice");
 
 /// A place for one test. Whatever daemon is left in it when it is dropped is killed.
-pub struct Place {
+pub(crate) struct Place {
     whole: TempDir,
 }
 
 impl Place {
-    pub fn new() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
         let whole = tempfile::tempdir()?;
         let place = Self { whole };
         fs::DirBuilder::new().mode(0o700).create(place.runtime())?;
@@ -40,21 +40,21 @@ impl Place {
     }
 
     /// The runtime directory.
-    pub fn runtime(&self) -> PathBuf {
+    pub(crate) fn runtime(&self) -> PathBuf {
         self.path().join("runtime")
     }
 
     /// The directory that `subject` is for.
-    pub fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         self.path().join("directory")
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.whole.path()
     }
 
     /// A program in this place.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
             .env("BROKERED_RUNTIME_DIR", self.runtime())
@@ -63,7 +63,7 @@ impl Place {
     }
 
     /// A client in this place that asks the subject for this.
-    pub fn ask_command(&self, line: &str) -> Command {
+    pub(crate) fn ask_command(&self, line: &str) -> Command {
         let mut command = self.command(ASK);
         command
             .arg(self.directory())
@@ -73,7 +73,7 @@ impl Place {
     }
 
     /// What the subject answers to a client, which starts it if it is not there.
-    pub fn ask(&self, line: &str) -> Result<String, Box<dyn Error>> {
+    pub(crate) fn ask(&self, line: &str) -> Result<String, Box<dyn Error>> {
         let output = self.ask_command(line).output()?;
         if !output.status.success() {
             return Err(stderr(&output).into());
@@ -82,12 +82,12 @@ impl Place {
     }
 
     /// The subject, started by hand, once it can be connected to.
-    pub fn subject(&self) -> Result<Running, Box<dyn Error>> {
+    pub(crate) fn subject(&self) -> Result<Running, Box<dyn Error>> {
         self.start(self.command(SUBJECT))
     }
 
     /// A daemon, once it can be connected to.
-    pub fn start(&self, mut command: Command) -> Result<Running, Box<dyn Error>> {
+    pub(crate) fn start(&self, mut command: Command) -> Result<Running, Box<dyn Error>> {
         let child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -108,23 +108,23 @@ impl Place {
     }
 
     /// The one instance directory in this place.
-    pub fn instance(&self) -> Result<PathBuf, Box<dyn Error>> {
+    pub(crate) fn instance(&self) -> Result<PathBuf, Box<dyn Error>> {
         let mut entries = fs::read_dir(self.runtime())?;
         let one = entries.next().ok_or("no instance")??.path();
         assert!(entries.next().is_none(), "more than one instance");
         Ok(one)
     }
 
-    pub fn socket(&self) -> Result<PathBuf, Box<dyn Error>> {
+    pub(crate) fn socket(&self) -> Result<PathBuf, Box<dyn Error>> {
         Ok(self.instance()?.join("socket"))
     }
 
-    pub fn record(&self) -> Result<String, Box<dyn Error>> {
+    pub(crate) fn record(&self) -> Result<String, Box<dyn Error>> {
         Ok(fs::read_to_string(self.instance()?.join("record"))?)
     }
 
     /// A value of the record.
-    pub fn recorded(&self, key: &str) -> Result<String, Box<dyn Error>> {
+    pub(crate) fn recorded(&self, key: &str) -> Result<String, Box<dyn Error>> {
         let record = self.record()?;
         record
             .lines()
@@ -135,7 +135,7 @@ impl Place {
     }
 
     /// A connection to the endpoint that has sent a line.
-    pub fn say(&self, line: &str) -> Result<BufReader<UnixStream>, Box<dyn Error>> {
+    pub(crate) fn say(&self, line: &str) -> Result<BufReader<UnixStream>, Box<dyn Error>> {
         let mut stream = UnixStream::connect(self.socket()?)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         writeln!(stream, "{line}")?;
@@ -143,7 +143,7 @@ impl Place {
     }
 
     /// Whether the lock is free: whether a daemon could start.
-    pub fn is_free(&self) -> Result<bool, Box<dyn Error>> {
+    pub(crate) fn is_free(&self) -> Result<bool, Box<dyn Error>> {
         let directory = fs::File::open(self.instance()?)?;
         Ok(directory.try_lock().is_ok())
     }
@@ -167,19 +167,19 @@ impl Drop for Place {
 }
 
 /// A daemon that is a child of the test, killed when it is dropped.
-pub struct Running(pub Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.0.id()
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         signal_process(self.pid(), signal);
     }
 
     /// Waits for its end, within reason.
-    pub fn end(mut self) -> Result<Output, Box<dyn Error>> {
+    pub(crate) fn end(mut self) -> Result<Output, Box<dyn Error>> {
         eventually("the daemon ends", || {
             matches!(self.0.try_wait(), Ok(Some(_)))
         });
@@ -207,7 +207,7 @@ impl Drop for Running {
     }
 }
 
-pub fn signal_process(pid: u32, signal: &str) {
+pub(crate) fn signal_process(pid: u32, signal: &str) {
     let killed = Command::new("kill")
         .args([&format!("-{signal}"), &pid.to_string()])
         .status()
@@ -217,7 +217,7 @@ pub fn signal_process(pid: u32, signal: &str) {
 
 /// Looks again and again until it holds.
 #[track_caller]
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
@@ -225,27 +225,27 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// The next line of an answer.
-pub fn line(from: &mut impl BufRead) -> Result<String, Box<dyn Error>> {
+pub(crate) fn line(from: &mut impl BufRead) -> Result<String, Box<dyn Error>> {
     let mut line = String::new();
     from.read_line(&mut line)?;
     Ok(line.trim_end().to_owned())
 }
 
-pub fn set_mode(path: &Path, mode: u32) -> Outcome {
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Outcome {
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
 }
 
 /// Whether the tests run as root, who can make what belongs to others.
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id")
         .arg("-u")
         .output()
@@ -253,7 +253,7 @@ pub fn is_root() -> bool {
 }
 
 /// A command as user `nobody`: root may do everything, so a test of permissions would prove nothing.
-pub fn as_nobody(command: &Command) -> Command {
+pub(crate) fn as_nobody(command: &Command) -> Command {
     let mut nobody = Command::new("setpriv");
     nobody
         .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
