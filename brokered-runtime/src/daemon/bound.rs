@@ -157,7 +157,6 @@ impl Handle {
 
     /// Counts a connection, for those who serve one outside of [`Bound::serve`]: the daemon's end waits
     /// until what this returns is dropped.
-    #[must_use]
     pub fn connection(&self) -> Connection {
         self.0.open_connection();
         Connection(Arc::clone(&self.0))

@@ -26,7 +26,7 @@ fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
     loop {
         lifecycle.publish();
         match signals.wait(None) {
-            Ok(Woken::ByThread | Woken::ByTime) if !lifecycle.is_asked_to_stop() => {}
+            Ok(Woken::Thread | Woken::Time) if !lifecycle.is_asked_to_stop() => {}
             Ok(_) => break,
             Err(error) => {
                 eprintln!("{}: cannot wait for signals: {error}", lifecycle.name());
@@ -46,9 +46,9 @@ fn watch_drain(lifecycle: &Lifecycle, signals: &mut SignalPipe) -> String {
     let deadline = Instant::now() + DRAIN;
     loop {
         match signals.wait(Some(deadline)) {
-            Ok(Woken::ByThread) => lifecycle.publish(),
-            Ok(Woken::BySignal) => return "asked again to stop".to_owned(),
-            Ok(Woken::ByTime) => return format!("still busy after {} s", DRAIN.as_secs()),
+            Ok(Woken::Thread) => lifecycle.publish(),
+            Ok(Woken::Signal) => return "asked again to stop".to_owned(),
+            Ok(Woken::Time) => return format!("still busy after {} s", DRAIN.as_secs()),
             Err(error) => return format!("cannot wait for signals: {error}"),
         }
     }

@@ -192,9 +192,9 @@ pub(crate) struct Wake(Infallible);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "nobody wakes anybody yet")]
 pub(crate) enum Woken {
-    BySignal,
-    ByThread,
-    ByTime,
+    Signal,
+    Thread,
+    Time,
 }
 
 impl SignalPipe {

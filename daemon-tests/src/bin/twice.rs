@@ -6,7 +6,7 @@ use brokered_runtime::{Bound, brokered_daemon};
 
 #[brokered_daemon("twice")]
 fn main(_bound: Bound) {
-    let again: fn() -> _ = crate::main;
+    let again: fn() -> _ = main;
     let _ = again();
     println!("never reached");
 }

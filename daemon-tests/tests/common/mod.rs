@@ -244,12 +244,33 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Outcome {
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
 }
 
-/// Whether the tests run as root, who can make what belongs to others.
-pub(crate) fn is_root() -> bool {
-    Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|output| output.stdout == b"0\n")
+/// Whether a test can have what it needs: these tools, and to be root. On a developer's machine a test goes
+/// without; where `CI` is set, what is missing is an error.
+#[track_caller]
+pub(crate) fn has(tools: &[&str]) -> bool {
+    let lacks: Vec<&&str> = tools.iter().filter(|tool| !is_there(tool)).collect();
+    if lacks.is_empty() {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none(), "needs {lacks:?}");
+    eprintln!("not run: needs {lacks:?}");
+    false
+}
+
+/// Stands for being root among the tools that a test needs.
+pub(crate) const ROOT: &str = "root";
+
+fn is_there(tool: &str) -> bool {
+    let asked = if tool == ROOT {
+        "test \"$(id -u)\" = 0".to_owned()
+    } else {
+        format!("command -v {tool}")
+    };
+    Command::new("sh")
+        .args(["-c", &asked])
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// A command as user `nobody`: root may do everything, so a test of permissions would prove nothing.

@@ -9,6 +9,7 @@ use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Stdio;
+use std::ptr;
 use std::time::{Duration, Instant};
 
 use interprocess::local_socket::Listener as IpcListener;
@@ -259,9 +260,11 @@ fn send_with(
         (*header).cmsg_level = libc::SOL_SOCKET;
         (*header).cmsg_type = libc::SCM_RIGHTS;
         (*header).cmsg_len = libc::CMSG_LEN(payload) as _;
-        let data = libc::CMSG_DATA(header).cast::<RawFd>();
-        for (index, descriptor) in descriptors.iter().enumerate() {
-            data.add(index).write_unaligned(descriptor.as_raw_fd());
+        let mut data = libc::CMSG_DATA(header);
+        for descriptor in descriptors {
+            let number = descriptor.as_raw_fd().to_ne_bytes();
+            ptr::copy_nonoverlapping(number.as_ptr(), data, number.len());
+            data = data.add(number.len());
         }
         libc::sendmsg(socket.as_raw_fd(), &raw const message, NO_SIGNAL)
     };
@@ -335,10 +338,12 @@ fn receive_part(
             if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
                 #[allow(clippy::unnecessary_cast, reason = "a `u32` on some platforms")]
                 let bytes = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
-                let data = libc::CMSG_DATA(header).cast::<RawFd>();
-                for index in 0..bytes / size_of::<RawFd>() {
-                    let descriptor = data.add(index).read_unaligned();
-                    descriptors.push(OwnedFd::from_raw_fd(descriptor));
+                let mut data = libc::CMSG_DATA(header).cast_const();
+                for _ in 0..bytes / size_of::<RawFd>() {
+                    let mut number = [0_u8; size_of::<RawFd>()];
+                    ptr::copy_nonoverlapping(data, number.as_mut_ptr(), number.len());
+                    data = data.add(number.len());
+                    descriptors.push(OwnedFd::from_raw_fd(RawFd::from_ne_bytes(number)));
                 }
             }
             header = libc::CMSG_NXTHDR(&raw const message, header);

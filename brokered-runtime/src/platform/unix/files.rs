@@ -196,6 +196,10 @@ pub(crate) fn path_bytes(path: &Path) -> &[u8] {
 }
 
 /// The inverse of [`path_bytes`].
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "not every platform's paths are any bytes"
+)]
 pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
     Some(PathBuf::from(OsString::from_vec(bytes)))
 }

@@ -26,11 +26,11 @@ pub(crate) struct Wake(Arc<UnixStream>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Woken {
     /// At least one signal came.
-    BySignal,
+    Signal,
     /// Another thread called.
-    ByThread,
+    Thread,
     /// The deadline passed.
-    ByTime,
+    Time,
 }
 
 impl SignalPipe {
@@ -51,14 +51,14 @@ impl SignalPipe {
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
-                return Ok(Woken::ByTime);
+                return Ok(Woken::Time);
             }
             self.0
                 .set_read_timeout(left.map(|left| left.max(Duration::from_micros(1))))?;
             let mut bytes = [0_u8; 64];
             match self.0.read(&mut bytes) {
-                Ok(length) if bytes[..length].contains(&SIGNAL) => return Ok(Woken::BySignal),
-                Ok(_) => return Ok(Woken::ByThread),
+                Ok(length) if bytes[..length].contains(&SIGNAL) => return Ok(Woken::Signal),
+                Ok(_) => return Ok(Woken::Thread),
                 Err(error)
                     if matches!(
                         error.kind(),
