@@ -1,15 +1,8 @@
-//! Local daemons that are reachable before they think.
-//!
-//! ```no_run
-//! use std::io::{self, Write};
-//! use brokered_runtime::{Bound, brokered_daemon};
-//!
-//! #[brokered_daemon("hello")]
-//! fn main(bound: Bound) -> io::Result<()> {
-//!     bound.serve(|mut client| client.write_all(b"hello\n"))
-//! }
-//! ```
-
+#![doc = include_str!("../docs/guide.md")]
+#![doc = concat!("```text\n", include_str!("../docs/startup-by-hand.txt"), "```\n\n")]
+#![doc = include_str!("../docs/guide-launched.md")]
+#![doc = concat!("```text\n", include_str!("../docs/startup-launched.txt"), "```\n\n")]
+#![doc = include_str!("../docs/guide-limits.md")]
 #![deny(unsafe_code)]
 
 mod backend;

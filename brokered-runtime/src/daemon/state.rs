@@ -40,8 +40,8 @@ use crate::Phase;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` would have to exist before the endpoint is bound",
     label = "a daemon's `main` gets only what is loaded after bind",
-    note = "implement `brokered_runtime::State` for it: `fn load(bound: &Bound) -> Result<Self, Self::Error>` runs \
-            when clients can already connect, or build it inside `main`"
+    note = "implement `brokered_runtime::State` for it: its `load(bound: &Bound)` runs once clients can connect",
+    note = "or take the parameter off, and make the value inside `main`"
 )]
 pub trait State: Sized {
     /// What can go wrong: an error type, a `String`, a boxed error.
