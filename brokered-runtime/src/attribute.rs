@@ -1,11 +1,12 @@
 //! What the attribute's expansion names. Not for anybody else: it changes without notice.
 
+use std::error::Error;
 use std::fmt;
 use std::process::{ExitCode, Termination};
 
 use crate::daemon::run::{self, Help};
 use crate::daemon::state::{self, LoadFailed};
-use crate::{Bound, Daemon, Never, State};
+use crate::{Bound, Daemon, Never};
 
 mod sealed {
     /// Keeps a trait's implementations in this file.
@@ -43,7 +44,7 @@ impl Termination for Never {
 )]
 pub trait Start: sealed::Sealed + Sized {
     /// Compiles if the `main` at the root returns what the attribute's does. Never called.
-    fn starts(self) {}
+    fn starts(_main: fn() -> Self) {}
 }
 
 impl sealed::Sealed for Exit {}
@@ -129,17 +130,19 @@ impl FirstParameter for Bound {
 #[derive(Debug)]
 pub struct Failed(LoadFailed);
 
-/// Loads a parameter of `main`, by its `State::load`. That it is a state the compiler has seen where it was named.
+/// Loads a parameter of `main`, by its `State::load`.
+///
+/// Without `State` as a bound of its own: the expansion names it at the parameter's type already, and the compiler
+/// would tell the same error twice.
 ///
 /// # Errors
 ///
 /// If it fails to load.
 pub fn load<S, E>(bound: &Bound, load: impl FnOnce(&Bound) -> Result<S, E>) -> Result<S, Failed>
 where
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    E: Into<Box<dyn Error + Send + Sync>>,
 {
-    let _ = bound;
-    load(bound).map_err(|_e| todo!())
+    state::load(bound, load).map_err(Failed)
 }
 
 /// What a `main`, or the function that is `cli`, may return.
@@ -170,6 +173,7 @@ impl<T: Termination> Ending for T {
 }
 
 /// What the attribute knows of the program.
+#[derive(Clone, Copy)]
 pub struct Program<'a> {
     program: run::Program,
     cli: Option<&'a dyn Fn() -> ExitCode>,

@@ -23,15 +23,17 @@ pub struct Bound {
     max_connections: usize,
 }
 
-impl Bound {
-    pub(super) fn new(listener: IpcListener, lifecycle: Arc<Lifecycle>) -> Self {
-        Self {
-            listener,
-            lifecycle,
-            max_connections: MAX_CONNECTIONS,
-        }
+/// The one place where a proof is made. A free function: the compiler proposes a `new` to whoever tries to
+/// make one up, even a private `new`.
+pub(super) fn prove(listener: IpcListener, lifecycle: Arc<Lifecycle>) -> Bound {
+    Bound {
+        listener,
+        lifecycle,
+        max_connections: MAX_CONNECTIONS,
     }
+}
 
+impl Bound {
     pub(super) fn lifecycle(&self) -> &Arc<Lifecycle> {
         &self.lifecycle
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::adopt;
 use super::announce::announce;
-use super::bound::Bound;
+use super::bound::{Bound, prove};
 use super::error::{StartError, exit_code};
 use super::help;
 use super::hold::{self, Held};
@@ -118,7 +118,7 @@ fn start(program: &Program, launched: bool) -> Result<Bound, StartError> {
     if owner == Owner::Hand {
         announce(program.daemon.name(), lifecycle.socket());
     }
-    Ok(Bound::new(listener, lifecycle))
+    Ok(prove(listener, lifecycle))
 }
 
 /// Steps 0 to 3 of a daemon that a launcher has started.

@@ -39,6 +39,7 @@ impl Daemon {
     ///
     /// If the name is not such a one. In a `const` that is a compile error.
     #[must_use]
+    #[track_caller]
     pub const fn new(name: &'static str) -> Self {
         check_name(name);
         Self {
@@ -58,6 +59,7 @@ impl Daemon {
     ///
     /// If it is 0. In a `const` that is a compile error.
     #[must_use]
+    #[track_caller]
     pub const fn contract(mut self, number: u32) -> Self {
         assert!(number != 0, "contracts are numbered from 1");
         self.contract = number;
@@ -137,6 +139,7 @@ impl Daemon {
 }
 
 /// Stops const evaluation, with the reason, at a name that does not fit.
+#[track_caller]
 const fn check_name(name: &str) {
     let bytes = name.as_bytes();
     assert!(!bytes.is_empty(), "a daemon's name is not empty");

@@ -1,0 +1,547 @@
+//! The quoting: what a checked `main` becomes. No rules here.
+//!
+//! Names that the compiler may have something to say about are resolved at the call site and *located at* the user's
+//! type or literal, so that its errors point there. The body, and all that stays of the signature, keep the spans that
+//! they have.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+
+use crate::check::{Daemon, Help, Mistake, Options, goes_outside, is_ours, may_rewrite};
+use crate::main_fn::{Attribute, MainFn, Parameter, is_ident, is_punct};
+
+/// The `main` that binds first.
+pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
+    let runtime = options
+        .runtime
+        .unwrap_or_else(|| quote!(::brokered_runtime));
+    let program = program(&runtime, options.daemon, options.cli, options.help);
+    let place = place(&runtime, main.name.span());
+    let call = call(&runtime, main);
+    let (outside, inside): (Vec<_>, Vec<_>) = main
+        .attributes
+        .iter()
+        .partition(|attribute| goes_outside(attribute));
+    let name = private_name(main);
+    let user_main = user_main(main, &inside, &name);
+    let outer_name = &main.name;
+    quote! {
+        #(#outside)*
+        fn #outer_name() -> #runtime::__private::Exit {
+            #place
+            #runtime::__private::run(#program, |__brokered_bound| {
+                #[allow(clippy::needless_pass_by_value)]
+                #user_main
+                #call
+            })
+        }
+    }
+}
+
+/// What is known of the program, in constants: nothing in it runs before the endpoint is bound.
+fn program(
+    runtime: &TokenStream,
+    daemon: Daemon,
+    cli: Option<TokenStream>,
+    help: Help,
+) -> TokenStream {
+    let daemon = match daemon {
+        Daemon::Name(name) => {
+            let new = located(quote!(#runtime::Daemon::new), name.span());
+            constant(
+                "__BROKERED_DAEMON",
+                &quote!(#runtime::Daemon),
+                &quote!(#new(#name)),
+            )
+        }
+        Daemon::Expression(expression) => {
+            constant("__BROKERED_DAEMON", &quote!(#runtime::Daemon), &expression)
+        }
+    };
+    let help = match help {
+        Help::Generated => quote!(),
+        Help::Nothing => quote!(.without_help()),
+        Help::Text(text) => {
+            let text = constant(
+                "__BROKERED_HELP",
+                &quote!(&'static ::core::primitive::str),
+                &text,
+            );
+            quote!(.help(#text))
+        }
+    };
+    let cli = cli.map(|path| {
+        let span = span_of(&path);
+        let report = located(quote!(#runtime::__private::Ending::report), span);
+        let called = quote_spanned!(span=> #path());
+        quote!(.cli(&|| #report(#called)))
+    });
+    quote! {
+        #runtime::__private::Program::new(
+            #daemon,
+            ::core::option_env!("CARGO_PKG_NAME"),
+            ::core::option_env!("CARGO_PKG_VERSION"),
+            ::core::option_env!("CARGO_PKG_DESCRIPTION"),
+        )
+        #help
+        #cli
+    }
+}
+
+/// `expression`, evaluated by the compiler. Its name is in sight of the expression, so it is one that the expression
+/// does not use; and the brackets keep a `;` in the expression from ending it.
+fn constant(name: &str, ty: &TokenStream, expression: &TokenStream) -> TokenStream {
+    let name = unused_name(name, expression);
+    let mut expression = Group::new(Delimiter::Parenthesis, expression.clone());
+    expression.set_span(at(span_of(&expression.stream())));
+    quote! {
+        {
+            const #name: #ty = #expression;
+            #name
+        }
+    }
+}
+
+/// Two facts that the compiler checks: the process starts here, and this is no library. The closures are never called.
+///
+/// Where the root has no `main` at all, the glob gives none, and `main` is this one: the compiler says by itself that
+/// it is missing.
+fn place(runtime: &TokenStream, span: Span) -> TokenStream {
+    // Wholly the user's own position: the errors are about nothing else.
+    let starts = respanned(quote!(#runtime::__private::Start::starts(main)), span);
+    let checked = quote! {
+        <#runtime::__private::Root<{
+            #runtime::__private::is_a_library(
+                ::core::module_path!(),
+                ::core::option_env!("CARGO_CRATE_NAME"),
+                ::core::option_env!("CARGO_BIN_NAME"),
+                ::core::option_env!("CARGO_TARGET_TMPDIR"),
+            )
+        }> as #runtime::__private::OfABinary>::CHECKED
+    };
+    let checked = respanned(checked, span);
+    quote! {
+        const _: fn() = || {
+            #[allow(unused_imports)]
+            use crate::*;
+            #starts
+        };
+        const _: () = #checked;
+    }
+}
+
+/// The user's function, under a name of its own: below an executor's attribute, `main` could not take parameters.
+fn user_main(main: &MainFn, attributes: &[&Attribute], name: &Ident) -> TokenStream {
+    let MainFn {
+        fn_token,
+        generics,
+        parameters,
+        output,
+        where_clause,
+        body,
+        ..
+    } = main;
+    let qualifiers = main.qualifiers.iter().map(|qualifier| &qualifier.tokens);
+    quote! {
+        #(#attributes)*
+        #(#qualifiers)* #fn_token #name #generics #parameters #output #where_clause #body
+    }
+}
+
+/// Loads what the user's function takes, and calls it.
+fn call(runtime: &TokenStream, main: &MainFn) -> TokenStream {
+    let name = private_name(main);
+    // What is half typed has no type yet: it is whatever the compiler makes of it.
+    let mut taken = main
+        .taken
+        .iter()
+        .map(|parameter| parameter.ty().cloned().unwrap_or_else(|| quote!(_)));
+    let bound = taken.next().map(|ty| {
+        let take = probe(
+            &ty,
+            &quote!(#runtime::__private::FirstParameter),
+            &quote!(take),
+        );
+        quote!(#take(__brokered_bound))
+    });
+    let (names, loads): (Vec<_>, Vec<_>) = taken
+        .enumerate()
+        .map(|(index, ty)| {
+            let name = Ident::new(&format!("__brokered_state_{index}"), Span::mixed_site());
+            let load = load(runtime, &ty);
+            let load = quote!(let #name = #runtime::__private::load(&__brokered_bound, |__brokered_bound| #load)?;);
+            (name, load)
+        })
+        .unzip();
+    let called = quote!(#name(#bound, #(#names),*));
+    // What never returns can't be handed on: the compiler would call the rest unreachable.
+    let ended = if is_never(main) {
+        quote!(match #called {})
+    } else {
+        let ended = probe(
+            &returned(main),
+            &quote!(#runtime::__private::Ending),
+            &quote!(ended),
+        );
+        quote!(#ended(#called))
+    };
+    quote! {
+        #(#loads)*
+        #ended
+    }
+}
+
+/// Loads one state. Both the path and the call are exactly where the user has written the type: the compiler tells the
+/// same error of the same place only once.
+fn load(runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
+    let (first, last) = ends_of(ty);
+    let open = quote_spanned!(first=> <);
+    let close = respanned(quote!(as #runtime::State>::load(__brokered_bound)), last);
+    quote!(#open #ty #close)
+}
+
+/// `<ty as path>::item`: if the type lacks the trait, the compiler says so at the type.
+fn probe(ty: &TokenStream, path: &TokenStream, item: &TokenStream) -> TokenStream {
+    let span = span_of(ty);
+    let open = located(quote!(<), span);
+    let rest = located(quote!(as #path>::#item), span);
+    quote!(#open #ty #rest)
+}
+
+/// `-> !`
+fn is_never(main: &MainFn) -> bool {
+    let mut ty = main.output_type().into_iter();
+    ty.next().is_some_and(|token| is_punct(&token, '!')) && ty.next().is_none()
+}
+
+/// The type that the user's function returns, where it can be written down here and no other attribute may change it.
+fn returned(main: &MainFn) -> TokenStream {
+    let ty = main.output_type();
+    let is_written = !ty.is_empty()
+        && !mentions(&ty, |token| is_ident(token, "impl") || is_punct(token, '!'))
+        && !main.attributes.iter().any(may_rewrite);
+    let span = if ty.is_empty() {
+        main.name.span()
+    } else {
+        span_of(&ty)
+    };
+    if is_written {
+        ty
+    } else {
+        located(quote!(_), span)
+    }
+}
+
+/// Where something is wrong: the errors, and an item in which the user's code is still itself, so that the errors are
+/// the only ones.
+pub(crate) fn broken_main(mistakes: &[Mistake], main: &MainFn) -> TokenStream {
+    let errors = errors(mistakes);
+    let attributes: Vec<_> = main
+        .attributes
+        .iter()
+        .filter(|attribute| !is_ours(attribute))
+        .collect();
+    if main.name != "main" {
+        let visibility = &main.visibility;
+        let function = user_main(main, &[], &main.name);
+        return quote!(#errors #(#attributes)* #visibility #function);
+    }
+    let (outside, inside): (Vec<_>, Vec<_>) = attributes
+        .into_iter()
+        .partition(|attribute| goes_outside(attribute));
+    let function = believable(main, &inside);
+    let name = &main.name;
+    quote! {
+        #errors
+        #(#outside)*
+        fn #name() {
+            #function
+        }
+    }
+}
+
+/// The user's function without what no function may have, so that what it names is still named.
+fn believable(main: &MainFn, attributes: &[&Attribute]) -> TokenStream {
+    let MainFn {
+        fn_token,
+        generics,
+        output,
+        where_clause,
+        ..
+    } = main;
+    let qualifiers = main
+        .qualifiers
+        .iter()
+        .filter(|qualifier| qualifier.name == "async" || qualifier.name == "unsafe");
+    let qualifiers = qualifiers.map(|qualifier| &qualifier.tokens);
+    let name = private_name(main);
+    let parameters = main.taken.iter().filter_map(|parameter| match parameter {
+        Parameter::Typed { tokens, .. } => Some(tokens),
+        Parameter::Receiver(_) | Parameter::Variadic(_) | Parameter::Untyped => None,
+    });
+    let receives = main
+        .taken
+        .iter()
+        .any(|parameter| matches!(parameter, Parameter::Receiver(_)));
+    // A body that speaks of `self` makes no sense here.
+    let (allow, body) = match &main.body {
+        Some(body) if !receives => (quote!(dead_code), body.to_token_stream()),
+        _ => (quote!(dead_code, unused_variables), quote!({ loop {} })),
+    };
+    quote! {
+        #[allow(#allow)]
+        #(#attributes)*
+        #(#qualifiers)* #fn_token #name #generics(#(#parameters),*) #output #where_clause #body
+    }
+}
+
+/// Each mistake as an error of the compiler's, at the user's tokens.
+pub(crate) fn errors(mistakes: &[Mistake]) -> TokenStream {
+    mistakes
+        .iter()
+        .map(
+            |Mistake {
+                 message,
+                 start,
+                 end,
+             }| {
+                let message = message.to_string();
+                let path = quote_spanned!(*start=> ::core::compile_error!);
+                let message = quote_spanned!(*end=> { #message });
+                quote!(#path #message)
+            },
+        )
+        .collect()
+}
+
+/// What the user's function is called inside.
+fn private_name(main: &MainFn) -> Ident {
+    Ident::new("__brokered_main", main.name.span())
+}
+
+/// A name that none of `tokens` is.
+fn unused_name(name: &str, tokens: &TokenStream) -> Ident {
+    let mut name = name.to_owned();
+    while mentions(tokens, |token| is_ident(token, &name)) {
+        name.push('_');
+    }
+    Ident::new(&name, Span::call_site())
+}
+
+/// Whether `wanted` is true of a token, however deep.
+fn mentions(tokens: &TokenStream, wanted: impl Fn(&TokenTree) -> bool + Copy) -> bool {
+    tokens.clone().into_iter().any(|token| match &token {
+        TokenTree::Group(group) => mentions(&group.stream(), wanted),
+        token => wanted(token),
+    })
+}
+
+/// All of `tokens` resolved at the call site, reported at `span`.
+fn located(tokens: TokenStream, span: Span) -> TokenStream {
+    respanned(tokens, at(span))
+}
+
+/// All of `tokens` at `span`.
+fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|token| match token {
+            TokenTree::Group(group) => {
+                let mut group = Group::new(group.delimiter(), respanned(group.stream(), span));
+                group.set_span(span);
+                group.into()
+            }
+            mut token => {
+                token.set_span(span);
+                token
+            }
+        })
+        .collect()
+}
+
+/// Resolved at the call site, reported at `span`.
+fn at(span: Span) -> Span {
+    Span::call_site().located_at(span)
+}
+
+/// From the first token to the last, as far as stable Rust can join them.
+fn span_of(tokens: &TokenStream) -> Span {
+    let (first, last) = ends_of(tokens);
+    first.join(last).unwrap_or(first)
+}
+
+/// The first token's span, and the last one's.
+fn ends_of(tokens: &TokenStream) -> (Span, Span) {
+    let mut spans = tokens.clone().into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
+}
+
+impl ToTokens for Attribute {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(self.tokens.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::expanded;
+
+    const ARGUMENTS: &[&str] = &[
+        "\"hello\"",
+        "DAEMON, cli = a::b::<C>, help = none, crate = ::renamed,",
+        "<A as B<C, D>>::E, help = include_str!(\"x\")",
+        "",
+        "\"Hello\", cly = a, cli, cli = b(), ; start",
+        "state = || a, < > - > :: = == =>",
+    ];
+
+    const ITEMS: &[&str] = &[
+        "fn main(bound: Bound) {}",
+        "/// Doc.\n#[allow(x)] #[tokio::main] async fn main(mut bound: Bound, A { b, .. }: A<B, fn(C) -> D>) -> Result<(), E<{ 1 }>> { #![x] let half = }",
+        "fn main(_: Bound, #[x] a: &'static A) -> ! { loop {} }",
+        "fn main(_: Bound) -> impl Termination {}",
+        "pub const unsafe extern \"C\" fn start<'a, T: A<B>>(&'a mut self, x: impl A, _: ...) -> A where T: A {}",
+        "#[brokered_daemon(\"b\")] async fn main();",
+        "impl A { fn main() {} }",
+    ];
+
+    fn expand(arguments: &str, item: &str) -> String {
+        expanded(&arguments.parse().unwrap(), &item.parse().unwrap()).to_string()
+    }
+
+    fn tight(text: &str) -> String {
+        text.chars().filter(|c| !c.is_whitespace()).collect()
+    }
+
+    #[test]
+    fn what_comes_out_is_rust() {
+        for arguments in ARGUMENTS {
+            for item in ITEMS.iter().filter(|item| !item.contains("half")) {
+                let text = expand(arguments, item);
+                if let Err(error) = syn::parse_str::<syn::File>(&text) {
+                    panic!("{arguments}\n{item}\n{error} in\n{text}");
+                }
+            }
+        }
+    }
+
+    /// Each item and each list of arguments with any one token, or all after it, taken out.
+    #[test]
+    fn half_typed_code_always_expands_to_something() {
+        let tokens = |text: &str| {
+            text.parse::<proc_macro2::TokenStream>()
+                .unwrap()
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
+        let mutations = |text: &str| {
+            let all = tokens(text);
+            (0..all.len())
+                .flat_map(|at| {
+                    let mut without = all.clone();
+                    without.remove(at);
+                    [without, all[..at].to_vec()]
+                })
+                .map(|tokens| tokens.into_iter().collect::<proc_macro2::TokenStream>())
+                .collect::<Vec<_>>()
+        };
+        for item in ITEMS {
+            for mutated in mutations(item) {
+                assert!(
+                    !expanded(&"DAEMON".parse().unwrap(), &mutated).is_empty(),
+                    "{mutated}"
+                );
+            }
+        }
+        for arguments in ARGUMENTS {
+            for mutated in mutations(arguments) {
+                assert!(
+                    !expanded(&mutated, &ITEMS[0].parse().unwrap()).is_empty(),
+                    "{mutated}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_function_is_declared_inside_the_closure_and_its_body_is_untouched() {
+        let text = tight(&expand(
+            "\"hello\"",
+            "fn main(bound: Bound) -> A { let half = ; }",
+        ));
+        assert!(text.contains("|__brokered_bound|{#[allow(clippy::needless_pass_by_value)]fn__brokered_main(bound:Bound)->A{lethalf=;}"), "{text}");
+    }
+
+    #[test]
+    fn cfg_doc_and_lint_levels_go_outside_and_all_others_stay_in_order() {
+        let text = tight(&expand(
+            "\"hello\"",
+            "#[a] /** d */ #[b] #[cfg(c)] #[allow(l)] #[expect(m)] #[cfg_attr(f, g)] #[h::doc] fn main(bound: Bound) {}",
+        ));
+        assert!(
+            text.starts_with("#[doc=\"d\"]#[cfg(c)]#[allow(l)]#[expect(m)]fnmain()->"),
+            "{text}"
+        );
+        assert!(
+            text.contains("#[a]#[b]#[cfg_attr(f,g)]#[h::doc]fn__brokered_main"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn arguments_are_evaluated_by_the_compiler_and_cli_is_called_in_its_branch() {
+        let text = tight(&expand("DAEMON, cli = a::cli, help = b", ITEMS[0]));
+        assert!(
+            text.contains("const__BROKERED_DAEMON:::brokered_runtime::Daemon=(DAEMON);"),
+            "{text}"
+        );
+        assert!(
+            text.contains("const__BROKERED_HELP:&'static::core::primitive::str=(b);"),
+            "{text}"
+        );
+        assert!(
+            text.contains(".cli(&||::brokered_runtime::__private::Ending::report(a::cli()))"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_const_of_the_same_name_is_still_the_users() {
+        let text = tight(&expand("f(__BROKERED_DAEMON)", ITEMS[0]));
+        assert!(text.contains("const__BROKERED_DAEMON_:::brokered_runtime::Daemon=(f(__BROKERED_DAEMON));__BROKERED_DAEMON_"), "{text}");
+    }
+
+    #[test]
+    fn nothing_generated_returns_unwraps_or_expects() {
+        let text = tight(&expand(
+            "DAEMON, cli = cli",
+            "fn main(bound: Bound, a: A) -> B {}",
+        ));
+        for word in ["return", "unwrap", "expect", "unsafe"] {
+            assert!(!text.contains(word), "{word} in {text}");
+        }
+    }
+
+    #[test]
+    fn each_path_follows_the_renamed_runtime() {
+        let text = tight(&expand(
+            "\"a\", cli = cli, help = b, crate = ::renamed",
+            "fn main(bound: Bound, a: A) -> B {}",
+        ));
+        assert!(
+            text.contains("::renamed::") && !text.contains("brokered_runtime"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_mistake_leaves_the_users_function_in_place() {
+        let text = tight(&expand(
+            "",
+            "#[allow(l)] #[a] pub fn main(bound: Bound) -> A { body }",
+        ));
+        assert!(text.contains("::core::compile_error!"), "{text}");
+        assert!(text.contains("#[allow(l)]fnmain(){#[allow(dead_code)]#[a]fn__brokered_main(bound:Bound)->A{body}}"), "{text}");
+    }
+}

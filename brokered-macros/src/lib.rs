@@ -1,0 +1,254 @@
+//! The attribute of `brokered-runtime`: a `main` that is bound before it runs.
+//!
+//! Depend on `brokered-runtime`, which re-exports it.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod catalogue;
+mod check;
+mod expand;
+mod main_fn;
+
+use proc_macro::TokenStream;
+
+use main_fn::Item;
+
+/// Makes a daemon of `main`: it runs once the endpoint is bound, and not before.
+///
+/// ```no_run
+/// use std::io::{self, Write};
+///
+/// use brokered_runtime::{Bound, brokered_daemon};
+///
+/// #[brokered_daemon("hello")]
+/// fn main(bound: Bound) -> io::Result<()> {
+///     bound.serve(|mut client| client.write_all(b"hello\n"))
+/// }
+/// ```
+///
+/// # The promise
+///
+/// **No safe code of this crate runs before its endpoint is bound, and the compiler is the one that says so.** A
+/// client that has been let in while the daemon is still loading waits for it, instead of timing out and starting
+/// another one.
+///
+/// The daemon's name and all else that is known of it are constants. What it loads is a parameter of `main`, and a
+/// parameter is made from a [`Bound`], which exists only once the endpoint is bound.
+///
+/// # Without the attribute
+///
+/// This is what becomes of the daemon above, in outline:
+///
+/// ```text
+/// fn main() -> Exit {
+///     const __BROKERED_DAEMON: Daemon = Daemon::new("hello");
+///     const _: /* the compiler checks that the process starts with this very function */
+///     run(__BROKERED_DAEMON, |bound| {
+///         fn __brokered_main(bound: Bound) -> io::Result<()> {
+///             bound.serve(|mut client| client.write_all(b"hello\n"))
+///         }
+///         __brokered_main(bound)
+///     })
+/// }
+/// ```
+///
+/// Why is it not just that function, `run(DAEMON, |bound| ..)`, for everybody to call? Because of the line that
+/// somebody puts above the call one day:
+///
+/// ```text
+/// fn main() {
+///     let index = Index::open("/var/lib/index");       // three seconds, and nobody can connect
+///     run(INDEXD, |bound| serve(bound, index));
+/// }
+/// ```
+///
+/// With the attribute there is no place for such a line. As a parameter, without a way to load it, it is refused:
+///
+/// ```text
+/// error[E0277]: `Index` would have to exist before the endpoint is bound
+///  --> src/main.rs:6:30
+///   |
+/// 6 | fn main(bound: Bound, index: Index) -> std::io::Result<()> {
+///   |                              ^^^^^ a daemon's `main` gets only what is loaded after bind
+/// ```
+///
+/// # Arguments
+///
+/// The daemon comes first: a string literal, which is its name, or an expression that the compiler can evaluate to a
+/// [`Daemon`]. With a constant, the clients can share it:
+///
+/// ```no_run
+/// use brokered_runtime::{Bound, Daemon, brokered_daemon};
+///
+/// pub const WORDS: Daemon = Daemon::new("words").per_directory();
+///
+/// #[brokered_daemon(WORDS)]
+/// fn main(bound: Bound) {
+///     for client in bound.incoming() {
+///         drop(client);
+///     }
+/// }
+/// ```
+///
+/// A function that is no `const fn`, a `LazyLock`, a file that is read: all of that is a compile error, in an option
+/// as in the daemon.
+///
+/// ```compile_fail,E0015
+/// # use brokered_runtime::{Bound, Daemon, brokered_daemon};
+/// fn configured() -> Daemon {
+///     todo!("read a file")
+/// }
+///
+/// #[brokered_daemon(configured())]
+/// fn main(_: Bound) {}
+/// ```
+///
+/// Options follow, in any order:
+///
+/// | option | |
+/// |---|---|
+/// | `cli = path` | A function for all processes that are *not* the daemon: one binary is both the daemon and its client. It takes nothing and returns what a `main` may return. The daemon is the process that a client's `connect_or_spawn` has started, or one with `BROKERED_ROLE=daemon` in its environment. |
+/// | `help = "text"` | What a lone `--help` prints, instead of the text made from the package and the daemon; any constant `&'static str`, such as `include_str!("help.txt")`. |
+/// | `help = none` | `--help` and `--version` are the daemon's own arguments. |
+/// | `crate = path` | Where `brokered_runtime` is found, if the dependency has another name. |
+///
+/// With `cli =`, the two live in one file:
+///
+/// ```no_run
+/// use std::error::Error;
+/// use std::io::{self, Write};
+///
+/// use brokered_runtime::{Bound, Daemon, brokered_daemon};
+///
+/// const HELLO: Daemon = Daemon::new("hello");
+///
+/// #[brokered_daemon(HELLO, cli = cli)]
+/// fn main(bound: Bound) -> io::Result<()> {
+///     bound.serve(|mut client| client.write_all(b"hello\n"))
+/// }
+///
+/// fn cli() -> Result<(), Box<dyn Error>> {
+///     let mut daemon = HELLO.instance().connect_or_spawn()?;
+///     io::copy(&mut daemon, &mut io::stdout())?;
+///     Ok(())
+/// }
+/// ```
+///
+/// # Parameters
+///
+/// The first is [`Bound`], the endpoint. Each further one is a [`State`], taken by value: it is loaded in the order of
+/// the parameters, after bind and before the body runs. Where one fails to load, the error is printed and the process
+/// ends with exit code 70.
+///
+/// ```no_run
+/// use std::io::{self, Write};
+///
+/// use brokered_runtime::{Bound, State, brokered_daemon};
+///
+/// struct Motd(String);
+///
+/// impl State for Motd {
+///     type Error = io::Error;
+///
+///     fn load(_: &Bound) -> Result<Self, Self::Error> {
+///         std::fs::read_to_string("/etc/motd").map(Self)
+///     }
+/// }
+///
+/// #[brokered_daemon("motd")]
+/// fn main(bound: Bound, Motd(text): Motd) -> io::Result<()> {
+///     bound.serve(move |mut client| client.write_all(text.as_bytes()))
+/// }
+/// ```
+///
+/// # What it returns
+///
+/// Whatever a `main` may return, [`Termination`](std::process::Termination): `()`, `ExitCode`, `!`, `Result`s of these.
+/// An error is printed with its `Debug`, and ends the process with exit code 1.
+///
+/// # Async
+///
+/// The executor's own attribute goes *below* this one. Its runtime starts after bind, and after the states have
+/// loaded.
+///
+/// ```no_run
+/// use brokered_runtime::{Bound, brokered_daemon};
+///
+/// #[brokered_daemon("indexd")]
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main(bound: Bound) {
+///     // ..
+/// #   drop(bound);
+/// }
+/// ```
+///
+/// Above it, the executor would start first; its attribute refuses a `main` with parameters. For an executor without an
+/// attribute, a plain `fn main` blocks on it.
+///
+/// # Beside other attributes
+///
+/// `cfg`, documentation and lint levels go to the `main` that the process starts with. All others stay on the function
+/// as it is written, in their order.
+///
+/// # Where it may stand
+///
+/// On the `main` of a process, at the root of its crate: of a binary, an example, a test or a bench without a harness.
+/// Not in a module or a function, where it would not be the process's start, and not in a library: somebody could call
+/// it after doing other things. There is one daemon in a process: where `main` is called again, the process ends
+/// with exit code 70.
+///
+/// # What it cannot see
+///
+/// The promise is about the safe code of your crate, and it is against mistakes and drift, not against an author who
+/// sets out to cheat:
+///
+/// - code that runs before every `main`: a constructor that is linked in, by hand or by another crate's macro, and a
+///   `#[global_allocator]`;
+/// - a [`Bound`] made by `unsafe` means;
+/// - another macro that rewrites the function from above this attribute;
+/// - a `crate =` that leads to something else than `brokered_runtime`, and what is hidden in its `__private`.
+///
+/// # Errors
+///
+/// A mistake in the arguments or in the function's signature is one error, at the word that is wrong, and its message
+/// ends with a code such as `[B002]`. What is wrong in the body is reported as it would be without the attribute: it is
+/// handed on as it is, half typed or not.
+///
+/// [`Bound`]: ../brokered_runtime/struct.Bound.html
+/// [`Daemon`]: ../brokered_runtime/struct.Daemon.html
+/// [`State`]: ../brokered_runtime/trait.State.html
+#[proc_macro_attribute]
+pub fn brokered_daemon(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expanded(&arguments.into(), &item.into()).into()
+}
+
+/// parse → check → expand
+fn expanded(
+    arguments: &proc_macro2::TokenStream,
+    item: &proc_macro2::TokenStream,
+) -> proc_macro2::TokenStream {
+    let mut mistakes = Vec::new();
+    let main = match main_fn::parse(item.clone()) {
+        Item::Function(main) => main,
+        Item::Other { what, at } => {
+            mistakes.push(check::no_function(what, at.span()));
+            let mut tokens = expand::errors(&mistakes);
+            tokens.extend(item.clone());
+            return tokens;
+        }
+        Item::Nothing => {
+            mistakes.push(check::no_function(
+                "nothing",
+                proc_macro2::Span::call_site(),
+            ));
+            return expand::errors(&mistakes);
+        }
+    };
+    let options = check::arguments(arguments::parse(arguments.clone()), &mut mistakes);
+    check::function(&main, arguments, &mut mistakes);
+    match options {
+        Some(options) if mistakes.is_empty() => expand::daemon(options, &main),
+        _ => expand::broken_main(&mistakes, &main),
+    }
+}

@@ -1,0 +1,11 @@
+use brokered_runtime::{Bound, brokered_daemon};
+
+fn text() -> &'static str {
+    println!("before bind");
+    "help"
+}
+
+#[brokered_daemon("indexd", help = text())]
+fn main(bound: Bound) -> std::io::Result<()> {
+    bound.serve(|_| Ok(()))
+}

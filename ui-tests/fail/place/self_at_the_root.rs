@@ -1,0 +1,4 @@
+use brokered_runtime::brokered_daemon;
+
+#[brokered_daemon("indexd")]
+fn main(&self) {}

@@ -1,0 +1,5 @@
+use brokered_runtime::Never;
+
+fn main() {
+    let _ = Never {};
+}

@@ -1,0 +1,150 @@
+//! Programs that are compiled as a user would compile them: in a package of their own, by cargo.
+
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The compiler whose words the `.stderr` files hold.
+pub(crate) const PINNED: &str = "1.95.0";
+
+/// The version of the compiler that this run uses.
+pub(crate) fn compiler() -> String {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        .arg("-V")
+        .output()
+        .expect("rustc starts");
+    let text = String::from_utf8(output.stdout).expect("rustc's version is text");
+    text.split(' ')
+        .nth(1)
+        .expect("rustc has a version")
+        .to_owned()
+}
+
+/// This package.
+pub(crate) fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Rust files in a folder of this package, or of its folders, sorted.
+pub(crate) fn cases(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![here().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no cases in {folder}");
+    found
+}
+
+/// A case's name, for people.
+pub(crate) fn name(case: &Path) -> String {
+    case.file_stem()
+        .expect("a file")
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// A package outside of this workspace.
+pub(crate) struct Package {
+    root: PathBuf,
+}
+
+impl Package {
+    /// A new package. `targets` is the rest of its manifest; the dependency on the runtime is called `runtime`.
+    pub(crate) fn new(name: &str, edition: &str, runtime: &str, targets: &str) -> Self {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&root).expect("the package's folder");
+        let package = Self { root };
+        let workspace = here().parent().expect("a workspace");
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"1.2.3\"\nedition = \"{edition}\"\npublish = false\nautobins = false\n\
+             [workspace]\n\
+             [dependencies]\n{runtime} = {{ package = \"brokered-runtime\", path = {} }}\n\
+             tokio = {{ version = \"1\", default-features = false, features = [\"macros\", \"rt\"] }}\n\
+             {targets}",
+            quoted(&workspace.join("brokered-runtime")),
+        );
+        package.write("Cargo.toml", &manifest);
+        // The same versions as here, and nothing to ask a registry for.
+        fs::copy(
+            workspace.join("Cargo.lock"),
+            package.root.join("Cargo.lock"),
+        )
+        .expect("the workspace's lock file");
+        package
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("the file's folder");
+        fs::write(path, text).expect("a file");
+    }
+
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Output {
+        Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(arguments)
+            .arg("--offline")
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", target())
+            .env("CARGO_TERM_COLOR", "never")
+            .output()
+            .expect("cargo starts")
+    }
+}
+
+/// Where all packages are built.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("target")
+}
+
+/// A program that a package has built, to be started with a runtime directory of its own.
+pub(crate) fn program(name: &str, runtime_directory: &Path) -> Command {
+    let path = target()
+        .join("debug")
+        .join(format!("{name}{}", env::consts::EXE_SUFFIX));
+    let mut program = Command::new(path);
+    program
+        .env("BROKERED_RUNTIME_DIR", runtime_directory)
+        .env_remove("BROKERED_ROLE")
+        .env_remove("BROKERED_INSTANCE")
+        .stdin(Stdio::null());
+    program
+}
+
+/// A target for each case, called by `name_of`.
+pub(crate) fn targets(cases: &[PathBuf], name_of: impl Fn(&Path) -> String) -> String {
+    let mut targets = String::new();
+    for case in cases {
+        let name = name_of(case);
+        writeln!(targets, "[[bin]]\nname = {name:?}\npath = {}", quoted(case))
+            .expect("a string takes it");
+    }
+    targets
+}
+
+/// A path in a manifest.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display())
+}
+
+/// Both streams of a process that has ended.
+pub(crate) fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
