@@ -27,5 +27,8 @@ pub use backend::{BindError, BrokeredBackend, Endpoint, IpcListener, IpcStream, 
 pub use brokered_macros::brokered_daemon;
 pub use daemon::{Bound, Connection, Handle, Incoming, State, Stopping};
 pub use identity::{Daemon, DirectoryError, Instance, InstanceError, Wait};
+/// The crate whose listeners and streams these are. Its traits have what they can do beyond `Read` and `Write`:
+/// `use brokered_runtime::interprocess::local_socket::traits::Stream as _;` for time-outs.
+pub use interprocess;
 pub use launch::LaunchError;
 pub use phase::{Phase, UnknownPhase};

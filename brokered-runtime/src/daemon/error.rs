@@ -113,10 +113,11 @@ impl fmt::Display for StartError {
 impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Instance(error) => Some(error),
-            Self::Directory(error) => Some(error),
-            Self::Endpoint(error) => Some(error),
-            Self::Record(error) => Some(error),
+            // These say what the error inside says, so its cause is theirs.
+            Self::Instance(error) => error.source(),
+            Self::Directory(error) => error.source(),
+            Self::Endpoint(error) => error.source(),
+            Self::Record(error) => error.source(),
             Self::HandOver { problem: source }
             | Self::Lock { source, .. }
             | Self::Signals { source } => Some(source),

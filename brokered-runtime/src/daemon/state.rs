@@ -33,6 +33,9 @@ use crate::Phase;
 /// }
 /// ```
 ///
+/// A daemon that is asked to end while it loads has ten seconds to finish loading; then it is ended. A long load
+/// looks at [`Handle::stopping`](crate::Handle::stopping) between its steps.
+///
 /// # Errors
 ///
 /// A load that fails ends the daemon with exit code 70. Its error, and what caused it, is printed, kept in
@@ -73,7 +76,10 @@ where
 {
     bound.lifecycle().enter(Phase::Loading);
     load(bound).map_err(|error| LoadFailed {
-        why: describe(std::any::type_name::<S>(), error.into().as_ref()),
+        why: describe(
+            &without_paths(std::any::type_name::<S>()),
+            error.into().as_ref(),
+        ),
     })
 }
 
@@ -91,4 +97,48 @@ fn describe(state: &str, error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// A type's name as it is written: `Cache<Index>` for `program::cache::Cache<program::Index>`.
+fn without_paths(name: &str) -> String {
+    let is_of_a_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    let mut short = String::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let end = rest.find(|c| !is_of_a_path(c)).unwrap_or(rest.len());
+        let (path, behind) = rest.split_at(end);
+        short.push_str(path.rsplit("::").next().unwrap_or(path));
+        let punctuation = behind.find(is_of_a_path).unwrap_or(behind.len());
+        short.push_str(&behind[..punctuation]);
+        rest = &behind[punctuation..];
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_called_what_its_author_calls_it() {
+        let said = |name| without_paths(name);
+        assert_eq!(said("program::index::Index"), "Index");
+        assert_eq!(
+            said("a::Cache<b::Key, (c::d::Value, u8)>"),
+            "Cache<Key, (Value, u8)>"
+        );
+        assert_eq!(said("[a::b; 3]"), "[b; 3]");
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let inner = std::io::Error::other("disk on fire");
+        let outer = crate::InstanceError::Directory {
+            path: "/srv".into(),
+            source: inner,
+        };
+        let said = describe("Index", &outer);
+        assert!(said.starts_with("loading Index failed: cannot reach the directory /srv"));
+        assert!(said.ends_with("disk on fire"), "{said}");
+    }
 }

@@ -129,6 +129,19 @@ impl Instance {
         Ok(self.paths()?.socket.clone())
     }
 
+    /// Where the output goes of a daemon that a client starts: what was given to [`log`](Self::log), or
+    /// `log` beside the endpoint.
+    ///
+    /// # Errors
+    ///
+    /// As for [`endpoint`](Self::endpoint).
+    pub fn log_path(&self) -> Result<PathBuf, InstanceError> {
+        match &self.launch.log {
+            Some(log) => Ok(log.clone()),
+            None => Ok(self.paths()?.log()),
+        }
+    }
+
     /// The executable to start.
     ///
     /// Otherwise it is this very executable where the daemon is served from it

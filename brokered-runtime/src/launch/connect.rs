@@ -35,6 +35,9 @@ impl Instance {
     /// that had to start the daemon also waits for what [`wait`](Instance::wait) says, so that an error in
     /// its start comes back from here.
     ///
+    /// Being connected is no promise of an answer: a process that is just being killed still has clients in its
+    /// queue, and their streams end. A client whose request may be repeated connects once more then.
+    ///
     /// # Errors
     ///
     /// See [`LaunchError`]. Whatever it is, calling again is always safe.

@@ -255,8 +255,9 @@ fn died(
 impl Error for LaunchError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Instance(error) => Some(error),
-            Self::Directory(error) => Some(error),
+            // These say what the error inside says, so its cause is theirs.
+            Self::Instance(error) => error.source(),
+            Self::Directory(error) => error.source(),
             Self::NoPermission { source, .. }
             | Self::ProgramNotExecutable { source, .. }
             | Self::Io { source, .. } => Some(source),

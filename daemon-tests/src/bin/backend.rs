@@ -6,10 +6,10 @@ use std::io::Write;
 use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use brokered_runtime::interprocess::local_socket::traits::Listener as _;
+use brokered_runtime::interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener, Never, bootstrap};
 use daemon_tests::BACKEND;
-use interprocess::local_socket::traits::Listener as _;
-use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 
 static CALLED: AtomicBool = AtomicBool::new(false);
 

@@ -9,11 +9,11 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::process::ExitCode;
 use std::thread;
 
+use brokered_runtime::interprocess::local_socket::traits::Listener as _;
+use brokered_runtime::interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use brokered_runtime::{
     BindError, BrokeredBackend, Daemon, Endpoint, IpcListener, IpcStream, Never, bootstrap,
 };
-use interprocess::local_socket::traits::Listener as _;
-use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 
 /// Shared with the clients. This daemon's policy in `bind` is its own, so it binds itself.
 const HANDWRITTEN: Daemon = Daemon::new("handwritten").binds_itself();
