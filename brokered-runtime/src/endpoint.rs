@@ -11,12 +11,18 @@ use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::platform::{self, InTheWay};
 
-/// Unlinks what a dead daemon has left, binds, and listens.
+/// Binds and listens, in the place of what a dead daemon has left.
 ///
 /// Nothing is probed: whoever holds the lock knows that nobody else is bound.
 pub(crate) fn bind(paths: &Paths, _lock: &InstanceLock) -> Result<IpcListener, EndpointError> {
-    clear_the_way(&paths.socket)?;
-    platform::bind(&paths.socket).map_err(|source| EndpointError::io(&paths.socket, source))
+    let failed = |source| EndpointError::io(&paths.socket, source);
+    match platform::bind(&paths.socket) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            clear_the_way(&paths.socket)?;
+            platform::bind(&paths.socket).map_err(failed)
+        }
+        bound => bound.map_err(failed),
+    }
 }
 
 /// Removes the endpoint, if the directory that it is in is still ours.

@@ -3,13 +3,13 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 use common::{
-    ASK, BACKEND, Outcome, Place, ROOT, SUBJECT, as_nobody, eventually, has, line, set_mode,
-    stderr, stdout,
+    ASK, BACKEND, Outcome, Place, ROOT, SUBJECT, as_nobody, eventually, has, line, make_fifo,
+    set_mode, stderr, stdout,
 };
 
 #[test]
@@ -171,9 +171,7 @@ fn a_daemon_that_dies_at_its_start_tells_why() -> Outcome {
 #[test]
 fn a_daemon_that_is_killed_at_its_start_tells_by_which_signal() -> Outcome {
     let place = Place::new()?;
-    let script = place.path().join("killed");
-    fs::write(&script, "#!/bin/sh\necho about to die\nkill -9 $$\n")?;
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    let script = script(&place, "echo about to die; kill -9 $$")?;
     let output = place
         .command(ASK)
         .arg(place.directory())
@@ -191,8 +189,7 @@ fn a_daemon_that_is_killed_at_its_start_tells_by_which_signal() -> Outcome {
 fn a_slow_load_fails_no_launch_and_a_deadline_ends_the_wait() -> Outcome {
     let place = Place::new()?;
     let fifo = place.path().join("fifo");
-    let made = Command::new("mkfifo").arg(&fifo).status()?;
-    assert!(made.success());
+    make_fifo(&fifo)?;
     // Whoever wants it ready waits in vain.
     let mut impatient = place.ask_command("phase");
     let output = impatient
@@ -222,6 +219,61 @@ fn a_client_that_waits_for_nothing_is_answered_all_the_same() -> Outcome {
 }
 
 #[test]
+fn what_was_handed_over_is_held_by_the_message_alone() -> Outcome {
+    let place = Place::new()?;
+    let fifo = place.path().join("fifo");
+    make_fifo(&fifo)?;
+    // A daemon whose executable takes its time to begin.
+    let slow = script(
+        &place,
+        &format!("read go < {}; exec {SUBJECT}", fifo.display()),
+    )?;
+    let ask = |program: &std::path::Path| {
+        let mut command = place.command(ASK);
+        command
+            .env_remove("BROKERED_INSTANCE")
+            .env("ASK_WAIT", "nothing")
+            .arg(place.directory())
+            .arg(program)
+            .arg("pid")
+            .stdout(Stdio::piped());
+        command.spawn()
+    };
+    let mut first = ask(&slow)?;
+    // Opening it for writing waits until the executable has opened it for reading: it runs.
+    let mut go = fs::OpenOptions::new().write(true).open(&fifo)?;
+    // Whoever started it goes away before it has taken anything over.
+    first.kill()?;
+    first.wait()?;
+    assert!(!place.is_free()?, "the message holds the lock");
+    let second = ask(&slow)?;
+    writeln!(go, "go")?;
+    assert_eq!(
+        stdout(&second.wait_with_output()?).trim_end(),
+        place.recorded("PID")?
+    );
+    Ok(())
+}
+
+#[test]
+fn a_daemon_that_dies_with_the_message_unread_leaves_nothing_in_the_way() -> Outcome {
+    let place = Place::new()?;
+    let dies = script(&place, "exit 3")?;
+    let mut command = place.command(ASK);
+    let output = command
+        .env("ASK_WAIT", "nothing")
+        .arg(place.directory())
+        .arg(dies)
+        .arg("pid")
+        .output()?;
+    // Its client waited for nothing, so it has nothing but the end of its stream.
+    assert_eq!(stdout(&output), "");
+    eventually("the lock is free", || place.is_free().unwrap_or(false));
+    assert_eq!(place.ask("pid")?, place.recorded("PID")?);
+    Ok(())
+}
+
+#[test]
 fn a_lock_that_is_held_by_nobody_who_listens_is_an_error_by_the_deadline() -> Outcome {
     let place = Place::new()?;
     let daemon = place.subject()?;
@@ -247,8 +299,7 @@ fn a_full_backlog_is_waited_for_and_then_told() -> Outcome {
     }
     let place = Place::new()?;
     let fifo = place.path().join("fifo");
-    let made = Command::new("mkfifo").arg(&fifo).status()?;
-    assert!(made.success());
+    make_fifo(&fifo)?;
     let mut command = place.command(SUBJECT);
     command.env(daemon_tests::LOAD_FROM, &fifo);
     let _daemon = place.start(command)?;
@@ -522,6 +573,14 @@ fn ignored_signals(status: &str) -> Result<Vec<u32>, Box<dyn std::error::Error>>
     Ok((1..=64)
         .filter(|signal| mask & (1 << (signal - 1)) != 0 && !matches!(signal, 32 | 33))
         .collect())
+}
+
+/// An executable that is a shell script.
+fn script(place: &Place, commands: &str) -> Result<std::path::PathBuf, Box<dyn std::error::Error>> {
+    let path = place.path().join("script");
+    fs::write(&path, format!("#!/bin/sh\n{commands}\n"))?;
+    set_mode(&path, 0o755)?;
+    Ok(path)
 }
 
 /// All that the subject answers.

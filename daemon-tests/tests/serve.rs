@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Outcome, Place, SUBJECT, eventually, line, stderr, stdout};
+use common::{Outcome, Place, SUBJECT, eventually, line, make_fifo, stderr, stdout};
 
 #[test]
 fn a_thousand_clients_that_hang_up_end_nothing() -> Outcome {
@@ -251,11 +251,5 @@ fn left_nothing(place: &Place, socket: &Path) -> Outcome {
     assert!(!socket.exists(), "the socket is gone");
     assert!(place.record().is_err(), "the record is gone");
     assert!(place.is_free()?, "the lock is free");
-    Ok(())
-}
-
-fn make_fifo(path: &Path) -> Outcome {
-    let made = std::process::Command::new("mkfifo").arg(path).status()?;
-    assert!(made.success());
     Ok(())
 }

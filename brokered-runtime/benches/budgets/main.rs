@@ -25,8 +25,8 @@
 //!   by a client that tries in a tight loop. On Linux that client has one core and the daemon another, for
 //!   both sides alike, or the client's spinning would be what is measured.
 //! - *Cold client* rows run a fresh client process in each round, as a command line is one, and take the
-//!   time inside it. The hand-written one spins on one core and starts its daemon on another, which is the
-//!   best that it can do; ours leaves its cores to the system.
+//!   time inside it. Both sides leave the choice of cores to the system; the hand-written client, which
+//!   tries until it is connected, offers its core to others between two attempts.
 //! - Each cold round has a runtime directory of its own, on tmpfs where there is one (as a runtime
 //!   directory is), and ends with the daemon killed and reaped before the next begins.
 //! - Unix only; on other systems it says so and ends well.

@@ -90,7 +90,7 @@ impl Instance {
             return Ok(Some(stream));
         }
         let started = spawn::start(self, paths, lock)?;
-        if started.is_bound() {
+        if started.is_bound {
             self.connect_and_wait(paths, started, clock)
         } else {
             self.wait_and_connect(paths, started, clock)
@@ -106,7 +106,7 @@ impl Instance {
     ) -> Result<Option<IpcStream>, LaunchError> {
         let stream = reach(paths, clock)?;
         if self.launch.wait == Wait::Nothing {
-            wait::keep_copies_aside(started, *clock);
+            wait::remember(started.child);
             return Ok(stream);
         }
         match wait::wait(self.daemon(), started, self.launch.wait, clock)? {

@@ -22,25 +22,11 @@ pub(super) struct Started {
     pub(super) child: Child,
     pub(super) channel: Channel,
     pub(super) log: Log,
-    /// What was handed over stays open here until the daemon has it. It is only ever closed: unlocking
-    /// the lock would unlock the daemon's, since both are one open file.
-    pub(super) copies: Option<Copies>,
-}
-
-/// This side's copies of what was handed over.
-#[derive(Debug)]
-pub(super) struct Copies {
-    lock: InstanceLock,
-    listener: Option<IpcListener>,
-}
-
-impl Started {
     /// Whether the endpoint is bound already.
-    pub(super) fn is_bound(&self) -> bool {
-        self.copies
-            .as_ref()
-            .is_some_and(|copies| copies.listener.is_some())
-    }
+    pub(super) is_bound: bool,
+    /// This side's copy of the lock, where the daemon must have it first. It is only ever closed: unlocking
+    /// it would unlock the daemon's, since both are one open file.
+    pub(super) copy: Option<InstanceLock>,
 }
 
 /// Binds, unless the daemon does, and starts it.
@@ -54,16 +40,17 @@ pub(super) fn start(
     } else {
         None
     };
-    let copies = Copies { lock, listener };
-    match hand_over_and_spawn(instance, paths, &copies) {
+    match hand_over_and_spawn(instance, paths, &lock, listener.as_ref()) {
+        // Both are in the message now. Kept any longer here, they would only hide the daemon's death.
         Ok((child, channel, log)) => Ok(Started {
             child,
             channel,
             log,
-            copies: Some(copies),
+            is_bound: listener.is_some(),
+            copy: (!platform::MESSAGES_HOLD_DESCRIPTORS).then_some(lock),
         }),
         Err(error) => {
-            endpoint::unlink(paths, &copies.lock);
+            endpoint::unlink(paths, &lock);
             Err(error)
         }
     }
@@ -77,7 +64,8 @@ fn binds_here(instance: &Instance) -> bool {
 fn hand_over_and_spawn(
     instance: &Instance,
     paths: &Paths,
-    copies: &Copies,
+    lock: &InstanceLock,
+    listener: Option<&IpcListener>,
 ) -> Result<(Child, Channel, Log), LaunchError> {
     let log = Log::open(instance, paths)?;
     let nonce = handover::new_nonce();
@@ -91,17 +79,13 @@ fn hand_over_and_spawn(
         instance: instance.name().map(str::to_owned),
         runtime: paths.directory().to_owned(),
         log: log.path.clone(),
-        bound: copies.listener.is_some(),
+        bound: listener.is_some(),
     };
     let failed = || LaunchError::io("make the channel to the daemon of", paths.directory());
     let (channel, end) = Channel::pair().map_err(failed())?;
     let text = message.to_text(&nonce);
     channel
-        .send(
-            text.as_bytes(),
-            copies.lock.file(),
-            copies.listener.as_ref(),
-        )
+        .send(text.as_bytes(), lock.file(), listener)
         .map_err(failed())?;
     let child = spawn(instance, &nonce, end, &log)?;
     Ok((child, channel, log))

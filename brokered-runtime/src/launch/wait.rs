@@ -1,4 +1,4 @@
-//! Steps 7 and 8: hear how the daemon fares, and let go of the copies once it has them.
+//! Steps 7 and 8: hear how the daemon fares, and let go of the lock once it has it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -45,7 +45,7 @@ pub(super) fn wait(
             &started.log.path,
         ))? {
             Line::Text(line) => match Event::from_line(&line) {
-                Some(Event::Adopted) => started.copies = None,
+                Some(Event::Adopted) => started.copy = None,
                 Some(Event::Bound) => reached = Some(Phase::Bound),
                 Some(Event::Ready) => reached = Some(Phase::Ready),
                 Some(Event::Stopping) => reached = Some(Phase::Draining),
@@ -121,33 +121,8 @@ fn tail(log: &Log) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Lets go of the copies when the daemon has them, on a thread of its own, for a client that does not
-/// wait. Held longer, they would hide the daemon's death; given up sooner, a daemon that dies before it
-/// has them would leave the endpoint free for a moment in which nobody looks after it.
-pub(super) fn keep_copies_aside(started: Started, clock: Clock) {
-    let Started {
-        child,
-        mut channel,
-        copies,
-        ..
-    } = started;
-    remember(child);
-    let keep = move || {
-        while let Ok(Line::Text(line)) = channel.next_line(clock.deadline) {
-            if Event::from_line(&line) == Some(Event::Adopted) {
-                break;
-            }
-        }
-        drop(copies);
-    };
-    // Without a thread, the copies are closed right away. They are with the daemon in the channel.
-    let _ = thread::Builder::new()
-        .name("brokered-launch".to_owned())
-        .spawn(keep);
-}
-
 /// Remembers a child that goes on living, and buries those that have not.
-fn remember(child: Child) {
+pub(super) fn remember(child: Child) {
     let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     children.push(child);

@@ -30,6 +30,8 @@ fn unsupported() -> io::Error {
 
 pub(crate) const HANDS_OVER_LISTENERS: bool = false;
 
+pub(crate) const MESSAGES_HOLD_DESCRIPTORS: bool = false;
+
 pub(crate) fn default_runtime_directory() -> io::Result<PathBuf> {
     Err(unsupported())
 }

@@ -244,6 +244,12 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Outcome {
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
 }
 
+pub(crate) fn make_fifo(path: &Path) -> Outcome {
+    let made = Command::new("mkfifo").arg(path).status()?;
+    assert!(made.success());
+    Ok(())
+}
+
 /// Whether a test can have what it needs: these tools, and to be root. On a developer's machine a test goes
 /// without; where `CI` is set, what is missing is an error.
 #[track_caller]

@@ -2,6 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
+
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::Result;
 
@@ -18,21 +22,71 @@ pub(super) fn describe(scratch: &Path) -> String {
     });
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!(
-        "{} cores ({}), {} {}, runtime directories on {}, load {}",
+        "{} cores ({}), {} {}, runtime directories on {}",
         cores(),
         processor.as_deref().unwrap_or(std::env::consts::ARCH),
         std::env::consts::OS,
         kernel.trim(),
         file_system(scratch).unwrap_or_else(|| "a file system of unknown kind".into()),
-        load(),
     )
 }
 
-/// The load average of the last minute: others who compute make every figure worse, and not evenly.
-pub(super) fn load() -> String {
-    let read = fs::read_to_string("/proc/loadavg").ok();
-    let first = read.as_deref().and_then(|text| text.split(' ').next());
-    first.unwrap_or("unknown").to_owned()
+/// How much others compute meanwhile: that makes every figure worse, and not evenly.
+#[derive(Debug)]
+pub(super) struct Others {
+    all: f64,
+    ours: f64,
+    began: Instant,
+}
+
+impl Others {
+    /// From now on. `None` where the system doesn't say.
+    pub(super) fn watch() -> Option<Self> {
+        Some(Self {
+            all: busy_seconds()?,
+            ours: our_seconds()?,
+            began: Instant::now(),
+        })
+    }
+
+    /// Their part of all cores, since [`watch`](Self::watch).
+    #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
+    pub(super) fn share(&self, cores: usize) -> Option<f64> {
+        let theirs = (busy_seconds()? - self.all) - (our_seconds()? - self.ours);
+        Some((theirs / (self.began.elapsed().as_secs_f64() * cores as f64)).max(0.0))
+    }
+}
+
+/// What all processes have computed since the machine started, and what the machine's host took away.
+fn busy_seconds() -> Option<f64> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let all = text.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<f64> = all
+        .split_whitespace()
+        .map_while(|ticks| ticks.parse().ok())
+        .collect();
+    // user, nice, system, idle, waiting, interrupts, soft interrupts, stolen, in hundredths of a second
+    let busy: f64 = [0, 1, 2, 5, 6, 7]
+        .iter()
+        .filter_map(|&field| ticks.get(field))
+        .sum();
+    Some(busy / 100.0)
+}
+
+/// What this process has computed, and all below it that have ended.
+fn our_seconds() -> Option<f64> {
+    let spent = |who| getrusage(who).ok().map(|usage| seconds(&usage));
+    Some(spent(UsageWho::RUSAGE_SELF)? + spent(UsageWho::RUSAGE_CHILDREN)?)
+}
+
+/// User and system time.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "2^52 microseconds are 142 years"
+)]
+pub(super) fn seconds(usage: &Usage) -> f64 {
+    let seconds = |time: TimeVal| time.num_microseconds() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
 fn file_system(path: &Path) -> Option<String> {

@@ -76,7 +76,8 @@ fn run() -> Result<ExitCode> {
     };
     process::adopt_orphans();
     let programs = Programs::build()?;
-    let began = machine::describe(scratch.path());
+    let machine = machine::describe(scratch.path());
+    let others = machine::Others::watch();
     let bench = Bench {
         arguments,
         programs,
@@ -98,7 +99,18 @@ fn run() -> Result<ExitCode> {
             }
         })
         .collect();
-    println!("{began} before, {} after", machine::load());
+    println!("{machine}");
+    if let Some(share) = others.and_then(|others| others.share(bench.cores)) {
+        let advice = if share > 0.05 {
+            ": repeat this when it is quiet"
+        } else {
+            ""
+        };
+        println!(
+            "others took {:.0} % of the cores meanwhile{advice}",
+            share * 100.0
+        );
+    }
     println!();
     table::print(&lines, bench.arguments.markdown);
     Ok(ExitCode::SUCCESS)

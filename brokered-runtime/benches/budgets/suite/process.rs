@@ -21,6 +21,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Running(Child);
 
 impl Running {
+    pub(super) fn start(command: &mut Command) -> std::io::Result<Self> {
+        command.spawn().map(Self)
+    }
+
     pub(super) fn id(&self) -> u32 {
         self.0.id()
     }
@@ -59,7 +63,7 @@ impl Starter {
             let _there = Pinned::to(1);
             for mut command in received {
                 let before = Instant::now();
-                let outcome = command.spawn().map(|child| (before, Running(child)));
+                let outcome = Running::start(&mut command).map(|running| (before, running));
                 if report.send(outcome).is_err() {
                     break;
                 }

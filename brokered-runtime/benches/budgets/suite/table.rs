@@ -65,13 +65,13 @@ pub(super) struct Finding {
 impl Finding {
     /// Two sides that took turns.
     pub(super) fn pairs(unit: Unit, pairs: &Pairs, budget: Budget) -> Self {
-        let ratio = Ratio::of_pairs(&pairs.ours, &pairs.baseline);
+        let ratio = median(&pairs.ours) / median(&pairs.baseline);
         Self {
             ours: unit.write(median(&pairs.ours)),
             baseline: unit.write(median(&pairs.baseline)),
-            ratio: format!("{:.3} ({:.3}–{:.3})", ratio.value, ratio.low, ratio.high),
+            ratio: pairs.ratio(),
             budget: budget.write(),
-            kept: budget.keeps(ratio.value),
+            kept: budget.keeps(ratio),
             rounds: pairs.ours.len(),
             notes: Vec::new(),
         }
@@ -152,6 +152,12 @@ impl Pairs {
             }
         }
         Ok(pairs)
+    }
+
+    /// As it stands in the table.
+    pub(super) fn ratio(&self) -> String {
+        let ratio = Ratio::of_pairs(&self.ours, &self.baseline);
+        format!("{:.3} ({:.3}–{:.3})", ratio.value, ratio.low, ratio.high)
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::platform::{Fault, InTheWay};
@@ -88,14 +88,10 @@ pub(crate) fn fits_endpoint(path: &Path) -> bool {
 }
 
 /// Creates a directory, and those above it that are missing, each with mode `0700`.
+///
+/// A umask that takes the owner's own bits away leaves it with less, which [`check_directory`] then tells.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let permissions = fs::symlink_metadata(path)?.permissions();
-    if permissions.mode() & 0o700 != 0o700 {
-        // A umask that takes the owner's own bits away.
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Looks whether a directory is the effective user's alone. `Ok(None)` if it is.

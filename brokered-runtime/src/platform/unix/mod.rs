@@ -18,6 +18,6 @@ pub(crate) use process::{
 };
 pub(crate) use signals::{SignalPipe, Wake, Woken};
 pub(crate) use socket::{
-    AcceptWaker, HANDS_OVER_LISTENERS, accept, accept_error, bind, connect, foreign_peer,
-    listen_again, listens_at,
+    AcceptWaker, HANDS_OVER_LISTENERS, MESSAGES_HOLD_DESCRIPTORS, accept, accept_error, bind,
+    connect, foreign_peer, listen_again, listens_at,
 };

@@ -19,6 +19,11 @@ use crate::platform::AcceptError;
 /// where sockets are not born with close-on-exec, the daemon binds itself.
 pub(crate) const HANDS_OVER_LISTENERS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
+/// Whether a descriptor that was sent stays open in the message, also when its sender closes it before it
+/// is received. Elsewhere the sender keeps it until then.
+pub(crate) const MESSAGES_HOLD_DESCRIPTORS: bool =
+    cfg!(any(target_os = "linux", target_os = "android"));
+
 /// The standard library's listener inside.
 pub(super) fn as_unix(listener: &IpcListener) -> &UnixListener {
     let IpcListener::UdSocket(listener) = listener;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeVal;
 
+use crate::suite::machine::seconds;
 use crate::suite::programs::cargo;
 use crate::suite::table::{Budget, Finding, Pairs, Unit};
 use crate::suite::{Bench, Result};
@@ -70,11 +70,5 @@ fn build(bench: &Bench, source: &str, dependency: &str) -> Result<f64> {
 
 /// Seconds of the processor that the children which have ended have used.
 fn children() -> Result<f64> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "2^52 seconds are long enough")]
-fn seconds(time: TimeVal) -> f64 {
-    time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
+    Ok(seconds(&getrusage(UsageWho::RUSAGE_CHILDREN)?))
 }

@@ -3,13 +3,16 @@
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use brokered_runtime::Wait;
 
-use crate::suite::process::end;
+use crate::suite::process::{PATIENCE, Running, end, quiet};
 use crate::suite::stats::{median, quantile};
 use crate::suite::table::{Budget, Finding, Pairs, Unit};
 use crate::suite::{Bench, HELLO, Result, nanoseconds};
@@ -38,10 +41,11 @@ pub(super) fn connect(bench: &Bench) -> Result<Finding> {
         Ok(seen.connected)
     };
     let pairs = Pairs::measure(rounds, ours, by_hand)?;
-    let mut again = Vec::new();
-    for round in 0..rounds / 4 {
-        again.push(in_this_process(&hello, round)?);
-    }
+    let again = Pairs::measure(
+        rounds / 2,
+        || launch_from_here(&hello),
+        || spin_from_here(bench, c),
+    )?;
     Ok(Finding::pairs(Unit::Time, &pairs, Budget::AtMost(0.65))
         .note(format!(
             "first reply after {} (ours), {} (static C)",
@@ -49,18 +53,20 @@ pub(super) fn connect(bench: &Bench) -> Result<Finding> {
             Unit::Time.write(median(&c_replied)),
         ))
         .note(format!(
-            "ours in a process that has launched others before: {}",
-            Unit::Time.write(median(&again))
+            "from a process that has done it before: {} against {}, {}",
+            Unit::Time.write(median(&again.ours)),
+            Unit::Time.write(median(&again.baseline)),
+            again.ratio(),
         )))
 }
 
-/// Call → connected stream, without the client's own first steps: an instance for each round.
-fn in_this_process(program: &Path, round: usize) -> Result<f64> {
-    let instance = HELLO
-        .named(format!("round {round}"))
-        .program(program)
-        .wait(Wait::Nothing);
+/// Call → connected stream, in this process, which has long touched all that it takes.
+fn launch_from_here(program: &Path) -> Result<f64> {
+    static ROUND: AtomicUsize = AtomicUsize::new(0);
+    // An instance of its own is to a process that goes on what a runtime directory is to one that doesn't.
+    let name = format!("round {}", ROUND.fetch_add(1, Ordering::Relaxed));
     let called = Instant::now();
+    let instance = HELLO.named(name).program(program).wait(Wait::Nothing);
     let mut stream = instance.connect_or_spawn()?;
     let connected = called.elapsed();
     stream.read_exact(&mut [0; 6])?;
@@ -68,6 +74,23 @@ fn in_this_process(program: &Path, round: usize) -> Result<f64> {
         &instance.endpoint()?.with_file_name("record"),
     )?)?;
     Ok(nanoseconds(connected))
+}
+
+/// The same by hand.
+fn spin_from_here(bench: &Bench, program: &Path) -> Result<f64> {
+    let endpoint = bench.scratch.directory()?.join("socket");
+    let mut command = Command::new(program);
+    quiet(&mut command).arg(&endpoint);
+    let called = Instant::now();
+    let _running = Running::start(&mut command)?;
+    let patience = called + PATIENCE;
+    while let Err(error) = UnixStream::connect(&endpoint) {
+        if Instant::now() > patience {
+            return Err(error.into());
+        }
+        thread::yield_now();
+    }
+    Ok(nanoseconds(called.elapsed()))
 }
 
 pub(super) fn reply(bench: &Bench) -> Result<Finding> {

@@ -29,12 +29,18 @@ pub(super) fn against_tokio(bench: &Bench) -> Result<Finding> {
     let start = Start::new(bench)?;
     let rounds = bench.arguments.rounds(1000);
     let pairs = Pairs::measure(rounds, || start.ours(), || start.by_hand("hello-tokio"))?;
-    Ok(
-        Finding::pairs(Unit::Time, &pairs, Budget::AtMost(0.80)).note(format!(
-            "tokio starts {} workers, one for each of the machine's cores",
+    let by_hand = || start.by_hand("hello-std");
+    let std = Pairs::measure(rounds / 4, by_hand, || start.by_hand("hello-tokio"))?;
+    let finding = Finding::pairs(Unit::Time, &pairs, Budget::AtMost(0.80));
+    Ok(finding
+        .note(format!(
+            "tokio starts {} workers, as many as the machine has cores",
             bench.cores
-        )),
-    )
+        ))
+        .note(format!(
+            "the hand-written std daemon against tokio's: {}",
+            std.ratio()
+        )))
 }
 
 /// Starts daemons, one by one, in runtime directories of their own.

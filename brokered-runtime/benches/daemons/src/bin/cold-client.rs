@@ -29,9 +29,6 @@ mod unix {
     use std::io::{self, Read, Write};
     use std::os::unix::net::UnixStream;
     use std::process::{Command, Stdio};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
     use std::time::{Duration, Instant};
 
     use brokered_runtime::{Daemon, Wait};
@@ -75,9 +72,9 @@ mod unix {
         Ok(())
     }
 
-    /// The client keeps to one core and the daemon gets another. Left to themselves they share one in many rounds,
-    /// and the daemon then waits for the end of the spinning client's time slice, which is milliseconds: that
-    /// would flatter whoever is compared with it.
+    /// Between two attempts the client offers its core to whoever wants it. Spinning without that, it shares a
+    /// core with the daemon in many rounds, and the daemon then waits for the end of the client's time
+    /// slice, which is milliseconds: that would flatter whoever is compared with it.
     fn spin(
         endpoint: &OsString,
         program: OsString,
@@ -89,59 +86,23 @@ mod unix {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let go = Arc::new(AtomicBool::new(false));
-        let starter = thread::spawn({
-            let go = Arc::clone(&go);
-            move || {
-                keep_to_core(1);
-                go.store(true, Ordering::Release);
-                let called = Instant::now();
-                command.spawn().map(|daemon| (called, daemon))
-            }
-        });
-        keep_to_core(0);
-        while !go.load(Ordering::Acquire) {
-            thread::yield_now();
-        }
-        let patience = Instant::now() + PATIENCE;
+        let called = Instant::now();
+        let mut daemon = command.spawn()?;
         let mut stream = loop {
             match UnixStream::connect(endpoint) {
                 Ok(stream) => break stream,
-                Err(error) if Instant::now() > patience => return Err(error.into()),
-                Err(_) => std::hint::spin_loop(),
+                Err(error) if called.elapsed() > PATIENCE => return Err(error.into()),
+                Err(_) => std::thread::yield_now(),
             }
         };
-        let connected = Instant::now();
-        let said_hello = expect_hello(&mut stream);
-        let replied = Instant::now();
-        let (called, mut daemon) = starter.join().map_err(|_| "the starter panicked")??;
-        if let Err(error) = said_hello {
+        let connected = called.elapsed();
+        if let Err(error) = expect_hello(&mut stream) {
             let _ = daemon.kill();
             return Err(error.into());
         }
-        report(connected - called, replied - called, Some(daemon.id()));
+        report(connected, called.elapsed(), Some(daemon.id()));
         Ok(())
     }
-
-    #[cfg(target_os = "linux")]
-    fn keep_to_core(nth: usize) {
-        use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-        use nix::unistd::Pid;
-
-        let this_thread = Pid::from_raw(0);
-        let Ok(allowed) = sched_getaffinity(this_thread) else {
-            return;
-        };
-        let allowed: Vec<usize> = (0..CpuSet::count())
-            .filter(|&core| allowed.is_set(core).unwrap_or(false))
-            .collect();
-        let mut one = CpuSet::new();
-        let _ = one.set(allowed[nth % allowed.len()]);
-        let _ = sched_setaffinity(this_thread, &one);
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn keep_to_core(_nth: usize) {}
 
     fn herd(program: OsString) -> Outcome {
         let called = Instant::now();
