@@ -143,16 +143,16 @@ struct Start {
 impl Start {
     fn of(endpoint: &Endpoint) -> Result<Self, BindError> {
         let instance = instance_of(endpoint)?;
-        Ok(if adopt::announced(instance.daemon()).is_some() {
+        Ok(if adopt::is_announced() {
             Self::launched(instance.daemon())?
         } else {
             Self::by_hand(instance)?
         })
     }
 
-    /// What has been opened before `bootstrap` was called is the daemon's own, so nothing is closed here.
+    /// What was opened, and what was said of signals, before `bootstrap` was called is the daemon's own.
     fn launched(daemon: Daemon) -> Result<Self, StartError> {
-        adopt::shed_signals_and_terminal();
+        adopt::shed_terminal();
         let handed_over = adopt::take_over()?;
         let mut daemon = daemon.contract(handed_over.message.contract.max(1));
         if handed_over.message.directory.is_some() {
@@ -173,6 +173,7 @@ impl Start {
     fn by_hand(instance: Instance) -> Result<Self, StartError> {
         let paths = instance.paths()?.clone();
         let lock = hold::take_lock(&paths)?;
+        adopt::forget();
         Ok(Self {
             instance,
             paths,

@@ -1,7 +1,9 @@
 //! What a launcher and the daemon that it starts say to each other.
 
+use std::env;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Daemon;
 use crate::fields::{Fields, Lines};
@@ -34,10 +36,24 @@ pub(crate) fn announcement(daemon: Daemon, nonce: &str) -> String {
     format!("{}:{nonce}", daemon.name())
 }
 
-/// The nonce of an announcement that is meant for this daemon.
-pub(crate) fn announced_nonce(daemon: Daemon, announcement: &str) -> Option<&str> {
-    let (name, nonce) = announcement.split_once(':')?;
-    (name == daemon.name()).then_some(nonce)
+/// The nonce of an announcement. The name before it is for people: if another daemon was meant, the message
+/// says so, and only to whoever takes it.
+pub(crate) fn announced_nonce(announcement: &str) -> Option<&str> {
+    announcement.split_once(':').map(|(_, nonce)| nonce)
+}
+
+/// Whether this process has been through its own start, so that the announcement in its environment, should
+/// it still be there, speaks of the past.
+static SPENT: AtomicBool = AtomicBool::new(false);
+
+/// The announcement in the environment is spent.
+pub(crate) fn spend_announcement() {
+    SPENT.store(true, Ordering::Release);
+}
+
+/// Whether this process was started as a daemon and has not become one: a daemon's front.
+pub(crate) fn is_a_daemons_front() -> bool {
+    !SPENT.load(Ordering::Acquire) && env::var_os(LAUNCH).is_some()
 }
 
 /// The first line of a message, which tells the process that it is the one that was meant.
@@ -172,14 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_to_another_daemon_is_none() {
+    fn an_announcement_carries_its_nonce() {
         let words = Daemon::new("words");
         let nonce = new_nonce();
         assert_eq!(nonce.len(), 32);
         assert_ne!(nonce, new_nonce());
         let announcement = announcement(words, &nonce);
-        assert_eq!(announced_nonce(words, &announcement), Some(nonce.as_str()));
-        assert_eq!(announced_nonce(Daemon::new("word"), &announcement), None);
-        assert_eq!(announced_nonce(words, "words"), None);
+        assert_eq!(announced_nonce(&announcement), Some(nonce.as_str()));
+        assert_eq!(announced_nonce("words"), None);
     }
 }

@@ -4,7 +4,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -163,7 +162,9 @@ fn from_unix_time(text: &str) -> Option<SystemTime> {
 
 fn read_limited(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
+    platform::open_regular(path)?
+        .take(LONGEST)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 

@@ -1,6 +1,15 @@
 //! Small things said to people.
 
+use std::fmt;
+use std::io::{self, Write};
 use std::time::Duration;
+
+/// Says something on standard error, and does not mind if nobody hears it: `eprintln!` panics where its
+/// reader is gone or the disk is full, and a daemon outlives both.
+pub(crate) fn say(name: &str, what: impl fmt::Display) {
+    let line = format!("{name}: {what}\n");
+    let _ = io::stderr().write_all(line.as_bytes());
+}
 
 /// A duration as a person would say it: `850 ms`, `12 s`, `7 min`, `3 h`, `9 d`.
 pub(crate) fn duration(duration: Duration) -> String {

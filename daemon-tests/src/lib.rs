@@ -19,5 +19,5 @@ pub const LOAD_FROM: &str = "SUBJECT_LOAD_FROM";
 /// What a load fails with.
 pub const LOAD_FAILS: &str = "SUBJECT_LOAD_FAILS";
 
-/// How `main` ends at once: `error` or `panic`.
+/// How `main` ends at once: `error`, `panic`, or `guard <microseconds>`.
 pub const MAIN_ENDS: &str = "SUBJECT_MAIN_ENDS";

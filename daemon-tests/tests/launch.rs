@@ -8,8 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 use common::{
-    ASK, BACKEND, Outcome, Place, ROOT, SUBJECT, as_nobody, eventually, has, line, make_fifo,
-    set_mode, stderr, stdout,
+    ASK, BACKEND, Outcome, Place, ROOT, SINGLE, SUBJECT, as_nobody, eventually, has, line,
+    make_fifo, set_mode, stderr, stdout,
 };
 
 #[test]
@@ -270,6 +270,106 @@ fn a_daemon_that_dies_with_the_message_unread_leaves_nothing_in_the_way() -> Out
     assert_eq!(stdout(&output), "");
     eventually("the lock is free", || place.is_free().unwrap_or(false));
     assert_eq!(place.ask("pid")?, place.recorded("PID")?);
+    Ok(())
+}
+
+#[test]
+fn an_executable_of_another_daemon_is_told_from_the_one_that_was_meant() -> Outcome {
+    let place = Place::new()?;
+    for _ in 0..2 {
+        let output = place
+            .command(ASK)
+            .env_remove("BROKERED_INSTANCE")
+            .arg(place.directory())
+            .args([SINGLE, "pid"])
+            .output()?;
+        let said = stderr(&output);
+        assert!(said.contains("exit status: 64"), "{said}");
+        assert!(
+            said.contains("started as subject, contract 1, but this executable is single"),
+            "{said}"
+        );
+        assert!(place.is_free()?);
+        assert!(!place.socket()?.exists());
+    }
+    assert_eq!(place.ask("pid")?, place.recorded("PID")?);
+    Ok(())
+}
+
+#[test]
+fn a_daemon_that_ends_while_a_client_waits_for_it_to_be_ready_is_an_error() -> Outcome {
+    let place = Place::new()?;
+    let fifo = place.path().join("fifo");
+    make_fifo(&fifo)?;
+    let mut command = place.ask_command("phase");
+    let client = command
+        .env(daemon_tests::LOAD_FROM, &fifo)
+        .env("ASK_WAIT", "ready")
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let loading = fs::OpenOptions::new().write(true).open(&fifo)?;
+    common::signal_process(place.recorded("PID")?.parse()?, "TERM");
+    eventually("it drains", || {
+        place
+            .recorded("PHASE")
+            .is_ok_and(|phase| phase == "draining")
+    });
+    // Once more: it does not wait for its load.
+    common::signal_process(place.recorded("PID")?.parse()?, "TERM");
+    let output = client.wait_with_output()?;
+    drop(loading);
+    assert!(!output.status.success());
+    let said = stderr(&output);
+    assert!(said.contains("it was asked to end"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn the_record_of_a_dead_daemon_is_not_taken_for_the_next_ones() -> Outcome {
+    let place = Place::new()?;
+    let dead = place.subject()?;
+    eventually("it is ready", || {
+        place.recorded("PHASE").is_ok_and(|phase| phase == "ready")
+    });
+    let pid = dead.pid();
+    dead.signal("KILL");
+    dead.end()?;
+    let fifo = place.path().join("fifo");
+    make_fifo(&fifo)?;
+    let slow = script(
+        &place,
+        &format!("read go < {}; exec {SUBJECT}", fifo.display()),
+    )?;
+    let mut command = place.command(ASK);
+    let mut client = command
+        .arg(place.directory())
+        .arg(slow)
+        .arg("pid")
+        .stdout(Stdio::null())
+        .spawn()?;
+    let mut go = fs::OpenOptions::new().write(true).open(&fifo)?;
+    let by_hand = place.command(SUBJECT).output()?;
+    assert_eq!(by_hand.status.code(), Some(69));
+    let said = stderr(&by_hand);
+    assert!(!said.contains(&pid.to_string()), "{said}");
+    assert!(said.contains("has not recorded itself"), "{said}");
+    writeln!(go, "go")?;
+    client.wait()?;
+    Ok(())
+}
+
+#[test]
+fn exec_becomes_the_daemon_of_the_same_place_whatever_becomes_of_the_environment() -> Outcome {
+    let place = Place::new()?;
+    let mut command = place.command(env!("CARGO_BIN_EXE_become"));
+    command
+        .env_remove("BROKERED_INSTANCE")
+        .env("BROKERED_LAUNCH", "left over:0")
+        .arg(place.directory())
+        .arg(SUBJECT);
+    let daemon = place.start(command)?;
+    assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
+    assert_eq!(place.recorded("OWNER")?, "hand");
     Ok(())
 }
 

@@ -6,9 +6,10 @@ use std::io::{BufRead, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Outcome, Place, SUBJECT, eventually, line, make_fifo, stderr, stdout};
+use common::{Outcome, Place, Running, SUBJECT, eventually, line, make_fifo, stderr, stdout};
 
 #[test]
 fn a_thousand_clients_that_hang_up_end_nothing() -> Outcome {
@@ -244,6 +245,123 @@ fn running_out_of_descriptors_ends_nothing() -> Outcome {
     assert_eq!(line(&mut last)?, "holding");
     drop(last);
     assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
+    Ok(())
+}
+
+#[test]
+fn sigterm_as_soon_as_there_is_a_record_is_graceful() -> Outcome {
+    for round in 0..100 {
+        let place = Place::new()?;
+        let mut command = place.command(SUBJECT);
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let daemon = Running(child);
+        eventually("it is recorded", || place.record().is_ok());
+        daemon.signal("TERM");
+        let output = daemon.end()?;
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "round {round}: {}",
+            stderr(&output)
+        );
+        assert!(place.record().is_err(), "round {round}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stop_and_one_signal_cut_nothing_short() -> Outcome {
+    let place = Place::new()?;
+    let daemon = place.subject()?;
+    let mut held = place.say("hold")?;
+    assert_eq!(line(&mut held)?, "holding");
+    assert_eq!(line(&mut place.say("stop")?)?, "stopping");
+    daemon.signal("TERM");
+    held.get_ref()
+        .set_read_timeout(Some(Duration::from_millis(200)))?;
+    assert!(held.fill_buf().is_err(), "it is still held");
+    held.get_ref().shutdown(Shutdown::Write)?;
+    held.get_ref().set_read_timeout(Some(common::PATIENCE))?;
+    assert_eq!(line(&mut held)?, "held");
+    assert_eq!(daemon.end()?.status.code(), Some(0));
+    Ok(())
+}
+
+/// Standard error is a file on a disk that is full, or a pipe that nobody reads.
+#[test]
+fn a_daemon_that_nobody_hears_serves_and_ends_all_the_same() -> Outcome {
+    for silence in ["2>/dev/full", "2>&-", "2> >(exec true)"] {
+        let place = Place::new()?;
+        let mut command = place.command("bash");
+        command.args(["-c", &format!("exec \"$0\" 2 {silence}"), SUBJECT]);
+        let daemon = place.start(command)?;
+        for trouble in ["error", "error", "panic", "bomb", "error"] {
+            let mut answer = String::new();
+            place.say(trouble)?.read_to_string(&mut answer)?;
+            assert_eq!(answer, "", "{silence}: {trouble}");
+        }
+        let mut held = place.say("hold")?;
+        assert_eq!(line(&mut held)?, "holding", "{silence}");
+        daemon.signal("TERM");
+        eventually("it drains", || {
+            place
+                .recorded("PHASE")
+                .is_ok_and(|phase| phase == "draining")
+        });
+        daemon.signal("TERM");
+        assert_eq!(daemon.end()?.status.code(), Some(0), "{silence}");
+        assert!(place.is_free()?);
+
+        let mut command = place.command("bash");
+        let failed = command
+            .args(["-c", &format!("exec \"$0\" {silence}"), SUBJECT])
+            .env(daemon_tests::LOAD_FAILS, "no such shard")
+            .status()?;
+        assert_eq!(failed.code(), Some(70), "{silence}");
+        assert_eq!(place.recorded("PHASE")?, "failed", "{silence}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_guard_that_is_dropped_as_main_returns_is_not_waited_for() -> Outcome {
+    let place = Place::new()?;
+    for microseconds in (0..60).step_by(2) {
+        let began = Instant::now();
+        let ended = place
+            .command(SUBJECT)
+            .env(daemon_tests::MAIN_ENDS, format!("guard {microseconds}"))
+            .output()?;
+        assert_eq!(ended.status.code(), Some(1), "{}", stderr(&ended));
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(5), "{microseconds} µs: {took:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_guard_that_is_kept_too_long_does_not_change_the_exit_code() -> Outcome {
+    let place = Place::new()?;
+    let mut command = place.command(SUBJECT);
+    command.env(daemon_tests::MAIN_ENDS, "guard 3600000000");
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let daemon = Running(child);
+    eventually("it drains", || {
+        place
+            .recorded("PHASE")
+            .is_ok_and(|phase| phase == "draining")
+    });
+    daemon.signal("TERM");
+    daemon.signal("TERM");
+    // Two signals may come as one; the deadline ends it then.
+    assert_eq!(daemon.end()?.status.code(), Some(1));
+    assert!(place.is_free()?);
     Ok(())
 }
 

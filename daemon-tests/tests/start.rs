@@ -211,6 +211,17 @@ fn a_runtime_directory_that_is_a_link_is_refused_at_each_level() -> Outcome {
         .output()?;
     refused(&outer, 73, &[text(&link), "symbolic link"]);
 
+    // A slash behind it does not make it another thing.
+    for slash in ["/", "/."] {
+        let mut spelled = link.clone().into_os_string();
+        spelled.push(slash);
+        let outer = place
+            .command(SUBJECT)
+            .env("BROKERED_RUNTIME_DIR", spelled)
+            .output()?;
+        refused(&outer, 73, &[text(&link), "symbolic link"]);
+    }
+
     let elsewhere = place.path().join("elsewhere");
     fs::create_dir(&elsewhere)?;
     set_mode(&elsewhere, 0o700)?;

@@ -9,7 +9,7 @@ use crate::handover::{self, Event, Message};
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::platform::{self, Channel};
-use crate::{Daemon, Instance, IpcListener};
+use crate::{Daemon, Instance, IpcListener, endpoint};
 
 /// What a launcher has handed over.
 #[derive(Debug)]
@@ -21,12 +21,12 @@ pub(crate) struct HandedOver {
     pub(crate) listener: Option<IpcListener>,
 }
 
-/// The nonce of the launcher that has started this process, if one has: the environment announces it,
-/// and standard input is the launcher's channel. Nothing is changed by asking.
-pub(crate) fn announced(daemon: Daemon) -> Option<String> {
-    let announcement = env::var(handover::LAUNCH).ok()?;
-    let nonce = handover::announced_nonce(daemon, &announcement)?;
-    Channel::is_stdin(&handover::first_line(nonce)).then(|| nonce.to_owned())
+/// Whether a launcher has started this process: the environment announces it, and standard input is the
+/// launcher's channel. Nothing is changed by asking.
+pub(crate) fn is_announced() -> bool {
+    let announcement = env::var(handover::LAUNCH).unwrap_or_default();
+    handover::announced_nonce(&announcement)
+        .is_some_and(|nonce| Channel::is_stdin(&handover::first_line(nonce)))
 }
 
 /// Whether whoever started this process says that it is the daemon.
@@ -40,12 +40,13 @@ pub(crate) fn is_told_to_be_the_daemon() -> bool {
 /// closed.
 pub(crate) fn shed_inheritance() {
     platform::drop_inherited();
-    shed_signals_and_terminal();
+    platform::reset_signals();
+    platform::drop_terminal();
 }
 
-/// The part of step 0 that a process can go through at any time.
-pub(crate) fn shed_signals_and_terminal() {
-    platform::reset_signals();
+/// The part of step 0 that a process can go through at any time: its descriptors and its signals may be its
+/// own by now.
+pub(crate) fn shed_terminal() {
     platform::drop_terminal();
 }
 
@@ -89,25 +90,25 @@ fn invalid(what: &'static str) -> io::Error {
 }
 
 impl HandedOver {
-    /// The instance that the launcher meant, if this executable is its daemon.
+    /// The instance that the launcher meant, if this executable is its daemon. If it is not, the endpoint
+    /// that the launcher has bound for it is given up.
     pub(crate) fn instance_of(&self, daemon: Daemon) -> Result<Instance, StartError> {
         let described = |name: &str, contract: u32| format!("{name}, contract {contract}");
         let asked = described(&self.message.name, self.message.contract);
         let here = described(daemon.name(), daemon.contract_number());
         if asked != here {
+            endpoint::unlink(
+                &Paths::handed_over(self.message.runtime.clone()),
+                &self.lock,
+            );
             return Err(StartError::Mismatch { asked, here });
         }
-        Ok(self.instance(daemon))
-    }
-
-    /// The instance that the launcher meant.
-    pub(crate) fn instance(&self, daemon: Daemon) -> Instance {
-        Instance::handed_over(
+        Ok(Instance::handed_over(
             daemon,
             self.message.directory.clone(),
             self.message.instance.clone(),
             Paths::handed_over(self.message.runtime.clone()),
-        )
+        ))
     }
 }
 
@@ -129,9 +130,10 @@ pub(crate) fn instance_by_hand(daemon: Daemon) -> Instance {
 }
 
 /// Takes the variables that speak of this start out of the environment, so that no child of the daemon's
-/// takes them for its own.
-fn forget() {
+/// takes them for its own. Where another thread could be reading it, they stay, and are spent.
+pub(crate) fn forget() {
     const SPOKEN: [&str; 3] = [handover::LAUNCH, handover::ROLE, handover::INSTANCE];
+    handover::spend_announcement();
     if SPOKEN.iter().any(|name| env::var_os(name).is_some()) {
         platform::forget_variables(&SPOKEN);
     }

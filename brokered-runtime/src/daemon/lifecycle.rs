@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::error::StartError;
 use super::hold::Held;
 use super::stopping::{StopState, Stopping};
 use crate::handover::Event;
@@ -11,7 +12,8 @@ use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::platform::{AcceptWaker, Channel, Wake};
 use crate::record::Record;
-use crate::{Instance, Phase, endpoint};
+use crate::text::say;
+use crate::{Instance, IpcListener, Phase, endpoint};
 
 /// What the parts of a running daemon share.
 #[derive(Debug)]
@@ -42,12 +44,26 @@ struct Estate {
 struct Connections {
     open: AtomicUsize,
     none: Condvar,
-    waiting: Mutex<()>,
+    waiting: Mutex<Waiting>,
+}
+
+/// How far the wait for them is.
+#[derive(Debug, Default)]
+struct Waiting {
+    main_has_returned: bool,
+    cut_short: bool,
 }
 
 impl Lifecycle {
-    pub(crate) fn new(held: Held, accept: AcceptWaker) -> Self {
-        Self {
+    pub(crate) fn new(held: Held, listener: &IpcListener) -> Result<Self, StartError> {
+        let accept = match AcceptWaker::new(listener, &held.paths.socket) {
+            Ok(accept) => accept,
+            Err(source) => {
+                endpoint::unlink(&held.paths, &held.lock);
+                return Err(StartError::Signals { source });
+            }
+        };
+        Ok(Self {
             instance: held.instance,
             paths: held.paths,
             phase: AtomicU8::new(Phase::Bound as u8),
@@ -62,7 +78,7 @@ impl Lifecycle {
                 endpoint_is_there: true,
                 lock: held.lock,
             })),
-        }
+        })
     }
 
     pub(crate) fn instance(&self) -> &Instance {
@@ -121,11 +137,22 @@ impl Lifecycle {
     }
 
     pub(crate) fn stopping(&self) -> Stopping {
-        Stopping(Arc::clone(&self.stop))
+        Stopping::of(&self.stop)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop.is_set()
+    }
+
+    /// Step 4: writes the record, and tells the launcher. From now on the daemon can be found.
+    pub(crate) fn record(&self) -> Result<(), StartError> {
+        if let Some(estate) = self.estate().as_mut() {
+            // It may have been asked to end by now.
+            estate.record.phase = self.phase();
+            estate.record.write(&self.paths)?;
+        }
+        self.tell(&Event::Bound);
+        Ok(())
     }
 
     /// The drain begins: nobody new is let in, and whoever waits for the end hears of it.
@@ -133,25 +160,31 @@ impl Lifecycle {
         self.tell(&Event::Stopping);
         self.stop.set();
         if let Err(error) = self.accept.wake() {
-            eprintln!("{}: cannot shut the listener down: {error}", self.name());
+            say(
+                self.name(),
+                format_args!("cannot shut the listener down: {error}"),
+            );
         }
         if !AcceptWaker::REFUSES_NEW_CLIENTS {
             self.unlink_endpoint();
         }
+        self.stop.wake();
         self.enter(Phase::Draining);
         self.publish();
     }
 
-    /// Brings the record up to the present phase.
+    /// Brings the record up to the present phase. One that is not written is tried again with the next.
     pub(crate) fn publish(&self) {
         let phase = self.phase();
         if let Some(estate) = self.estate().as_mut()
             && estate.record.phase != phase
             && estate.lock.is_on(&self.paths)
         {
-            estate.record.phase = phase;
-            if let Err(error) = estate.record.write(&self.paths) {
-                eprintln!("{}: {error}", self.name());
+            let mut record = estate.record.clone();
+            record.phase = phase;
+            match record.write(&self.paths) {
+                Ok(()) => estate.record = record,
+                Err(error) => say(self.name(), error),
             }
         }
     }
@@ -180,16 +213,18 @@ impl Lifecycle {
     pub(crate) fn let_go_failed(&self, why: &str) {
         self.phase.fetch_max(Phase::Failed as u8, Ordering::AcqRel);
         self.unlink_endpoint();
-        if let Some(mut estate) = self.estate().take()
+        let mut estate = self.estate();
+        if let Some(estate) = estate.as_mut()
             && estate.lock.is_on(&self.paths)
         {
             estate.record.phase = Phase::Failed;
             estate.record.failure = Some(why.to_owned());
             if let Err(error) = estate.record.write(&self.paths) {
-                eprintln!("{}: {error}", self.name());
+                say(self.name(), error);
             }
         }
         self.tell(&Event::Failed(why.to_owned()));
+        *estate = None;
     }
 
     /// One more connection is served.
@@ -199,22 +234,31 @@ impl Lifecycle {
 
     /// One connection fewer is served.
     pub(crate) fn close_connection(&self) {
-        if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_stopping() {
+        if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             drop(lock(&self.connections.waiting));
             self.connections.none.notify_all();
         }
     }
 
-    /// Waits until nobody serves a connection any more. The keeper sees to the deadline.
+    /// Waits until nobody serves a connection any more, or the keeper has lost its patience.
     pub(crate) fn wait_for_connections(&self) {
         let mut waiting = lock(&self.connections.waiting);
-        while self.connections.open.load(Ordering::Acquire) > 0 {
+        waiting.main_has_returned = true;
+        while self.connections.open.load(Ordering::Acquire) > 0 && !waiting.cut_short {
             waiting = self
                 .connections
                 .none
                 .wait(waiting)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Nobody waits for connections any more. Whether `main` has returned, and ends the process itself.
+    pub(crate) fn cut_short(&self) -> bool {
+        let mut waiting = lock(&self.connections.waiting);
+        waiting.cut_short = true;
+        self.connections.none.notify_all();
+        waiting.main_has_returned
     }
 
     /// Where the daemon listens.

@@ -18,8 +18,8 @@ use super::shutdown;
 use super::state::LoadFailed;
 use crate::identity::paths::Paths;
 use crate::identity::serve_from_here;
-use crate::platform::AcceptWaker;
 use crate::record::{Owner, Record};
+use crate::text::say;
 use crate::{Daemon, Instance, IpcListener};
 
 /// What the attribute knows of the program.
@@ -60,18 +60,16 @@ pub(crate) fn run(
 ) -> ExitCode {
     let daemon = program.daemon;
     if ENTERED.swap(true, Ordering::AcqRel) {
-        eprintln!(
-            "{}: main was entered a second time; a process becomes a daemon once",
-            daemon.name()
+        say(
+            daemon.name(),
+            "main was entered a second time; a process becomes a daemon once",
         );
         process::exit(i32::from(exit_code::SOFTWARE));
     }
-    let launched = adopt::announced(daemon).is_some();
+    serve_from_here(daemon);
+    let launched = adopt::is_announced();
     match cli {
-        Some(cli) if !launched && !adopt::is_told_to_be_the_daemon() => {
-            serve_from_here(daemon);
-            cli()
-        }
+        Some(cli) if !launched && !adopt::is_told_to_be_the_daemon() => cli(),
         Some(_) => serve(program, launched, body),
         None => match help::answer(program).filter(|_| !launched) {
             Some(answer) => print(&answer),
@@ -95,30 +93,34 @@ fn serve(
     match start(program, launched) {
         Ok(bound) => live(bound, body),
         Err(error) => {
-            eprintln!("{}: {error}", program.daemon.name());
+            say(program.daemon.name(), &error);
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-/// Steps 0 to 4, and the keeper.
+/// Steps 0 to 4, and the keeper, which is there before anybody can know whom to send a signal.
 fn start(program: &Program, launched: bool) -> Result<Bound, StartError> {
     let (held, listener) = if launched {
         start_launched(program)?
     } else {
         start_by_hand(program)?
     };
-    hold::write_record(&held.record, &held.paths, held.channel.as_ref())?;
     let owner = held.record.owner;
-
-    let signals = |source| StartError::Signals { source };
-    let waker = AcceptWaker::new(&listener, &held.paths.socket).map_err(signals)?;
-    let lifecycle = Arc::new(Lifecycle::new(held, waker));
-    shutdown::keep(&lifecycle).map_err(signals)?;
+    let lifecycle = Arc::new(Lifecycle::new(held, &listener)?);
+    if let Err(error) = keep_and_record(&lifecycle) {
+        lifecycle.let_go();
+        return Err(error);
+    }
     if owner == Owner::Hand {
         announce(program.daemon.name(), lifecycle.socket());
     }
     Ok(prove(listener, lifecycle))
+}
+
+fn keep_and_record(lifecycle: &Arc<Lifecycle>) -> Result<(), StartError> {
+    shutdown::keep(lifecycle).map_err(|source| StartError::Signals { source })?;
+    lifecycle.record()
 }
 
 /// Steps 0 to 3 of a daemon that a launcher has started.
@@ -177,8 +179,8 @@ fn live(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>) 
             code
         }
         Ok(Err(failed)) => {
-            eprintln!("{}: {}", lifecycle.name(), failed.why);
             lifecycle.let_go_failed(&failed.why);
+            say(lifecycle.name(), &failed.why);
             ExitCode::from(exit_code::SOFTWARE)
         }
         Err(panic) => {

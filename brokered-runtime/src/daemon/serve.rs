@@ -1,6 +1,7 @@
 //! Accepting and serving: a bounded number of threads, and errors that end one connection alone.
 
 use std::io;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use super::lifecycle::Lifecycle;
 use crate::platform::{self, AcceptError};
+use crate::text::say;
 use crate::{IpcListener, IpcStream};
 
 /// How many threads wait for clients at a time; those beyond end when their client has gone.
@@ -16,6 +18,9 @@ const IDLE_THREADS: usize = 8;
 
 /// How long to wait when descriptors or memory have run out: until somebody has hung up.
 const EXHAUSTED: Duration = Duration::from_millis(20);
+
+/// How often a thread is asked for before the threads that there are do without.
+const NO_THREAD_ATTEMPTS: u32 = 5;
 
 /// The next client. `None` when the daemon is asked to end and everybody who had connected was accepted.
 fn accept(listener: &IpcListener, lifecycle: &Lifecycle) -> io::Result<Option<IpcStream>> {
@@ -57,7 +62,10 @@ impl Iterator for Incoming {
 
     fn next(&mut self) -> Option<IpcStream> {
         accept(&self.listener, &self.lifecycle).unwrap_or_else(|error| {
-            eprintln!("{}: cannot accept clients: {error}", self.lifecycle.name());
+            say(
+                self.lifecycle.name(),
+                format_args!("cannot accept clients: {error}"),
+            );
             None
         })
     }
@@ -116,8 +124,9 @@ where
                         self.add_thread(scope);
                     }
                     self.serve_one(stream);
-                    if self.waiting.fetch_add(1, Ordering::AcqRel) >= IDLE_THREADS {
-                        break;
+                    if !self.may_wait() {
+                        self.threads.fetch_sub(1, Ordering::AcqRel);
+                        return;
                     }
                 }
                 Ok(None) => break,
@@ -131,6 +140,15 @@ where
         self.threads.fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// Counts a thread as waiting again, unless enough are. In one step: a thread that is about to leave is
+    /// never taken for one that waits.
+    fn may_wait(&self) -> bool {
+        let room = |waiting: usize| (waiting < IDLE_THREADS).then_some(waiting + 1);
+        self.waiting
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
+            .is_ok()
+    }
+
     /// One more thread to wait for clients, if there may be one. If not, clients wait in the backlog
     /// until a thread is free.
     fn add_thread<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
@@ -142,22 +160,44 @@ where
             return;
         }
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        let started = thread::Builder::new()
-            .name(self.lifecycle.name().to_owned())
-            .spawn_scoped(scope, || self.work(scope));
-        if started.is_err() {
+        if !self.start_thread(scope) {
             self.waiting.fetch_sub(1, Ordering::AcqRel);
             self.threads.fetch_sub(1, Ordering::AcqRel);
         }
     }
 
-    /// Serves one client, whose errors and panics end its connection alone.
+    /// Whether a thread could be started. A system that has none to give may have one a moment later; if it
+    /// has not, the threads that there are serve on.
+    fn start_thread<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> bool {
+        for attempt in 0..NO_THREAD_ATTEMPTS {
+            if attempt > 0 {
+                thread::sleep(EXHAUSTED);
+            }
+            let started = thread::Builder::new()
+                .name(self.lifecycle.name().to_owned())
+                .spawn_scoped(scope, || self.work(scope));
+            if started.is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Serves one client, whose errors and panics end its connection alone. What is said of an error, and how
+    /// it and a panic's payload are dropped, is the handler's doing as well.
     fn serve_one(&self, stream: IpcStream) {
-        let served = panic::catch_unwind(AssertUnwindSafe(|| (self.handler)(stream)));
-        if let Ok(Err(error)) = served
-            && !is_hang_up(&error)
-        {
-            eprintln!("{}: a connection failed: {error}", self.lifecycle.name());
+        let served = panic::catch_unwind(AssertUnwindSafe(|| {
+            if let Err(error) = (self.handler)(stream)
+                && !is_hang_up(&error)
+            {
+                say(
+                    self.lifecycle.name(),
+                    format_args!("a connection failed: {error}"),
+                );
+            }
+        }));
+        if let Err(payload) = served {
+            mem::forget(payload);
         }
     }
 }

@@ -122,10 +122,15 @@ impl Daemon {
         Instance::new(self, Some(directory.as_ref().to_owned()), None)
     }
 
-    /// The instance of this name: any text, for daemons that are not one for each directory.
+    /// The instance of this name: any text, for daemons that are not one for each directory. No text is the
+    /// default instance.
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Instance {
-        Instance::new(self, None, Some(name.into()))
+        Instance::new(
+            self,
+            None,
+            Some(name.into()).filter(|name| !name.is_empty()),
+        )
     }
 
     /// Where the default instance listens. See [`Instance::endpoint`].

@@ -11,6 +11,9 @@ use super::daemon::Daemon;
 use super::error::{DirectoryError, InstanceError};
 use crate::platform;
 
+/// Where the runtime directory is, above all that the platform says.
+pub(crate) const RUNTIME_DIRECTORY: &str = "BROKERED_RUNTIME_DIR";
+
 /// The files of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Paths {
@@ -110,13 +113,15 @@ impl Paths {
     }
 }
 
-fn runtime_directory() -> Result<PathBuf, InstanceError> {
-    let chosen = match env::var_os("BROKERED_RUNTIME_DIR") {
+/// The directory in which all instances are, before any of them is found to be too long.
+pub(crate) fn runtime_directory() -> Result<PathBuf, InstanceError> {
+    let chosen = match env::var_os(RUNTIME_DIRECTORY) {
         Some(directory) if !directory.is_empty() => PathBuf::from(directory),
         _ => platform::default_runtime_directory().map_err(|_| InstanceError::Unsupported)?,
     };
     if chosen.is_absolute() {
-        Ok(chosen)
+        // Without `/.` and `/` at its end, behind which a symbolic link would pass for its target.
+        Ok(chosen.components().collect())
     } else {
         Err(InstanceError::RelativeRuntimeDirectory { path: chosen })
     }

@@ -1,16 +1,26 @@
 //! Steps 1 to 3 and 6: connect, or take the lock and launch.
 
-use std::env;
 use std::io;
 
 use super::clock::{Clock, Pause};
 use super::error::{LaunchError, describe_holder};
-use super::spawn::{self, Started};
+use super::spawn;
 use super::wait::{self, Outcome};
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::record::Record;
 use crate::{Daemon, Instance, IpcStream, Wait, handover, platform};
+
+/// How often one call starts a daemon that finds another one, which nobody else finds.
+const MOST_LAUNCHES: u32 = 3;
+
+/// What came of a launch.
+enum Launched {
+    /// A connection to the daemon.
+    Connected(IpcStream),
+    /// The daemon has left because there is another one, it says. The error is for when nobody believes it.
+    AlreadyBound(LaunchError),
+}
 
 impl Instance {
     /// Connects to the daemon, and starts nothing.
@@ -52,20 +62,22 @@ impl Instance {
 
     /// Takes the lock or connects, whichever comes first.
     fn contend(&self, paths: &Paths, clock: &Clock) -> Result<IpcStream, LaunchError> {
-        if env::var_os(handover::LAUNCH).is_some() {
+        if handover::is_a_daemons_front() {
             return Err(LaunchError::InsideDaemon {
                 endpoint: paths.socket.clone(),
             });
         }
         paths.prepare()?;
         let mut pause = Pause::new();
-        let mut may_launch = true;
+        let mut launches = 0;
         loop {
-            if may_launch && let Some(lock) = try_lock(paths)? {
+            if let Some(lock) = try_lock(paths)? {
+                launches += 1;
                 match self.launch(paths, lock, clock)? {
-                    Some(stream) => return Ok(stream),
-                    // There is a daemon, its own child says; so no other one is started.
-                    None => may_launch = false,
+                    Launched::Connected(stream) => return Ok(stream),
+                    // It says that there is another daemon. If there is, the lock is not to be had again.
+                    Launched::AlreadyBound(_) if launches < MOST_LAUNCHES => {}
+                    Launched::AlreadyBound(error) => return Err(error),
                 }
             }
             if clock.is_over() {
@@ -78,57 +90,42 @@ impl Instance {
         }
     }
 
-    /// With the lock held: launches, and connects. `None` if the daemon found another one.
+    /// With the lock held: launches, and connects.
     fn launch(
         &self,
         paths: &Paths,
         lock: InstanceLock,
         clock: &Clock,
-    ) -> Result<Option<IpcStream>, LaunchError> {
+    ) -> Result<Launched, LaunchError> {
         // It may have come up just before the lock was free.
         if let Some(stream) = reach(paths, clock)? {
-            return Ok(Some(stream));
+            return Ok(Launched::Connected(stream));
         }
-        let started = spawn::start(self, paths, lock)?;
-        if started.is_bound {
-            self.connect_and_wait(paths, started, clock)
+        let mut started = spawn::start(self, paths, lock)?;
+        // Where the endpoint is bound already, the connection comes first.
+        let early = if started.is_bound {
+            reach(paths, clock)?
         } else {
-            self.wait_and_connect(paths, started, clock)
-        }
-    }
-
-    /// The endpoint is bound, so the connection comes first.
-    fn connect_and_wait(
-        &self,
-        paths: &Paths,
-        started: Started,
-        clock: &Clock,
-    ) -> Result<Option<IpcStream>, LaunchError> {
-        let stream = reach(paths, clock)?;
-        if self.launch.wait == Wait::Nothing {
-            wait::remember(started.child);
-            return Ok(stream);
-        }
-        match wait::wait(self.daemon(), started, self.launch.wait, clock)? {
-            Outcome::Up => Ok(stream),
-            Outcome::AlreadyBound => Ok(None),
-        }
-    }
-
-    /// The daemon binds, so it must have come that far, whatever else is waited for.
-    fn wait_and_connect(
-        &self,
-        paths: &Paths,
-        started: Started,
-        clock: &Clock,
-    ) -> Result<Option<IpcStream>, LaunchError> {
-        let wait_for = match self.launch.wait {
-            Wait::Ready => Wait::Ready,
-            Wait::Bound | Wait::Nothing => Wait::Bound,
+            None
         };
-        match wait::wait(self.daemon(), started, wait_for, clock)? {
-            Outcome::Up => reach(paths, clock),
-            Outcome::AlreadyBound => Ok(None),
+        let wanted = match self.launch.wait {
+            // A daemon that binds itself must have come that far at least.
+            Wait::Nothing if early.is_none() => Wait::Bound,
+            wanted => wanted,
+        };
+        let outcome = wait::wait(self.daemon(), &mut started, wanted, clock)?;
+        let error = |outcome: Outcome| outcome.into_error(self.daemon(), &started.log);
+        if outcome.is_already_bound() {
+            return Ok(Launched::AlreadyBound(error(outcome)));
+        }
+        let stream = match (&outcome, early) {
+            (Outcome::Up, None) => reach(paths, clock)?,
+            (Outcome::Up, early) => early,
+            (Outcome::Ended { .. }, _) => None,
+        };
+        match stream {
+            Some(stream) => Ok(Launched::Connected(stream)),
+            None => Err(error(outcome)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::error::LaunchError;
 use super::program;
+use crate::identity::paths::{self, RUNTIME_DIRECTORY};
 use crate::{Daemon, Instance, Never, handover, platform};
 
 impl Instance {
@@ -18,7 +19,10 @@ impl Instance {
     pub fn exec(&self) -> Result<Never, LaunchError> {
         self.paths()?;
         let mut command = program::command(self)?;
-        command.env(handover::ROLE, "daemon");
+        command
+            .env_remove(handover::LAUNCH)
+            .env(handover::ROLE, "daemon")
+            .env(RUNTIME_DIRECTORY, paths::runtime_directory()?);
         if self.daemon().is_per_directory() {
             command.env(handover::INSTANCE, self.directory());
         } else if let Some(name) = self.name() {

@@ -1,5 +1,6 @@
 //! The client's side: connect, or bind and spawn and connect.
 
+mod children;
 mod clock;
 mod connect;
 mod error;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
+use super::children::Offspring;
 use super::error::LaunchError;
 use super::program;
 use crate::handover::{self, Message};
@@ -19,7 +20,7 @@ const LARGEST_LOG: u64 = 1024 * 1024;
 /// A daemon that was started, and what to hear of it by.
 #[derive(Debug)]
 pub(super) struct Started {
-    pub(super) child: Child,
+    pub(super) child: Offspring,
     pub(super) channel: Channel,
     pub(super) log: Log,
     /// Whether the endpoint is bound already.
@@ -40,10 +41,12 @@ pub(super) fn start(
     } else {
         None
     };
+    // What it tells is of a daemon that is dead; until the new one has written its own, there is none.
+    let _ = fs::remove_file(paths.record());
     match hand_over_and_spawn(instance, paths, &lock, listener.as_ref()) {
         // Both are in the message now. Kept any longer here, they would only hide the daemon's death.
         Ok((child, channel, log)) => Ok(Started {
-            child,
+            child: Offspring::new(child),
             channel,
             log,
             is_bound: listener.is_some(),

@@ -2,10 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::process::{Child, ExitStatus};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::ExitStatus;
 
 use super::clock::Clock;
 use super::error::LaunchError;
@@ -18,24 +15,58 @@ use crate::{Daemon, Phase, Wait};
 const SHOWN: u64 = 4096;
 
 /// What came of a start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Outcome {
     /// The daemon has come as far as was waited for.
     Up,
-    /// The daemon found another one, and has left.
-    AlreadyBound,
+    /// The daemon has ended.
+    Ended {
+        /// How, if that is known.
+        status: Option<ExitStatus>,
+        /// Why, if it has said so.
+        reason: Option<String>,
+    },
 }
 
-/// Children that were alive when they were last looked at. Asking for them leaves no zombies.
-static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+impl Outcome {
+    /// Whether the daemon has left because there is another one.
+    pub(super) fn is_already_bound(&self) -> bool {
+        let code = match self {
+            Self::Ended {
+                status: Some(status),
+                ..
+            } => status.code(),
+            _ => None,
+        };
+        code == Some(i32::from(EXIT_ALREADY_BOUND))
+    }
+
+    /// The error that this is.
+    pub(super) fn into_error(self, daemon: Daemon, log: &Log) -> LaunchError {
+        let (status, reason) = match self {
+            Self::Ended { status, reason } => (status, reason),
+            Self::Up => (None, None),
+        };
+        LaunchError::Died {
+            daemon: daemon.name(),
+            status,
+            reason,
+            output: tail(log).unwrap_or_default(),
+            log: log.path.clone(),
+        }
+    }
+}
 
 /// Waits until the daemon has come as far as is wanted, or has ended, or the deadline is over.
 pub(super) fn wait(
     daemon: Daemon,
-    mut started: Started,
+    started: &mut Started,
     wanted: Wait,
     clock: &Clock,
 ) -> Result<Outcome, LaunchError> {
+    if wanted == Wait::Nothing {
+        return Ok(Outcome::Up);
+    }
     let mut reached = None;
     let mut reason = None;
     loop {
@@ -48,24 +79,24 @@ pub(super) fn wait(
                 Some(Event::Adopted) => started.copy = None,
                 Some(Event::Bound) => reached = Some(Phase::Bound),
                 Some(Event::Ready) => reached = Some(Phase::Ready),
-                Some(Event::Stopping) => reached = Some(Phase::Draining),
+                Some(Event::Stopping) => reason = Some("it was asked to end".to_owned()),
                 Some(Event::Failed(why)) => reason = Some(why),
                 None => {}
             },
-            Line::End => return ended(daemon, started, reason),
+            Line::End => {
+                let status = started.child.exit_status();
+                return Ok(Outcome::Ended { status, reason });
+            }
             Line::TimedOut => {
-                let error = LaunchError::SlowStart {
+                return Err(LaunchError::SlowStart {
                     daemon: daemon.name(),
                     reached,
                     waited: clock.waited(),
-                    log: started.log.path,
-                };
-                remember(started.child);
-                return Err(error);
+                    log: started.log.path.clone(),
+                });
             }
         }
         if reached.is_some_and(|reached| is_far_enough(reached, wanted)) {
-            remember(started.child);
             return Ok(Outcome::Up);
         }
     }
@@ -78,38 +109,6 @@ fn is_far_enough(reached: Phase, wanted: Wait) -> bool {
     }
 }
 
-/// The daemon's end of the channel is closed.
-fn ended(daemon: Daemon, started: Started, reason: Option<String>) -> Result<Outcome, LaunchError> {
-    let Started { mut child, log, .. } = started;
-    let status = exit_status(&mut child);
-    if status.is_none() {
-        remember(child);
-    }
-    if status.and_then(|status| status.code()) == Some(i32::from(EXIT_ALREADY_BOUND)) {
-        return Ok(Outcome::AlreadyBound);
-    }
-    Err(LaunchError::Died {
-        daemon: daemon.name(),
-        status,
-        reason,
-        output: tail(&log).unwrap_or_default(),
-        log: log.path,
-    })
-}
-
-/// The exit status of a child whose channel has closed: it is about to end, if it has not.
-fn exit_status(child: &mut Child) -> Option<ExitStatus> {
-    let deadline = Instant::now() + Duration::from_secs(1);
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
-            // Still there, or the host program takes its children's statuses for itself.
-            Ok(None) | Err(_) => return None,
-        }
-    }
-}
-
 /// The last that this daemon has printed.
 fn tail(log: &Log) -> io::Result<String> {
     let mut file = File::open(&log.path)?;
@@ -119,11 +118,4 @@ fn tail(log: &Log) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.take(SHOWN).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Remembers a child that goes on living, and buries those that have not.
-pub(super) fn remember(child: Child) {
-    let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
-    children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-    children.push(child);
 }

@@ -72,6 +72,10 @@ pub(crate) fn open_append(_path: &Path) -> io::Result<File> {
     Err(unsupported())
 }
 
+pub(crate) fn open_regular(_path: &Path) -> io::Result<File> {
+    Err(unsupported())
+}
+
 pub(crate) fn path_bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }

@@ -5,7 +5,10 @@
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::panic;
 use std::process;
+use std::thread;
+use std::time::Duration;
 
 use brokered_runtime::{Bound, Handle, IpcStream, State, brokered_daemon};
 use daemon_tests::{LOAD_FAILS, LOAD_FROM, MAIN_ENDS, SUBJECT};
@@ -31,7 +34,8 @@ fn main(bound: Bound, _loaded: Loaded) -> io::Result<()> {
     match env::var(MAIN_ENDS).as_deref() {
         Ok("error") => return Err(io::Error::other("main does not want to")),
         Ok("panic") => panic!("main was told to"),
-        _ => {}
+        Ok(other) => return leave_a_guard(&bound, other),
+        Err(_) => {}
     }
     let handle = bound.handle();
     let few = env::args().nth(1).and_then(|number| number.parse().ok());
@@ -42,6 +46,29 @@ fn main(bound: Bound, _loaded: Loaded) -> io::Result<()> {
     bound.serve(move |client| answer(&client, &handle))?;
     println!("served");
     Ok(())
+}
+
+/// Returns with an error while another thread still holds a connection, for so many microseconds.
+fn leave_a_guard(bound: &Bound, told: &str) -> io::Result<()> {
+    let microseconds = told
+        .strip_prefix("guard ")
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default();
+    let guard = bound.handle().connection();
+    thread::spawn(move || {
+        thread::sleep(Duration::from_micros(microseconds));
+        drop(guard);
+    });
+    Err(io::Error::other("main does not wait"))
+}
+
+/// What panics once more when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("and once more");
+    }
 }
 
 fn answer(client: &IpcStream, handle: &Handle) -> io::Result<()> {
@@ -56,6 +83,7 @@ fn answer(client: &IpcStream, handle: &Handle) -> io::Result<()> {
         "self" => reply.write_all(&inherited()?),
         "children" => reply.write_all(&child_environment()?),
         "panic" => panic!("a client told this handler to"),
+        "bomb" => panic::panic_any(Bomb),
         "error" => Err(io::Error::other("a client told this handler to fail")),
         "stop" => {
             handle.stop();

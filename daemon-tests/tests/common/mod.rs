@@ -86,8 +86,9 @@ impl Place {
         self.start(self.command(SUBJECT))
     }
 
-    /// A daemon, once it can be connected to.
+    /// A daemon, once it can be connected to and has recorded itself.
     pub(crate) fn start(&self, mut command: Command) -> Result<Running, Box<dyn Error>> {
+        let before = self.recorded("PID").ok();
         let child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -101,8 +102,11 @@ impl Place {
                 }
                 panic!("the daemon has ended with {status}: {text}");
             }
-            self.socket()
-                .is_ok_and(|socket| UnixStream::connect(socket).is_ok())
+            let is_new = |pid| before.as_ref() != Some(&pid);
+            self.recorded("PID").is_ok_and(is_new)
+                && self
+                    .socket()
+                    .is_ok_and(|socket| UnixStream::connect(socket).is_ok())
         });
         Ok(running)
     }

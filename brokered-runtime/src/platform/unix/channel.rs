@@ -337,7 +337,9 @@ fn receive_part(
         while !header.is_null() {
             if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
                 #[allow(clippy::unnecessary_cast, reason = "a `u32` on some platforms")]
-                let bytes = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                let bytes = ((*header).cmsg_len as usize)
+                    .saturating_sub(libc::CMSG_LEN(0) as usize)
+                    .min(size_of::<ControlBuffer>() - libc::CMSG_LEN(0) as usize);
                 let mut data = libc::CMSG_DATA(header).cast_const();
                 for _ in 0..bytes / size_of::<RawFd>() {
                     let mut number = [0_u8; size_of::<RawFd>()];

@@ -176,6 +176,19 @@ pub(crate) fn replace_file(path: &Path, temporary: &Path, contents: &[u8]) -> io
     fs::rename(temporary, path)
 }
 
+/// Opens a file to read, if it is a regular one: nothing that a read could wait for.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::ErrorKind::InvalidInput.into())
+    }
+}
+
 /// Opens a file of ours to append to.
 pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     OpenOptions::new()

@@ -9,8 +9,8 @@ mod socket;
 pub(crate) use channel::{Channel, ChannelEnd, Line};
 pub(crate) use files::{
     check_directory, create_directory, default_runtime_directory, fallback_directory,
-    fits_endpoint, in_the_way, is_at, open_append, open_lock, path_bytes, path_from_bytes,
-    replace_file,
+    fits_endpoint, in_the_way, is_at, open_append, open_lock, open_regular, path_bytes,
+    path_from_bytes, replace_file,
 };
 pub(crate) use process::{
     become_program, current_executable, detach, drop_inherited, drop_terminal, end_process,

@@ -1,0 +1,46 @@
+//! The daemons that this process has started: its children, whom somebody has to ask for in the end.
+
+use std::process::{Child, ExitStatus};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Children that went on living. Asking for them now and then leaves no zombies in the host program.
+static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+
+/// A daemon that was just started. When this is dropped, the daemon goes on, and is remembered.
+#[derive(Debug)]
+pub(super) struct Offspring(Option<Child>);
+
+impl Offspring {
+    pub(super) fn new(child: Child) -> Self {
+        Self(Some(child))
+    }
+
+    /// How it has ended, if it does so within a second: its channel is closed, so it is about to.
+    pub(super) fn exit_status(&mut self) -> Option<ExitStatus> {
+        let child = self.0.as_mut()?;
+        let deadline = Instant::now() + Duration::from_secs(1);
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => {
+                    self.0 = None;
+                    return Some(status);
+                }
+                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
+                // Still there, or the host program takes its children's statuses for itself.
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Offspring {
+    fn drop(&mut self) {
+        if let Some(child) = self.0.take() {
+            let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+            children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+            children.push(child);
+        }
+    }
+}
