@@ -64,7 +64,7 @@ impl Scratch {
 }
 
 /// As a runtime directory has to be.
-fn private_directory(path: &Path) -> io::Result<()> {
+pub(super) fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
