@@ -309,11 +309,7 @@ fn a_daemon_that_ends_while_a_client_waits_for_it_to_be_ready_is_an_error() -> O
         .spawn()?;
     let loading = fs::OpenOptions::new().write(true).open(&fifo)?;
     common::signal_process(place.recorded("PID")?.parse()?, "TERM");
-    eventually("it drains", || {
-        place
-            .recorded("PHASE")
-            .is_ok_and(|phase| phase == "draining")
-    });
+    place.until("draining");
     // Once more: it does not wait for its load.
     common::signal_process(place.recorded("PID")?.parse()?, "TERM");
     let output = client.wait_with_output()?;
@@ -328,9 +324,7 @@ fn a_daemon_that_ends_while_a_client_waits_for_it_to_be_ready_is_an_error() -> O
 fn the_record_of_a_dead_daemon_is_not_taken_for_the_next_ones() -> Outcome {
     let place = Place::new()?;
     let dead = place.subject()?;
-    eventually("it is ready", || {
-        place.recorded("PHASE").is_ok_and(|phase| phase == "ready")
-    });
+    place.until("ready");
     let pid = dead.pid();
     dead.signal("KILL");
     dead.end()?;

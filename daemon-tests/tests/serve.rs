@@ -83,11 +83,7 @@ fn sigterm_finishes_what_is_served_and_leaves_nothing() -> Outcome {
     let mut held = place.say("hold")?;
     assert_eq!(line(&mut held)?, "holding");
     daemon.signal("TERM");
-    eventually("it drains", || {
-        place
-            .recorded("PHASE")
-            .is_ok_and(|phase| phase == "draining")
-    });
+    place.until("draining");
     eventually("new clients are refused", || {
         UnixStream::connect(&socket).is_err()
     });
@@ -129,11 +125,7 @@ fn a_second_signal_cuts_the_drain_short() -> Outcome {
     let mut held = place.say("hold")?;
     assert_eq!(line(&mut held)?, "holding");
     daemon.signal("TERM");
-    eventually("it drains", || {
-        place
-            .recorded("PHASE")
-            .is_ok_and(|phase| phase == "draining")
-    });
+    place.until("draining");
     daemon.signal("TERM");
     let output = daemon.end()?;
     assert_eq!(output.status.code(), Some(0));
@@ -172,11 +164,7 @@ fn a_signal_during_a_load_ends_it_when_it_has_loaded() -> Outcome {
     // `start` has left clients of its own in the queue; this one is behind them.
     let mut queued = place.say("queued")?;
     daemon.signal("TERM");
-    eventually("it drains", || {
-        place
-            .recorded("PHASE")
-            .is_ok_and(|phase| phase == "draining")
-    });
+    place.until("draining");
     drop(std::fs::File::create(&fifo)?);
     assert_eq!(line(&mut queued)?, "queued", "who had queued is served");
     assert_eq!(daemon.end()?.status.code(), Some(0));
@@ -196,11 +184,7 @@ fn whoever_had_queued_is_served_before_the_end() -> Outcome {
         queued.push(place.say(&number.to_string())?);
     }
     daemon.signal("TERM");
-    eventually("it drains", || {
-        place
-            .recorded("PHASE")
-            .is_ok_and(|phase| phase == "draining")
-    });
+    place.until("draining");
     drop(held);
     for (number, client) in queued.iter_mut().enumerate() {
         assert_eq!(line(client)?, number.to_string());
@@ -217,11 +201,7 @@ fn clients_connect_and_wait_while_state_loads() -> Outcome {
     let mut command = place.command(SUBJECT);
     command.env(daemon_tests::LOAD_FROM, &fifo);
     let _daemon = place.start(command)?;
-    eventually("it loads", || {
-        place
-            .recorded("PHASE")
-            .is_ok_and(|phase| phase == "loading")
-    });
+    place.until("loading");
     let mut waiting = place.say("phase")?;
     drop(std::fs::File::create(&fifo)?);
     assert_eq!(line(&mut waiting)?, "ready");
@@ -306,11 +286,7 @@ fn a_daemon_that_nobody_hears_serves_and_ends_all_the_same() -> Outcome {
         let mut held = place.say("hold")?;
         assert_eq!(line(&mut held)?, "holding", "{silence}");
         daemon.signal("TERM");
-        eventually("it drains", || {
-            place
-                .recorded("PHASE")
-                .is_ok_and(|phase| phase == "draining")
-        });
+        place.until("draining");
         daemon.signal("TERM");
         assert_eq!(daemon.end()?.status.code(), Some(0), "{silence}");
         assert!(place.is_free()?);
@@ -352,11 +328,7 @@ fn a_guard_that_is_kept_too_long_does_not_change_the_exit_code() -> Outcome {
         .stderr(Stdio::piped())
         .spawn()?;
     let daemon = Running(child);
-    eventually("it drains", || {
-        place
-            .recorded("PHASE")
-            .is_ok_and(|phase| phase == "draining")
-    });
+    place.until("draining");
     daemon.signal("TERM");
     daemon.signal("TERM");
     // Two signals may come as one; the deadline ends it then.

@@ -35,9 +35,7 @@ fn a_daemon_that_is_killed_starts_again_at_once() -> Outcome {
 fn a_second_daemon_leaves_with_69_and_touches_nothing() -> Outcome {
     let place = Place::new()?;
     let first = place.subject()?;
-    eventually("it is ready", || {
-        place.recorded("PHASE").is_ok_and(|phase| phase == "ready")
-    });
+    place.until("ready");
     let record = place.record()?;
     let second = place.command(SUBJECT).output()?;
     assert_eq!(second.status.code(), Some(69));

@@ -138,6 +138,15 @@ impl Place {
             .ok_or_else(|| format!("no {key} in {record}").into())
     }
 
+    /// Waits until the record tells of this phase.
+    #[track_caller]
+    pub(crate) fn until(&self, phase: &str) {
+        eventually(phase, || {
+            self.recorded("PHASE")
+                .is_ok_and(|recorded| recorded == phase)
+        });
+    }
+
     /// A connection to the endpoint that has sent a line.
     pub(crate) fn say(&self, line: &str) -> Result<BufReader<UnixStream>, Box<dyn Error>> {
         let mut stream = UnixStream::connect(self.socket()?)?;
