@@ -70,8 +70,13 @@ impl Instance {
         paths.prepare()?;
         let mut pause = Pause::new();
         let mut launches = 0;
+        let mut has_paused = false;
         loop {
             if let Some(lock) = try_lock(paths)? {
+                // It may have come up just before the lock was free. Right after a connect, it has not.
+                if has_paused && let Some(stream) = reach(paths, clock)? {
+                    return Ok(stream);
+                }
                 launches += 1;
                 match self.launch(paths, lock, clock)? {
                     Launched::Connected(stream) => return Ok(stream),
@@ -84,6 +89,7 @@ impl Instance {
                 return Err(self.held(paths, clock));
             }
             pause.pause(clock);
+            has_paused = true;
             if let Some(stream) = reach(paths, clock)? {
                 return Ok(stream);
             }
@@ -97,10 +103,6 @@ impl Instance {
         lock: InstanceLock,
         clock: &Clock,
     ) -> Result<Launched, LaunchError> {
-        // It may have come up just before the lock was free.
-        if let Some(stream) = reach(paths, clock)? {
-            return Ok(Launched::Connected(stream));
-        }
         let mut started = spawn::start(self, paths, lock)?;
         // Where the endpoint is bound already, the connection comes first.
         let early = if started.is_bound {

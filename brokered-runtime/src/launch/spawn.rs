@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Child;
 
 use super::children::Offspring;
@@ -133,13 +133,23 @@ pub(super) struct Log {
 
 impl Log {
     fn open(instance: &Instance, paths: &Paths) -> Result<Self, LaunchError> {
-        let path = if let Some(path) = &instance.launch.log {
-            std::path::absolute(path).map_err(LaunchError::io("open", path))?
-        } else {
-            let path = paths.log();
-            put_aside(&path);
-            path
-        };
+        match &instance.launch.log {
+            Some(path) => {
+                let path = std::path::absolute(path).map_err(LaunchError::io("open", path))?;
+                Self::open_at(path)
+            }
+            None => match Self::open_at(paths.log())? {
+                log if log.begin > LARGEST_LOG => {
+                    // If that fails, it only grows on.
+                    let _ = fs::rename(&log.path, log.path.with_file_name("log.1"));
+                    Self::open_at(log.path)
+                }
+                log => Ok(log),
+            },
+        }
+    }
+
+    fn open_at(path: PathBuf) -> Result<Self, LaunchError> {
         let open = || -> io::Result<(File, u64)> {
             let file = platform::open_append(&path)?;
             let begin = file.metadata()?.len();
@@ -147,12 +157,5 @@ impl Log {
         };
         let (file, begin) = open().map_err(LaunchError::io("open", &path))?;
         Ok(Self { path, file, begin })
-    }
-}
-
-/// Puts a log that has grown too large aside. If that fails, it only grows on.
-fn put_aside(log: &Path) {
-    if fs::metadata(log).is_ok_and(|metadata| metadata.len() > LARGEST_LOG) {
-        let _ = fs::rename(log, log.with_file_name("log.1"));
     }
 }

@@ -13,6 +13,7 @@ use std::time::Instant;
 use brokered_runtime::Wait;
 
 use crate::suite::process::{PATIENCE, Running, end, quiet};
+use crate::suite::scratch::private_directory;
 use crate::suite::stats::{median, quantile};
 use crate::suite::table::{Budget, Finding, Pairs, Unit};
 use crate::suite::{Bench, HELLO, Result, nanoseconds};
@@ -66,6 +67,9 @@ fn launch_from_here(program: &Path) -> Result<f64> {
     static ROUND: AtomicUsize = AtomicUsize::new(0);
     // An instance of its own is to a process that goes on what a runtime directory is to one that doesn't.
     let name = format!("round {}", ROUND.fetch_add(1, Ordering::Relaxed));
+    // Its directory is there, as the baseline's is: it stays when a daemon ends.
+    let endpoint = HELLO.named(&name).endpoint()?;
+    private_directory(endpoint.parent().ok_or("an endpoint is in a directory")?)?;
     let called = Instant::now();
     let instance = HELLO.named(name).program(program).wait(Wait::Nothing);
     let mut stream = instance.connect_or_spawn()?;
