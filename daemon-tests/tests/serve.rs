@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Outcome, Place, Running, SUBJECT, eventually, line, make_fifo, stderr, stdout};
+use common::{
+    Outcome, Place, Running, SUBJECT, Signal, eventually, line, make_fifo, stderr, stdout,
+};
 
 #[test]
 fn a_thousand_clients_that_hang_up_end_nothing() -> Outcome {
@@ -42,7 +44,7 @@ fn a_panic_or_an_error_in_a_handler_ends_its_connection_alone() -> Outcome {
     other.get_ref().shutdown(Shutdown::Write)?;
     assert_eq!(line(&mut other)?, "held");
     assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
-    daemon.signal("TERM");
+    daemon.signal(Signal::SIGTERM);
     let said = stderr(&daemon.end()?);
     assert!(
         said.contains("a client told this handler to fail"),
@@ -82,7 +84,7 @@ fn sigterm_finishes_what_is_served_and_leaves_nothing() -> Outcome {
     let socket = place.socket()?;
     let mut held = place.say("hold")?;
     assert_eq!(line(&mut held)?, "holding");
-    daemon.signal("TERM");
+    daemon.signal(Signal::SIGTERM);
     place.until("draining");
     eventually("new clients are refused", || {
         UnixStream::connect(&socket).is_err()
@@ -105,7 +107,7 @@ fn sigint_and_stop_end_it_the_same_way() -> Outcome {
     let place = Place::new()?;
     let daemon = place.subject()?;
     let socket = place.socket()?;
-    daemon.signal("INT");
+    daemon.signal(Signal::SIGINT);
     assert_eq!(daemon.end()?.status.code(), Some(0));
     left_nothing(&place, &socket)?;
 
@@ -124,9 +126,9 @@ fn a_second_signal_cuts_the_drain_short() -> Outcome {
     let socket = place.socket()?;
     let mut held = place.say("hold")?;
     assert_eq!(line(&mut held)?, "holding");
-    daemon.signal("TERM");
+    daemon.signal(Signal::SIGTERM);
     place.until("draining");
-    daemon.signal("TERM");
+    daemon.signal(Signal::SIGTERM);
     let output = daemon.end()?;
     assert_eq!(output.status.code(), Some(0));
     assert!(stderr(&output).contains("cut short"), "{}", stderr(&output));
@@ -140,7 +142,7 @@ fn a_drain_has_a_deadline() -> Outcome {
     let mut held = place.say("hold")?;
     assert_eq!(line(&mut held)?, "holding");
     let began = Instant::now();
-    daemon.signal("TERM");
+    daemon.signal(Signal::SIGTERM);
     let output = daemon.end()?;
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(10), "{took:?}");
@@ -163,7 +165,7 @@ fn a_signal_during_a_load_ends_it_when_it_has_loaded() -> Outcome {
     let socket = place.socket()?;
     // `start` has left clients of its own in the queue; this one is behind them.
     let mut queued = place.say("queued")?;
-    daemon.signal("TERM");
+    daemon.signal(Signal::SIGTERM);
     place.until("draining");
     drop(std::fs::File::create(&fifo)?);
     assert_eq!(line(&mut queued)?, "queued", "who had queued is served");
@@ -183,7 +185,7 @@ fn whoever_had_queued_is_served_before_the_end() -> Outcome {
     for number in 0..50 {
         queued.push(place.say(&number.to_string())?);
     }
-    daemon.signal("TERM");
+    daemon.signal(Signal::SIGTERM);
     place.until("draining");
     drop(held);
     for (number, client) in queued.iter_mut().enumerate() {
@@ -239,7 +241,7 @@ fn sigterm_as_soon_as_there_is_a_record_is_graceful() -> Outcome {
             .spawn()?;
         let daemon = Running(child);
         eventually("it is recorded", || place.record().is_ok());
-        daemon.signal("TERM");
+        daemon.signal(Signal::SIGTERM);
         let output = daemon.end()?;
         assert_eq!(
             output.status.code(),
@@ -259,7 +261,7 @@ fn a_stop_and_one_signal_cut_nothing_short() -> Outcome {
     let mut held = place.say("hold")?;
     assert_eq!(line(&mut held)?, "holding");
     assert_eq!(line(&mut place.say("stop")?)?, "stopping");
-    daemon.signal("TERM");
+    daemon.signal(Signal::SIGTERM);
     held.get_ref()
         .set_read_timeout(Some(Duration::from_millis(200)))?;
     assert!(held.fill_buf().is_err(), "it is still held");
@@ -285,9 +287,9 @@ fn a_daemon_that_nobody_hears_serves_and_ends_all_the_same() -> Outcome {
         }
         let mut held = place.say("hold")?;
         assert_eq!(line(&mut held)?, "holding", "{silence}");
-        daemon.signal("TERM");
+        daemon.signal(Signal::SIGTERM);
         place.until("draining");
-        daemon.signal("TERM");
+        daemon.signal(Signal::SIGTERM);
         assert_eq!(daemon.end()?.status.code(), Some(0), "{silence}");
         assert!(place.is_free()?);
 
@@ -329,8 +331,8 @@ fn a_guard_that_is_kept_too_long_does_not_change_the_exit_code() -> Outcome {
         .spawn()?;
     let daemon = Running(child);
     place.until("draining");
-    daemon.signal("TERM");
-    daemon.signal("TERM");
+    daemon.signal(Signal::SIGTERM);
+    daemon.signal(Signal::SIGTERM);
     // Two signals may come as one; the deadline ends it then.
     assert_eq!(daemon.end()?.status.code(), Some(1));
     assert!(place.is_free()?);

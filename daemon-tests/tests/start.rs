@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use common::{
-    ASK, Outcome, Place, ROOT, Running, SINGLE, SUBJECT, TWICE, as_nobody, eventually, has, line,
-    set_mode, stderr, stdout,
+    ASK, Outcome, Place, ROOT, Running, SINGLE, SUBJECT, Signal, TWICE, as_nobody, eventually, has,
+    line, set_mode, stderr, stdout,
 };
 
 #[test]
@@ -19,7 +19,7 @@ fn a_daemon_that_is_killed_starts_again_at_once() -> Outcome {
     let place = Place::new()?;
     let first = place.subject()?;
     let pid = first.pid();
-    first.signal("KILL");
+    first.signal(Signal::SIGKILL);
     first.end()?;
     assert!(
         place.socket()?.exists(),
@@ -383,7 +383,7 @@ fn a_path_that_is_too_long_for_a_socket_is_shortened_alike_on_both_sides() -> Ou
         record.contains(&format!("ENDPOINT={endpoint}\n")),
         "{record}"
     );
-    common::signal_process(pid.trim().parse()?, "TERM");
+    common::signal_process(pid.trim().parse()?, Signal::SIGTERM);
     eventually("it ends", || !instance.join("record").exists());
     fs::remove_dir_all(instance)?;
     Ok(())
@@ -423,7 +423,7 @@ fn on_a_terminal_a_daemon_says_where_it_listens() -> Outcome {
     on_terminal.args(["--quiet", "--return", "--command", SUBJECT, "/dev/null"]);
     let daemon = place.start(on_terminal)?;
     eventually("it is recorded", || place.recorded("PID").is_ok());
-    common::signal_process(place.recorded("PID")?.parse()?, "TERM");
+    common::signal_process(place.recorded("PID")?.parse()?, Signal::SIGTERM);
     let said = stdout(&daemon.end()?);
     let socket = place.socket()?;
     assert!(

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{Outcome, Place, SINGLE, eventually, has};
+use common::{Outcome, Place, SINGLE, Signal, eventually, has};
 
 /// What a daemon that is started by hand does until it listens, beyond what an empty `main` does.
 const BY_HAND: &str = include_str!("../../brokered-runtime/docs/startup-by-hand.txt");
@@ -29,7 +29,7 @@ fn by_hand_nothing_happens_before_listen_but_what_is_listed() -> Outcome {
     let mut command = place.command(SINGLE);
     command.env_remove("BROKERED_INSTANCE");
     let stale = place.start(command)?;
-    stale.signal("KILL");
+    stale.signal(Signal::SIGKILL);
     stale.end()?;
     let trace = Trace::of(&place, &[SINGLE], "by-hand")?;
     assert_eq!(trace.before_listen(&place)?, listed(BY_HAND));
@@ -62,7 +62,7 @@ impl Trace {
                 && place.recorded("PHASE").is_ok_and(|phase| phase == "ready")
         });
         let pid = place.recorded("PID")?;
-        common::signal_process(pid.parse()?, "TERM");
+        common::signal_process(pid.parse()?, Signal::SIGTERM);
         traced.wait()?;
         Ok(Self(place.path().join(format!("{name}.{pid}"))))
     }

@@ -12,6 +12,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(crate) use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
@@ -187,7 +190,7 @@ impl Running {
         self.0.id()
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: Signal) {
         signal_process(self.pid(), signal);
     }
 
@@ -220,12 +223,9 @@ impl Drop for Running {
     }
 }
 
-pub(crate) fn signal_process(pid: u32, signal: &str) {
-    let killed = Command::new("kill")
-        .args([&format!("-{signal}"), &pid.to_string()])
-        .status()
-        .expect("kill");
-    assert!(killed.success(), "kill -{signal} {pid}");
+pub(crate) fn signal_process(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.try_into().expect("a process ID"));
+    kill(pid, signal).expect("kill");
 }
 
 /// Looks again and again until it holds.
