@@ -498,7 +498,7 @@ fn a_daemon_of_another_user_is_an_error_and_gets_nothing() -> Outcome {
     };
     assert!(chown("65534")?.success());
     let mut socat = Command::new("socat");
-    socat.args([&format!("UNIX-LISTEN:{}", socket.display()), "SYSTEM:cat"]);
+    socat.args([&format!("UNIX-LISTEN:{}", socket.display()), "SYSTEM:head -n 1"]);
     let theirs = as_nobody(&socat).stdout(Stdio::piped()).spawn()?;
     let _theirs = common::Running(theirs);
     eventually("they listen", || socket.exists());
