@@ -368,6 +368,24 @@ fn exec_becomes_the_daemon_of_the_same_place_whatever_becomes_of_the_environment
 }
 
 #[test]
+fn a_reason_reaches_the_client_also_where_the_log_has_no_room() -> Outcome {
+    let place = Place::new()?;
+    let mut command = place.ask_command("pid");
+    // What is in the way of the record is no file, so the record cannot be written; and the log takes nothing.
+    let daemon = place.subject()?;
+    daemon.signal(Signal::SIGTERM);
+    daemon.end()?;
+    fs::create_dir(place.instance()?.join("record"))?;
+    let output = command.env("ASK_LOG", "/dev/full").output()?;
+    let said = stderr(&output);
+    assert!(said.contains("exit status: 73"), "{said}");
+    assert!(said.contains("cannot write the record"), "{said}");
+    assert!(!place.instance()?.join("record.new").exists());
+    assert!(place.is_free()?);
+    Ok(())
+}
+
+#[test]
 fn a_lock_that_is_held_by_nobody_who_listens_is_an_error_by_the_deadline() -> Outcome {
     let place = Place::new()?;
     let daemon = place.subject()?;
@@ -498,7 +516,10 @@ fn a_daemon_of_another_user_is_an_error_and_gets_nothing() -> Outcome {
     };
     assert!(chown("65534")?.success());
     let mut socat = Command::new("socat");
-    socat.args([&format!("UNIX-LISTEN:{}", socket.display()), "SYSTEM:head -n 1"]);
+    socat.args([
+        &format!("UNIX-LISTEN:{}", socket.display()),
+        "SYSTEM:head -n 1",
+    ]);
     let theirs = as_nobody(&socat).stdout(Stdio::piped()).spawn()?;
     let _theirs = common::Running(theirs);
     eventually("they listen", || socket.exists());

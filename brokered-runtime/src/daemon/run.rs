@@ -7,7 +7,7 @@ use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::adopt;
+use super::adopt::{self, HandedOver};
 use super::announce::announce;
 use super::bound::{Bound, prove};
 use super::error::{StartError, exit_code};
@@ -16,6 +16,7 @@ use super::hold::{self, Held};
 use super::lifecycle::Lifecycle;
 use super::shutdown;
 use super::state::LoadFailed;
+use crate::handover::Event;
 use crate::identity::paths::Paths;
 use crate::identity::serve_from_here;
 use crate::record::{Owner, Record};
@@ -109,6 +110,7 @@ fn start(program: &Program, launched: bool) -> Result<Bound, StartError> {
     let owner = held.record.owner;
     let lifecycle = Arc::new(Lifecycle::new(held, &listener)?);
     if let Err(error) = keep_and_record(&lifecycle) {
+        lifecycle.tell(&Event::Failed(error.to_string()));
         lifecycle.let_go();
         return Err(error);
     }
@@ -126,11 +128,14 @@ fn keep_and_record(lifecycle: &Arc<Lifecycle>) -> Result<(), StartError> {
 /// Steps 0 to 3 of a daemon that a launcher has started.
 fn start_launched(program: &Program) -> Result<(Held, IpcListener), StartError> {
     adopt::shed_inheritance();
-    let handed_over = adopt::take_over()?;
-    let instance = handed_over.instance_of(program.daemon)?;
-    let paths = instance.paths()?.clone();
-    paths.check()?;
-    let listener = hold::bind(handed_over.listener, &paths, &handed_over.lock)?;
+    let mut handed_over = adopt::take_over()?;
+    let (instance, paths, listener) =
+        bind_launched(program, &mut handed_over).inspect_err(|error| {
+            // The log may be where there is no space. A launcher that is gone does not need to know.
+            let _ = handed_over
+                .channel
+                .tell(&Event::Failed(error.to_string()).to_line());
+        })?;
     let mut record = record(program, &instance, &paths);
     record.owner = Owner::Launcher;
     record.log = Some(handed_over.message.log);
@@ -142,6 +147,17 @@ fn start_launched(program: &Program) -> Result<(Held, IpcListener), StartError> 
         channel: Some(handed_over.channel),
     };
     Ok((held, listener))
+}
+
+fn bind_launched(
+    program: &Program,
+    handed_over: &mut HandedOver,
+) -> Result<(Instance, Paths, IpcListener), StartError> {
+    let instance = handed_over.instance_of(program.daemon)?;
+    let paths = instance.paths()?.clone();
+    paths.check()?;
+    let listener = hold::bind(handed_over.listener.take(), &paths, &handed_over.lock)?;
+    Ok((instance, paths, listener))
 }
 
 /// Steps 1 to 3 of a daemon that was started by hand.

@@ -60,8 +60,17 @@ fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
 fn watch_drain(lifecycle: &Lifecycle, signals: &mut SignalPipe, asked_by: Woken) -> String {
     let deadline = Instant::now() + DRAIN;
     let mut signalled = asked_by == Woken::Signal;
+    // Whoever waits at a terminal is told why, if there is anything to wait for.
+    let mut tell_why_at = Some(Instant::now() + LAST_WORDS);
     loop {
-        match signals.wait(Some(deadline)) {
+        match signals.wait(Some(tell_why_at.unwrap_or(deadline))) {
+            Ok(Woken::Time) if tell_why_at.take().is_some() => say_in_passing(
+                lifecycle.name(),
+                format!(
+                    "ending; connections are served for at most {} s, and a further signal cuts them short",
+                    DRAIN.as_secs()
+                ),
+            ),
             Ok(Woken::Thread) => lifecycle.publish(),
             Ok(Woken::Signal) if signalled => return "asked again to stop".to_owned(),
             Ok(Woken::Signal) => signalled = true,

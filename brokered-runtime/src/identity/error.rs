@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use crate::platform::Fault;
 
 /// Why an [`Instance`](crate::Instance) does not say where its daemon is.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum InstanceError {
     /// The daemon is one for each directory, and no directory was given.
@@ -76,6 +75,13 @@ impl fmt::Display for InstanceError {
     }
 }
 
+/// The same words: what `main` returns is printed so.
+impl fmt::Debug for InstanceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl Error for InstanceError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
@@ -89,7 +95,6 @@ impl Error for InstanceError {
 ///
 /// All of them, from the runtime directory down, must be the effective user's alone: whoever else could
 /// write there could answer in the daemon's place.
-#[derive(Debug)]
 pub struct DirectoryError {
     path: PathBuf,
     problem: Problem,
@@ -153,6 +158,13 @@ impl fmt::Display for DirectoryError {
                  writable, {elsewhere}"
             ),
         }
+    }
+}
+
+/// The same words: what `main` returns is printed so.
+impl fmt::Debug for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -12,7 +12,6 @@ use crate::record::Record;
 use crate::{DirectoryError, InstanceError, Phase, text};
 
 /// Why a client is not connected to its daemon.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum LaunchError {
     /// The instance does not say where its daemon is.
@@ -133,7 +132,7 @@ impl fmt::Display for LaunchError {
             Self::Directory(error) => error.fmt(f),
             Self::NotRunning { endpoint } => write!(
                 f,
-                "nobody listens on {}: start the daemon, or let `connect_or_spawn` start it",
+                "nobody listens on {}: the daemon is not running",
                 endpoint.display()
             ),
             Self::NoPermission { endpoint, source } => write!(
@@ -250,6 +249,13 @@ fn died(
         write!(f, " and ends with:\n{}", output.trim_end())?;
     }
     Ok(())
+}
+
+/// The same words: what `main` returns is printed so.
+impl fmt::Debug for LaunchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error for LaunchError {

@@ -1,5 +1,5 @@
 //! A client: `ask <directory> <executable of the daemon> <line>` asks the daemon of the directory, starting
-//! it if it is not there, and prints the answer. `ASK_WAIT=ready|nothing`, `ASK_DEADLINE_MS` and
+//! it if it is not there, and prints the answer. `ASK_WAIT=ready|nothing`, `ASK_DEADLINE_MS`, `ASK_LOG` and
 //! `ASK_ONLY_CONNECT` say how.
 
 #![forbid(unsafe_code)]
@@ -33,6 +33,9 @@ fn ask() -> Result<(), Box<dyn Error>> {
         Ok("nothing") => instance.wait(Wait::Nothing),
         _ => instance,
     };
+    if let Some(log) = env::var_os("ASK_LOG") {
+        instance = instance.log(log);
+    }
     if let Ok(deadline) = env::var("ASK_DEADLINE_MS") {
         instance = instance.deadline(Duration::from_millis(deadline.parse()?));
     }

@@ -29,7 +29,8 @@ const TROUBLE: u8 = 2;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    after_help = "Exit code: 0 if a line was found, 1 if none was, 2 if something went wrong.",
+    after_help = "The daemon stays for the next search. --verbose names its process; `kill` ends it.\n\n\
+                  Exit code: 0 if a line was found, 1 if none was, 2 if something went wrong.",
     after_long_help = AFTER_LONG_HELP
 )]
 struct Arguments {
@@ -67,7 +68,8 @@ A word is a run of letters, digits and `_`; all else separates words, in an argu
 asks for the lines with both `std` and `io`. Whole words are compared, upper and lower case are the same.
 
 The first search in a directory starts a daemon that reads all its files and keeps an index of their words \
-in memory. It stays and answers the next searches. What has changed in the meantime is seen by the next search.
+in memory. It stays and answers the next searches; --verbose names its process, and `kill` ends it. What has \
+changed in the meantime is seen by the next search.
 
 Searched is what ripgrep would search: no hidden files, nothing that a .gitignore in a git work tree or an \
 .ignore names, no symbolic links. Skipped and counted are binary files (those with a NUL byte), files of \

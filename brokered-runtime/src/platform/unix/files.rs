@@ -172,8 +172,13 @@ pub(crate) fn replace_file(path: &Path, temporary: &Path, contents: &[u8]) -> io
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW)
         .open(temporary)?;
-    file.write_all(contents)?;
-    fs::rename(temporary, path)
+    let written = file
+        .write_all(contents)
+        .and_then(|()| fs::rename(temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(temporary);
+    }
+    written
 }
 
 /// Opens a file to read, if it is a regular one: nothing that a read could wait for.
