@@ -113,12 +113,7 @@ fn connect_alone_starts_nothing() -> Outcome {
 fn a_missing_executable_is_named_with_its_path() -> Outcome {
     let place = Place::new()?;
     let missing = place.path().join("no-such-daemon");
-    let output = place
-        .command(ASK)
-        .arg(place.directory())
-        .arg(&missing)
-        .arg("pid")
-        .output()?;
+    let output = place.ask_program(&missing, "pid").output()?;
     let said = stderr(&output);
     assert!(
         said.contains(&format!("tried {}", missing.display())),
@@ -134,12 +129,7 @@ fn a_file_that_is_no_executable_is_named() -> Outcome {
     let place = Place::new()?;
     let file = place.path().join("text");
     fs::write(&file, "no program")?;
-    let output = place
-        .command(ASK)
-        .arg(place.directory())
-        .arg(&file)
-        .arg("pid")
-        .output()?;
+    let output = place.ask_program(&file, "pid").output()?;
     let said = stderr(&output);
     assert!(
         said.contains(&format!("cannot start {}", file.display())),
@@ -172,12 +162,7 @@ fn a_daemon_that_dies_at_its_start_tells_why() -> Outcome {
 fn a_daemon_that_is_killed_at_its_start_tells_by_which_signal() -> Outcome {
     let place = Place::new()?;
     let script = script(&place, "echo about to die; kill -9 $$")?;
-    let output = place
-        .command(ASK)
-        .arg(place.directory())
-        .arg(&script)
-        .arg("pid")
-        .output()?;
+    let output = place.ask_program(&script, "pid").output()?;
     let said = stderr(&output);
     assert!(said.contains("signal: 9"), "{said}");
     assert!(said.contains("about to die"), "{said}");
@@ -229,14 +214,8 @@ fn what_was_handed_over_is_held_by_the_message_alone() -> Outcome {
         &format!("read go < {}; exec {SUBJECT}", fifo.display()),
     )?;
     let ask = |program: &std::path::Path| {
-        let mut command = place.command(ASK);
-        command
-            .env_remove("BROKERED_INSTANCE")
-            .env("ASK_WAIT", "nothing")
-            .arg(place.directory())
-            .arg(program)
-            .arg("pid")
-            .stdout(Stdio::piped());
+        let mut command = place.ask_program(program, "pid");
+        command.env("ASK_WAIT", "nothing").stdout(Stdio::piped());
         command.spawn()
     };
     let mut first = ask(&slow)?;
@@ -259,13 +238,8 @@ fn what_was_handed_over_is_held_by_the_message_alone() -> Outcome {
 fn a_daemon_that_dies_with_the_message_unread_leaves_nothing_in_the_way() -> Outcome {
     let place = Place::new()?;
     let dies = script(&place, "exit 3")?;
-    let mut command = place.command(ASK);
-    let output = command
-        .env("ASK_WAIT", "nothing")
-        .arg(place.directory())
-        .arg(dies)
-        .arg("pid")
-        .output()?;
+    let mut command = place.ask_program(dies, "pid");
+    let output = command.env("ASK_WAIT", "nothing").output()?;
     // Its client waited for nothing, so it has nothing but the end of its stream.
     assert_eq!(stdout(&output), "");
     eventually("the lock is free", || place.is_free().unwrap_or(false));
@@ -277,12 +251,7 @@ fn a_daemon_that_dies_with_the_message_unread_leaves_nothing_in_the_way() -> Out
 fn an_executable_of_another_daemon_is_told_from_the_one_that_was_meant() -> Outcome {
     let place = Place::new()?;
     for _ in 0..2 {
-        let output = place
-            .command(ASK)
-            .env_remove("BROKERED_INSTANCE")
-            .arg(place.directory())
-            .args([SINGLE, "pid"])
-            .output()?;
+        let output = place.ask_program(SINGLE, "pid").output()?;
         let said = stderr(&output);
         assert!(said.contains("exit status: 64"), "{said}");
         assert!(
@@ -334,13 +303,8 @@ fn the_record_of_a_dead_daemon_is_not_taken_for_the_next_ones() -> Outcome {
         &place,
         &format!("read go < {}; exec {SUBJECT}", fifo.display()),
     )?;
-    let mut command = place.command(ASK);
-    let mut client = command
-        .arg(place.directory())
-        .arg(slow)
-        .arg("pid")
-        .stdout(Stdio::null())
-        .spawn()?;
+    let mut command = place.ask_program(slow, "pid");
+    let mut client = command.stdout(Stdio::null()).spawn()?;
     let mut go = fs::OpenOptions::new().write(true).open(&fifo)?;
     let by_hand = place.command(SUBJECT).output()?;
     assert_eq!(by_hand.status.code(), Some(69));

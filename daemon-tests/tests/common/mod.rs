@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::error::Error;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -67,10 +68,16 @@ impl Place {
 
     /// A client in this place that asks the subject for this.
     pub(crate) fn ask_command(&self, line: &str) -> Command {
+        self.ask_program(SUBJECT, line)
+    }
+
+    /// The same with another executable in the subject's place.
+    pub(crate) fn ask_program(&self, program: impl AsRef<OsStr>, line: &str) -> Command {
         let mut command = self.command(ASK);
         command
             .arg(self.directory())
-            .args([SUBJECT, line])
+            .arg(program)
+            .arg(line)
             .env_remove("BROKERED_INSTANCE");
         command
     }
