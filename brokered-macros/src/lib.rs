@@ -97,7 +97,8 @@ use main_fn::Item;
 /// ```compile_fail,E0015
 /// # use brokered_runtime::{Bound, Daemon, brokered_daemon};
 /// fn configured() -> Daemon {
-///     todo!("read a file")
+///     println!("this would run before bind");
+///     Daemon::new("indexd")
 /// }
 ///
 /// #[brokered_daemon(configured())]

@@ -196,9 +196,10 @@ impl Start {
             paths: self.paths,
             lock: self.lock,
         };
-        hold::write_record(&record, &recorded.paths, channel.as_ref())?;
+        record.write(&recorded.paths)?;
         if let Some(channel) = channel {
             // Failing to tell a launcher that is gone changes nothing.
+            let _ = channel.tell(&Event::Bound.to_line());
             let _ = channel.tell(&Event::Ready.to_line());
         }
         Ok(recorded)

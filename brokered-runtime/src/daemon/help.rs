@@ -61,7 +61,8 @@ fn generated(program: &Program) -> String {
            69  already bound by another process, which goes on serving\n  \
            70  a state failed to load, or main was entered twice\n  \
            71  the endpoint cannot be bound\n  \
-           73  the directory, the lock or the record cannot be created\n",
+           73  the directory, the lock or the record cannot be created\n  \
+          101  main panicked\n",
         name = daemon.name(),
         endpoint = endpoint(daemon),
     )

@@ -1,11 +1,10 @@
-//! Steps 2 to 4: hold the lock, bind the endpoint, write the record.
+//! Steps 2 and 3: hold the lock, bind the endpoint.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::StartError;
 use crate::endpoint;
-use crate::handover::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::platform::Channel;
@@ -15,7 +14,7 @@ use crate::{Instance, IpcListener};
 /// How long a daemon that was started by hand waits for a lock: one that is ending needs a moment.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// What a daemon has once it is bound and recorded.
+/// What a daemon has once it is bound.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) instance: Instance,
@@ -59,18 +58,4 @@ pub(crate) fn bind(
         Some(listener) => Ok(listener),
         None => Ok(endpoint::bind(paths, lock)?),
     }
-}
-
-/// Step 4: writes the record, and tells the launcher. From now on the daemon can be found.
-pub(crate) fn write_record(
-    record: &Record,
-    paths: &Paths,
-    channel: Option<&Channel>,
-) -> Result<(), StartError> {
-    record.write(paths)?;
-    if let Some(channel) = channel {
-        // Failing to tell a launcher that is gone changes nothing.
-        let _ = channel.tell(&Event::Bound.to_line());
-    }
-    Ok(())
 }
