@@ -12,7 +12,7 @@ use crate::handover::Event;
 use crate::identity::is_daemon_name;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::Channel;
+use crate::platform::{Channel, ForkSeal};
 use crate::record::{Owner, Record};
 use crate::{Daemon, Instance, Phase, endpoint};
 
@@ -127,6 +127,7 @@ pub fn bootstrap<B: BrokeredBackend>(endpoint: &Endpoint) -> Result<Never, BindE
         Some(listener) => listener,
         None => B::bind(endpoint)?,
     };
+    let _seal = ForkSeal::of_listener(&listener);
     let _recorded = start.record()?;
     Ok(B::serve(listener))
 }

@@ -8,6 +8,7 @@
 mod backend;
 mod daemon;
 mod endpoint;
+mod fault;
 mod fields;
 mod handover;
 mod identity;
@@ -30,5 +31,5 @@ pub use identity::{Daemon, DirectoryError, Instance, InstanceError, Wait};
 /// The crate whose listeners and streams these are. Its traits have what they can do beyond `Read` and `Write`:
 /// `use brokered_runtime::interprocess::local_socket::traits::Stream as _;` for time-outs.
 pub use interprocess;
-pub use launch::LaunchError;
+pub use launch::{Failure, LaunchError, StartStep};
 pub use phase::{Phase, UnknownPhase};

@@ -31,6 +31,8 @@ pub(crate) struct Record {
     pub(crate) version: Option<String>,
     pub(crate) log: Option<PathBuf>,
     pub(crate) failure: Option<String>,
+    /// How it ended, in words, if its launcher saw that.
+    pub(crate) exit: Option<String>,
 }
 
 /// Who started the daemon.
@@ -38,8 +40,10 @@ pub(crate) struct Record {
 pub(crate) enum Owner {
     /// A client's `connect_or_spawn`.
     Launcher,
-    /// Somebody else: a person, a script, a service manager.
+    /// Somebody else: a person, a script.
     Hand,
+    /// systemd, whose the endpoint is.
+    Systemd,
 }
 
 impl Record {
@@ -62,6 +66,7 @@ impl Record {
             version: None,
             log: None,
             failure: None,
+            exit: None,
         }
     }
 
@@ -104,6 +109,7 @@ impl Record {
             ("PACKAGE", &self.package),
             ("VERSION", &self.version),
             ("FAILURE", &self.failure),
+            ("EXIT", &self.exit),
         ] {
             if let Some(value) = value {
                 lines.push(key, value);
@@ -128,6 +134,7 @@ impl Record {
             version: fields.text("VERSION"),
             log: fields.path("LOG"),
             failure: fields.text("FAILURE"),
+            exit: fields.text("EXIT"),
         })
     }
 }
@@ -137,11 +144,12 @@ impl Owner {
         match self {
             Self::Launcher => "launcher",
             Self::Hand => "hand",
+            Self::Systemd => "systemd",
         }
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        [Self::Launcher, Self::Hand]
+        [Self::Launcher, Self::Hand, Self::Systemd]
             .into_iter()
             .find(|owner| owner.as_str() == text)
     }
@@ -212,6 +220,7 @@ mod tests {
             version: Some("1.2.3".to_owned()),
             log: None,
             failure: Some("100% of\nthe disk".to_owned()),
+            exit: Some("exit status: 70".to_owned()),
         }
     }
 

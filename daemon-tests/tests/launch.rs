@@ -184,7 +184,7 @@ fn a_slow_load_fails_no_launch_and_a_deadline_ends_the_wait() -> Outcome {
         .output()?;
     let said = stderr(&output);
     assert!(said.contains("not up after"), "{said}");
-    assert!(said.contains("(it is bound)"), "{said}");
+    assert!(said.contains("(it is bound, and loads)"), "{said}");
     // It was not killed for it, and serves whoever waits.
     let mut patient = place.ask_command("phase");
     let patient = patient.stdout(Stdio::piped()).spawn()?;

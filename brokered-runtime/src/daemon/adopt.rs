@@ -9,7 +9,7 @@ use crate::handover::{self, Event, Message};
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::platform::{self, Channel};
-use crate::{Daemon, Instance, IpcListener, endpoint};
+use crate::{Daemon, Instance, IpcListener, endpoint, fault};
 
 /// What a launcher has handed over.
 #[derive(Debug)]
@@ -55,8 +55,10 @@ pub(crate) fn take_over() -> Result<HandedOver, StartError> {
     let hand_over = |problem| StartError::HandOver { problem };
     let channel = Channel::from_stdin().map_err(hand_over)?;
     let received = channel.receive().map_err(hand_over)?;
+    fault::point("daemon:received").map_err(hand_over)?;
     platform::null_input().map_err(hand_over)?;
     forget();
+    fault::pass("daemon:sealed");
 
     let text = String::from_utf8_lossy(&received.text);
     let message = Message::from_text(&text)
@@ -70,6 +72,7 @@ pub(crate) fn take_over() -> Result<HandedOver, StartError> {
     }
     // Failing to tell a launcher that is gone changes nothing.
     let _ = channel.tell(&Event::Adopted.to_line());
+    fault::pass("daemon:adopted");
     Ok(HandedOver {
         channel,
         message,

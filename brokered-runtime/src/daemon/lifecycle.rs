@@ -10,10 +10,10 @@ use super::stopping::{StopState, Stopping};
 use crate::handover::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{AcceptWaker, Channel, Wake};
+use crate::platform::{AcceptWaker, Channel, ForkSeal, Wake};
 use crate::record::Record;
 use crate::text::say;
-use crate::{Instance, IpcListener, Phase, endpoint};
+use crate::{Instance, IpcListener, Phase, endpoint, fault};
 
 /// What the parts of a running daemon share.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Lifecycle {
     stop: Arc<StopState>,
     connections: Connections,
     accept: AcceptWaker,
+    /// Keeps the listener from children that are forked without an exec, wherever it goes.
+    _seal: ForkSeal,
     keeper: OnceLock<Wake>,
     channel: Mutex<Option<Channel>>,
     /// `None` once the daemon has let go of everything.
@@ -71,6 +73,7 @@ impl Lifecycle {
             stop: Arc::default(),
             connections: Connections::default(),
             accept,
+            _seal: ForkSeal::of_listener(listener),
             keeper: OnceLock::new(),
             channel: Mutex::new(held.channel),
             estate: Mutex::new(Some(Estate {
@@ -151,12 +154,15 @@ impl Lifecycle {
             estate.record.phase = self.phase();
             estate.record.write(&self.paths)?;
         }
+        fault::pass("daemon:recorded");
         self.tell(&Event::Bound);
+        fault::pass("daemon:told");
         Ok(())
     }
 
     /// The drain begins: nobody new is let in, and whoever waits for the end hears of it.
     pub(crate) fn begin_drain(&self) {
+        fault::pass("daemon:asked");
         self.tell(&Event::Stopping);
         self.stop.set();
         if let Err(error) = self.accept.wake() {
@@ -168,6 +174,7 @@ impl Lifecycle {
         if !AcceptWaker::REFUSES_NEW_CLIENTS {
             self.unlink_endpoint();
         }
+        fault::pass("daemon:refusing");
         self.stop.wake();
         self.enter(Phase::Draining);
         self.publish();
@@ -198,9 +205,20 @@ impl Lifecycle {
         }
     }
 
+    /// The daemon ends as it should: how often it was started before counts no more.
+    pub(crate) fn forgive_starts(&self) {
+        if let Some(estate) = self.estate().as_ref()
+            && estate.lock.is_on(&self.paths)
+        {
+            let _ = std::fs::remove_file(self.paths.starts());
+        }
+    }
+
     /// Leaves nothing behind, and releases the lock last.
     pub(crate) fn let_go(&self) {
+        fault::pass("daemon:served");
         self.unlink_endpoint();
+        fault::pass("daemon:unlinked");
         if let Some(estate) = self.estate().take() {
             if estate.lock.is_on(&self.paths) {
                 let _ = std::fs::remove_file(self.paths.record());

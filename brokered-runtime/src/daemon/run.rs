@@ -21,7 +21,7 @@ use crate::identity::paths::Paths;
 use crate::identity::serve_from_here;
 use crate::record::{Owner, Record};
 use crate::text::say;
-use crate::{Daemon, Instance, IpcListener};
+use crate::{Daemon, Instance, IpcListener, fault};
 
 /// What the attribute knows of the program.
 #[derive(Debug, Clone, Copy)]
@@ -122,12 +122,15 @@ fn start(program: &Program, launched: bool) -> Result<Bound, StartError> {
 
 fn keep_and_record(lifecycle: &Arc<Lifecycle>) -> Result<(), StartError> {
     shutdown::keep(lifecycle).map_err(|source| StartError::Signals { source })?;
+    fault::point("daemon:kept").map_err(|source| StartError::Signals { source })?;
     lifecycle.record()
 }
 
 /// Steps 0 to 3 of a daemon that a launcher has started.
 fn start_launched(program: &Program) -> Result<(Held, IpcListener), StartError> {
+    fault::pass("daemon:announced");
     adopt::shed_inheritance();
+    fault::pass("daemon:shed");
     let mut handed_over = adopt::take_over()?;
     let (instance, paths, listener) =
         bind_launched(program, &mut handed_over).inspect_err(|error| {
@@ -157,6 +160,7 @@ fn bind_launched(
     let paths = instance.paths()?.clone();
     paths.check()?;
     let listener = hold::bind(handed_over.listener.take(), &paths, &handed_over.lock)?;
+    fault::pass("daemon:bound");
     Ok((instance, paths, listener))
 }
 
@@ -165,7 +169,9 @@ fn start_by_hand(program: &Program) -> Result<(Held, IpcListener), StartError> {
     let instance = adopt::instance_by_hand(program.daemon);
     let paths = instance.paths()?.clone();
     let lock = hold::take_lock(&paths)?;
+    fault::pass("daemon:locked");
     let listener = hold::bind(None, &paths, &lock)?;
+    fault::pass("daemon:bound");
     let record = record(program, &instance, &paths);
     let held = Held {
         instance,
@@ -191,7 +197,12 @@ fn live(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>) 
         Ok(Ok(code)) => {
             lifecycle.ask_to_stop();
             lifecycle.wait_for_connections();
-            lifecycle.let_go();
+            if code == ExitCode::SUCCESS {
+                lifecycle.forgive_starts();
+                lifecycle.let_go();
+            } else {
+                lifecycle.let_go_failed("main ended with an error");
+            }
             code
         }
         Ok(Err(failed)) => {

@@ -45,6 +45,7 @@ fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
     let why = watch_drain(lifecycle, &mut signals, asked_by);
     // With `main` back, the process ends by itself now, and with `main`'s exit code.
     let ends_itself = lifecycle.cut_short();
+    lifecycle.forgive_starts();
     lifecycle.let_go();
     say_in_passing(
         lifecycle.name(),

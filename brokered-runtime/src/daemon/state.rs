@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use super::bound::Bound;
-use crate::Phase;
+use crate::{Phase, fault};
 
 /// What a daemon loads once its endpoint is bound.
 ///
@@ -76,6 +76,7 @@ where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
     bound.lifecycle().enter(Phase::Loading);
+    fault::pass("daemon:loading");
     load(bound).map_err(|error| LoadFailed {
         why: describe(
             &without_paths(std::any::type_name::<S>()),
@@ -86,7 +87,9 @@ where
 
 /// All states have loaded.
 pub(crate) fn ready(bound: Bound) -> Bound {
+    fault::pass("daemon:loaded");
     bound.lifecycle().ready();
+    fault::pass("daemon:ready");
     bound
 }
 

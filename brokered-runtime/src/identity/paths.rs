@@ -85,6 +85,11 @@ impl Paths {
         self.directory.join("log")
     }
 
+    /// When the daemon was started lately.
+    pub(crate) fn starts(&self) -> PathBuf {
+        self.directory.join("starts")
+    }
+
     /// The longest path that is ever bound in the directory.
     fn longest_endpoint(&self) -> PathBuf {
         self.directory.join("control")

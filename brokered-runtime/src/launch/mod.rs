@@ -1,12 +1,17 @@
 //! The client's side: connect, or bind and spawn and connect.
 
+mod budget;
 mod children;
 mod clock;
 mod connect;
 mod error;
+mod failure;
 mod foreground;
+mod hang;
 mod program;
 mod spawn;
+mod switch;
 mod wait;
 
-pub use error::LaunchError;
+pub use error::{LaunchError, StartStep};
+pub use failure::Failure;

@@ -15,11 +15,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
 
-use super::{AcceptError, Fault, InTheWay};
+use super::{AcceptError, Fault, Glimpse, InTheWay};
 
 fn unsupported() -> io::Error {
     io::Error::new(
@@ -73,6 +73,26 @@ pub(crate) fn open_append(_path: &Path) -> io::Result<File> {
 }
 
 pub(crate) fn open_regular(_path: &Path) -> io::Result<File> {
+    Err(unsupported())
+}
+
+pub(crate) fn open_to_note(_path: &Path) -> io::Result<File> {
+    Err(unsupported())
+}
+
+pub(crate) fn uptime() -> Duration {
+    Duration::ZERO
+}
+
+pub(crate) fn boot_id() -> String {
+    String::new()
+}
+
+pub(crate) fn glimpse(_pid: u32) -> Option<Glimpse> {
+    None
+}
+
+pub(crate) fn kill_process(_pid: u32) -> io::Result<()> {
     Err(unsupported())
 }
 
@@ -233,6 +253,25 @@ pub(crate) fn forget_variables(_names: &[&str]) {}
 
 pub(crate) fn end_process(code: u8) -> ! {
     process::exit(i32::from(code))
+}
+
+#[cfg(feature = "fault-injection")]
+pub(crate) fn kill_this_process() -> ! {
+    process::abort()
+}
+
+/// There is no fork.
+#[derive(Debug)]
+pub(crate) struct ForkSeal;
+
+impl ForkSeal {
+    pub(crate) fn new<T>(_descriptor: &T) -> Self {
+        Self
+    }
+
+    pub(crate) fn of_listener(_listener: &IpcListener) -> Self {
+        Self
+    }
 }
 
 pub(crate) fn current_executable() -> io::Result<PathBuf> {

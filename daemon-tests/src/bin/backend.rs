@@ -2,14 +2,17 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::Write;
+use std::env;
+use std::io::{self, Write};
 use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use brokered_runtime::interprocess::local_socket::traits::Listener as _;
 use brokered_runtime::interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener, Never, bootstrap};
-use daemon_tests::BACKEND;
+use daemon_tests::{BACKEND, BIND_SLEEPS};
 
 static CALLED: AtomicBool = AtomicBool::new(false);
 
@@ -20,6 +23,10 @@ impl BrokeredBackend for Backend {
 
     fn bind(_endpoint: &Endpoint) -> Result<IpcListener, BindError> {
         CALLED.store(true, Ordering::SeqCst);
+        if let Ok(milliseconds) = env::var(BIND_SLEEPS) {
+            let milliseconds = milliseconds.parse().map_err(io::Error::other)?;
+            thread::sleep(Duration::from_millis(milliseconds));
+        }
         let path = BACKEND
             .endpoint()
             .map_err(|error| BindError::InvalidEndpoint(error.to_string()))?;

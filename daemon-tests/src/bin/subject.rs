@@ -6,12 +6,13 @@ use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::panic;
+use std::path::PathBuf;
 use std::process;
 use std::thread;
 use std::time::Duration;
 
 use brokered_runtime::{Bound, Handle, IpcStream, State, brokered_daemon};
-use daemon_tests::{LOAD_FAILS, LOAD_FROM, MAIN_ENDS, SUBJECT};
+use daemon_tests::{LOAD_FAILS, LOAD_FROM, MAIN_ENDS, SUBJECT, WITNESS};
 
 struct Loaded;
 
@@ -37,6 +38,7 @@ fn main(bound: Bound, _loaded: Loaded) -> io::Result<()> {
         Ok(other) => return leave_a_guard(&bound, other),
         Err(_) => {}
     }
+    let _witness = witness()?;
     let handle = bound.handle();
     let few = env::args().nth(1).and_then(|number| number.parse().ok());
     let bound = match few {
@@ -46,6 +48,21 @@ fn main(bound: Bound, _loaded: Loaded) -> io::Result<()> {
     bound.serve(move |client| answer(&client, &handle))?;
     println!("served");
     Ok(())
+}
+
+/// Nobody else is to be in here at the same time.
+fn witness() -> io::Result<Option<fs::File>> {
+    let Some(path) = env::var_os(WITNESS) else {
+        return Ok(None);
+    };
+    let file = fs::File::create(&path)?;
+    if file.try_lock().is_err() {
+        fs::write(
+            PathBuf::from(path).with_extension("second"),
+            "a second owner",
+        )?;
+    }
+    Ok(Some(file))
 }
 
 /// Returns with an error while another thread still holds a connection, for so many microseconds.

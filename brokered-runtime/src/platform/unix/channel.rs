@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use interprocess::local_socket::Listener as IpcListener;
 
+use super::fork::ForkSeal;
 use super::socket::{as_unix, from_unix};
 
 /// The longest message that is ever sent: two paths, each byte of them escaped, and some more.
@@ -25,6 +26,8 @@ const MOST_DESCRIPTORS: usize = 2;
 /// One end of the channel.
 #[derive(Debug)]
 pub(crate) struct Channel {
+    /// Dropped before what it seals.
+    _seal: ForkSeal,
     stream: UnixStream,
     /// What has arrived of a line that is not complete yet.
     partial: Vec<u8>,
@@ -71,6 +74,7 @@ impl Channel {
 
     fn over(stream: UnixStream) -> Self {
         Self {
+            _seal: ForkSeal::new(&stream),
             stream,
             partial: Vec::new(),
         }

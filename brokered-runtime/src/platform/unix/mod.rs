@@ -2,16 +2,21 @@
 
 mod channel;
 mod files;
+mod fork;
 mod process;
 mod signals;
 mod socket;
+mod watch;
 
 pub(crate) use channel::{Channel, ChannelEnd, Line};
 pub(crate) use files::{
     check_directory, create_directory, default_runtime_directory, fallback_directory,
-    fits_endpoint, in_the_way, is_at, open_append, open_lock, open_regular, path_bytes,
-    path_from_bytes, replace_file,
+    fits_endpoint, in_the_way, is_at, open_append, open_lock, open_regular, open_to_note,
+    path_bytes, path_from_bytes, replace_file,
 };
+pub(crate) use fork::ForkSeal;
+#[cfg(feature = "fault-injection")]
+pub(crate) use process::kill_this_process;
 pub(crate) use process::{
     become_program, current_executable, detach, drop_inherited, drop_terminal, end_process,
     forget_variables, name_program, null_input, reset_signals,
@@ -21,3 +26,4 @@ pub(crate) use socket::{
     AcceptWaker, HANDS_OVER_LISTENERS, MESSAGES_HOLD_DESCRIPTORS, accept, accept_error, bind,
     connect, foreign_peer, listen_again, listens_at,
 };
+pub(crate) use watch::{boot_id, glimpse, kill_process, uptime};

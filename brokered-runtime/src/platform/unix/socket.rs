@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
 
 use super::files::{fits_endpoint, user_id};
+use super::fork::ForkSeal;
 use crate::platform::AcceptError;
 
 /// Whether a launcher may bind and hand the listener over.
@@ -243,6 +244,8 @@ pub(crate) fn accept_error(error: &io::Error) -> AcceptError {
 /// Wakes whoever is blocked in `accept` on a listener, wherever the listener is by now.
 #[derive(Debug)]
 pub(crate) struct AcceptWaker {
+    /// Dropped before what it seals.
+    _seal: ForkSeal,
     listener: OwnedFd,
     path: PathBuf,
 }
@@ -255,8 +258,10 @@ impl AcceptWaker {
 
     /// A waker for this listener, bound at this path.
     pub(crate) fn new(listener: &IpcListener, path: &Path) -> io::Result<Self> {
+        let listener = as_unix(listener).as_fd().try_clone_to_owned()?;
         Ok(Self {
-            listener: as_unix(listener).as_fd().try_clone_to_owned()?,
+            _seal: ForkSeal::new(&listener),
+            listener,
             path: path.to_owned(),
         })
     }
