@@ -66,6 +66,17 @@ impl Instance {
         }
     }
 
+    /// Connects if that takes no waiting. `None` also where a backlog is full.
+    #[cfg(feature = "tokio")]
+    pub(super) fn connect_at_once(&self) -> Result<Option<IpcStream>, LaunchError> {
+        self.check_switch()?;
+        let clock = Clock::start(std::time::Duration::ZERO);
+        match reach(self.paths()?, &clock) {
+            Err(LaunchError::BacklogFull { .. }) => Ok(None),
+            reached => reached,
+        }
+    }
+
     fn check_switch(&self) -> Result<(), LaunchError> {
         let daemon = self.daemon();
         if switch::is_off(daemon) {

@@ -11,6 +11,8 @@ mod hang;
 mod program;
 mod spawn;
 mod switch;
+#[cfg(feature = "tokio")]
+mod tokio;
 mod wait;
 
 pub use error::{LaunchError, StartStep};

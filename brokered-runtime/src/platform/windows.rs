@@ -120,6 +120,13 @@ pub(crate) fn connect(_path: &Path, _deadline: Instant) -> io::Result<IpcStream>
     Err(unsupported())
 }
 
+#[cfg(feature = "tokio")]
+pub(crate) fn into_tokio(
+    _stream: IpcStream,
+) -> io::Result<interprocess::local_socket::tokio::Stream> {
+    Err(unsupported())
+}
+
 pub(crate) fn foreign_peer(_stream: &IpcStream) -> io::Result<Option<u32>> {
     Err(unsupported())
 }

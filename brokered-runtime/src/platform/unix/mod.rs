@@ -22,6 +22,8 @@ pub(crate) use process::{
     forget_variables, name_program, null_input, reset_signals,
 };
 pub(crate) use signals::{SignalPipe, Wake, Woken};
+#[cfg(feature = "tokio")]
+pub(crate) use socket::into_tokio;
 pub(crate) use socket::{
     AcceptWaker, HANDS_OVER_LISTENERS, MESSAGES_HOLD_DESCRIPTORS, accept, accept_error, bind,
     connect, foreign_peer, listen_again, listens_at,

@@ -8,6 +8,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tokio")]
+use interprocess::local_socket::tokio::Stream as TokioStream;
 use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
 
 use super::files::{fits_endpoint, user_id};
@@ -174,6 +176,17 @@ fn connect_to(
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// The same connection, for tokio. To be called in its runtime.
+#[cfg(feature = "tokio")]
+pub(crate) fn into_tokio(stream: IpcStream) -> io::Result<TokioStream> {
+    let IpcStream::UdSocket(stream) = stream;
+    let stream = UnixStream::from(OwnedFd::from(stream));
+    stream.set_nonblocking(true)?;
+    let stream =
+        interprocess::os::unix::uds_local_socket::tokio::Stream::try_from(OwnedFd::from(stream))?;
+    Ok(TokioStream::UdSocket(stream))
 }
 
 /// The user at the other end, if it is another one than ours.
