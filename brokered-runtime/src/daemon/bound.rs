@@ -123,6 +123,9 @@ impl Bound {
     /// connected, and then an error (on Linux; elsewhere it stops blocking). A loop that also watches
     /// [`stopping`](Handle::stopping) knows what that error means. A process that has not ended ten
     /// seconds later is ended.
+    ///
+    /// A child that is forked without an exec finds `/dev/null` in its place: else the endpoint would outlive
+    /// the daemon.
     #[must_use]
     pub fn into_listener(self) -> IpcListener {
         self.listener
