@@ -191,7 +191,7 @@ fn a_daemon_that_works_or_is_stopped_before_it_binds_is_not_killed() -> Outcome 
     let place = Place::new()?;
     let mut command = place.ask_command("pid");
     command
-        .env("BROKERED_FAULT", "daemon:adopted=delay:100")
+        .env("BROKERED_FAULT", "daemon:adopted=delay:1500")
         .env("BROKERED_FAULT_ONCE", place.path().join("once"))
         .env("ASK_DEADLINE_MS", "2200")
         .stderr(Stdio::piped());

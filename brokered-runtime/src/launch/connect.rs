@@ -50,7 +50,9 @@ impl Instance {
     /// its start comes back from here.
     ///
     /// Being connected is no promise of an answer: a process that is just being killed still has clients in its
-    /// queue, and their streams end. A client whose request may be repeated connects once more then.
+    /// queue, and their streams end. A client whose request may be repeated asks for the
+    /// [`last_failure`](Instance::last_failure) then, which waits until that process is gone, and connects
+    /// again; without that it may meet the same dying process once more.
     ///
     /// # Errors
     ///

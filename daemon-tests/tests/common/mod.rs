@@ -165,14 +165,19 @@ impl Place {
         Ok(BufReader::new(stream))
     }
 
-    /// The daemons of this place that live, whoever has started them.
+    /// The subjects of this place that live, whoever has started them.
     pub(crate) fn daemons(&self) -> Vec<u32> {
+        self.processes(SUBJECT)
+    }
+
+    /// The processes of this place that run an executable.
+    pub(crate) fn processes(&self, executable: &str) -> Vec<u32> {
         let place = format!("BROKERED_RUNTIME_DIR={}", self.runtime().display());
         let is_here = |pid: &u32| {
             let process = PathBuf::from(format!("/proc/{pid}"));
-            let executable = fs::read_link(process.join("exe"));
+            let runs = fs::read_link(process.join("exe"));
             let environment = fs::read(process.join("environ")).unwrap_or_default();
-            executable.is_ok_and(|executable| executable == Path::new(SUBJECT))
+            runs.is_ok_and(|runs| runs == Path::new(executable))
                 && environment
                     .split(|byte| *byte == 0)
                     .any(|variable| variable == place.as_bytes())

@@ -66,13 +66,18 @@ pub(crate) fn ask(
     };
     let asked = Instant::now();
     let mut answer = ask_once()?;
-    if answer.is_none() && asked.elapsed() < AT_ONCE {
-        answer = ask_once()?;
+    let mut failure = None;
+    if answer.is_none() {
+        // It also waits until a daemon that is dying has gone, so that the next one answers.
+        failure = instance.last_failure()?;
+        if asked.elapsed() < AT_ONCE {
+            answer = ask_once()?;
+        }
     }
     answer
-        .with_context(|| match instance.last_failure() {
-            Ok(Some(failure)) => format!("the daemon ended before it replied: {failure}"),
-            _ => "the daemon ended before it replied".to_owned(),
+        .with_context(|| match failure {
+            Some(failure) => format!("the daemon ended before it replied: {failure}"),
+            None => "the daemon ended before it replied".to_owned(),
         })
         .with_context(from_whom)
 }
