@@ -52,7 +52,8 @@ impl Instance {
     /// Being connected is no promise of an answer: a process that is just being killed still has clients in its
     /// queue, and their streams end. A client whose request may be repeated asks for the
     /// [`last_failure`](Instance::last_failure) then, which waits until that process is gone, and connects
-    /// again; without that it may meet the same dying process once more.
+    /// again; without that it may meet the same dying process once more. And a process that has stopped answers
+    /// nobody: a client that cannot wait for ever sets a time-out on the stream.
     ///
     /// # Errors
     ///
