@@ -40,7 +40,7 @@ impl Lines {
     }
 }
 
-/// Lines that were read. Of a key that stands there twice, the first line counts.
+/// Lines that were read. Of a key that stands there twice, the first line counts, unless all are asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields<'a>(&'a str);
 
@@ -67,6 +67,27 @@ impl<'a> Fields<'a> {
     /// A value that is a path.
     pub(crate) fn path(self, key: &str) -> Option<PathBuf> {
         platform::path_from_bytes(self.bytes(key)?)
+    }
+
+    /// All lines whose value is text, in their order.
+    #[cfg(feature = "cli")]
+    pub(crate) fn all(self) -> Vec<(String, String)> {
+        self.0
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .filter_map(|(key, value)| {
+                Some((key.to_owned(), String::from_utf8(unescape(value)?).ok()?))
+            })
+            .collect()
+    }
+
+    /// The values of all lines with this key, which are paths.
+    pub(crate) fn paths(self, key: &str) -> impl Iterator<Item = PathBuf> {
+        self.0
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .filter(move |(name, _)| *name == key)
+            .filter_map(|(_, value)| platform::path_from_bytes(unescape(value)?))
     }
 
     /// A value that is a number.

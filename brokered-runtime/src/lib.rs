@@ -5,6 +5,10 @@
 #![doc = include_str!("../docs/guide-limits.md")]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+#[path = "operator/mod.rs"]
+pub mod __operator;
 mod backend;
 mod daemon;
 mod endpoint;

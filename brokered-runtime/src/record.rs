@@ -2,7 +2,9 @@
 //!
 //! One writer, the holder of the instance lock. With the lock free, a record is history, not news.
 
+use std::env;
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -31,6 +33,10 @@ pub(crate) struct Record {
     pub(crate) version: Option<String>,
     pub(crate) log: Option<PathBuf>,
     pub(crate) failure: Option<String>,
+    /// The executable, as the daemon's own process knows it.
+    pub(crate) program: Option<PathBuf>,
+    /// What it was started with, beside its name.
+    pub(crate) arguments: Vec<OsString>,
 }
 
 /// Who started the daemon.
@@ -62,6 +68,17 @@ impl Record {
             version: None,
             log: None,
             failure: None,
+            program: None,
+            arguments: Vec::new(),
+        }
+    }
+
+    /// Adds how this process was started, so that it can be started again. Not on the way to `BOUND`: the
+    /// system has to be asked.
+    pub(crate) fn note_program(&mut self) {
+        if self.program.is_none() {
+            self.program = env::current_exe().ok();
+            self.arguments = env::args_os().skip(1).collect();
         }
     }
 
@@ -109,10 +126,16 @@ impl Record {
                 lines.push(key, value);
             }
         }
+        if let Some(program) = &self.program {
+            lines.push_path("PROGRAM", program);
+        }
+        for argument in &self.arguments {
+            lines.push_path("ARGUMENT", Path::new(argument));
+        }
         lines.into_string()
     }
 
-    fn from_text(text: &str) -> Option<Self> {
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
         let fields = Fields::of(text);
         Some(Self {
             name: fields.text("NAME")?,
@@ -128,12 +151,17 @@ impl Record {
             version: fields.text("VERSION"),
             log: fields.path("LOG"),
             failure: fields.text("FAILURE"),
+            program: fields.path("PROGRAM"),
+            arguments: fields
+                .paths("ARGUMENT")
+                .map(PathBuf::into_os_string)
+                .collect(),
         })
     }
 }
 
 impl Owner {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Launcher => "launcher",
             Self::Hand => "hand",
@@ -212,6 +240,8 @@ mod tests {
             version: Some("1.2.3".to_owned()),
             log: None,
             failure: Some("100% of\nthe disk".to_owned()),
+            program: Some(PathBuf::from("/opt/words 2/words")),
+            arguments: vec!["--quick".into(), "".into(), "a\nb=c".into()],
         }
     }
 

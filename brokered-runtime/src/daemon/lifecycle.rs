@@ -182,6 +182,7 @@ impl Lifecycle {
         {
             let mut record = estate.record.clone();
             record.phase = phase;
+            record.note_program();
             match record.write(&self.paths) {
                 Ok(()) => estate.record = record,
                 Err(error) => say(self.name(), error),
@@ -218,6 +219,7 @@ impl Lifecycle {
             && estate.lock.is_on(&self.paths)
         {
             estate.record.phase = Phase::Failed;
+            estate.record.note_program();
             estate.record.failure = Some(why.to_owned());
             if let Err(error) = estate.record.write(&self.paths) {
                 say(self.name(), error);

@@ -102,6 +102,12 @@ impl Paths {
         check(&self.directory)
     }
 
+    /// Refuses a runtime directory that is not ours alone.
+    #[cfg(feature = "cli")]
+    pub(crate) fn check_runtime(&self) -> Result<(), DirectoryError> {
+        check(&self.runtime)
+    }
+
     /// Opens what the instance lock is taken on.
     pub(crate) fn open_lock(&self) -> io::Result<File> {
         platform::open_lock(&self.directory)

@@ -5,6 +5,8 @@ mod clock;
 mod connect;
 mod error;
 mod foreground;
+#[cfg(feature = "cli")]
+pub(crate) mod observe;
 mod program;
 mod spawn;
 mod wait;

@@ -246,3 +246,37 @@ pub(crate) fn detach(_command: &mut Command) {}
 pub(crate) fn become_program(_command: &mut Command) -> io::Error {
     unsupported()
 }
+
+/// A process that was looked up by its number.
+#[cfg(feature = "cli")]
+#[derive(Debug)]
+pub(crate) enum Process {}
+
+#[cfg(feature = "cli")]
+impl Process {
+    pub(crate) fn open(_pid: u32) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    pub(crate) fn age(&self) -> io::Result<Option<std::time::Duration>> {
+        match *self {}
+    }
+
+    pub(crate) fn ask_to_end(&self) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn has_ended(&self, _deadline: Instant) -> io::Result<bool> {
+        match *self {}
+    }
+}
+
+#[cfg(feature = "cli")]
+pub(crate) fn listening_process(_stream: &IpcStream) -> Option<u32> {
+    None
+}
+
+#[cfg(feature = "cli")]
+pub(crate) fn open_files_limit() -> Option<u64> {
+    None
+}

@@ -2,6 +2,8 @@
 
 mod channel;
 mod files;
+#[cfg(feature = "cli")]
+mod other;
 mod process;
 mod signals;
 mod socket;
@@ -12,6 +14,8 @@ pub(crate) use files::{
     fits_endpoint, in_the_way, is_at, open_append, open_lock, open_regular, path_bytes,
     path_from_bytes, replace_file,
 };
+#[cfg(feature = "cli")]
+pub(crate) use other::{Process, listening_process, open_files_limit};
 pub(crate) use process::{
     become_program, current_executable, detach, drop_inherited, drop_terminal, end_process,
     forget_variables, name_program, null_input, reset_signals,
