@@ -30,6 +30,19 @@ impl InstanceLock {
         }
     }
 
+    /// Whether somebody holds the lock. Where there is no directory, nobody does.
+    pub(crate) fn is_held(paths: &Paths) -> io::Result<bool> {
+        match paths.open_lock() {
+            Ok(file) => match file.try_lock_shared() {
+                Ok(()) => Ok(false),
+                Err(TryLockError::WouldBlock) => Ok(true),
+                Err(TryLockError::Error(error)) => Err(error),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes over a lock that came from a launcher. `None` if it isn't held, or not on what the path
     /// leads to.
     pub(crate) fn adopt(file: File, paths: &Paths) -> io::Result<Option<Self>> {

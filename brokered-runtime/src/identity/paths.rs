@@ -70,6 +70,11 @@ impl Paths {
         &self.directory
     }
 
+    /// The framework's own endpoint.
+    pub(crate) fn control(&self) -> PathBuf {
+        self.directory.join("control")
+    }
+
     /// Who is bound, and since when.
     pub(crate) fn record(&self) -> PathBuf {
         self.directory.join("record")
@@ -87,7 +92,7 @@ impl Paths {
 
     /// The longest path that is ever bound in the directory.
     fn longest_endpoint(&self) -> PathBuf {
-        self.directory.join("control")
+        self.control()
     }
 
     /// Makes the directories that are missing, and refuses those that are not ours alone.

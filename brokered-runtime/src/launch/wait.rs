@@ -81,7 +81,7 @@ pub(super) fn wait(
                 Some(Event::Ready) => reached = Some(Phase::Ready),
                 Some(Event::Stopping) => reason = Some("it was asked to end".to_owned()),
                 Some(Event::Failed(why)) => reason = Some(why),
-                None => {}
+                Some(Event::Status(_)) | None => {}
             },
             Line::End => {
                 let status = started.child.exit_status();

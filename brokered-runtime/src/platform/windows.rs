@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
 
@@ -74,6 +74,57 @@ pub(crate) fn open_append(_path: &Path) -> io::Result<File> {
 
 pub(crate) fn open_regular(_path: &Path) -> io::Result<File> {
     Err(unsupported())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileIdentity;
+
+pub(crate) fn identity_of(_path: &Path) -> io::Result<Option<FileIdentity>> {
+    Err(unsupported())
+}
+
+#[derive(Debug)]
+pub(crate) struct AcceptedConnections;
+
+impl AcceptedConnections {
+    pub(crate) fn on(_path: &Path) -> Self {
+        Self
+    }
+
+    #[allow(
+        clippy::unused_self,
+        reason = "the doors have one shape on every platform"
+    )]
+    pub(crate) fn end_quiet_ones(&mut self) {}
+}
+
+pub(crate) fn uptime() -> Duration {
+    Duration::ZERO
+}
+
+#[derive(Debug)]
+pub(crate) struct OtherProcess(Infallible);
+
+impl OtherProcess {
+    pub(crate) fn open(_pid: u32) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    pub(crate) fn is_not_the_one(
+        &self,
+        _began_before: Option<Duration>,
+        _has_open: &Path,
+    ) -> Option<String> {
+        match self.0 {}
+    }
+
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn wait(&self, _deadline: Instant) -> io::Result<bool> {
+        match self.0 {}
+    }
 }
 
 pub(crate) fn path_bytes(path: &Path) -> &[u8] {
@@ -184,6 +235,10 @@ impl Channel {
         match self.0 {}
     }
 
+    pub(crate) fn tell_in_passing(&self, _line: &str) {
+        match self.0 {}
+    }
+
     pub(crate) fn next_line(&mut self, _deadline: Instant) -> io::Result<Line> {
         match self.0 {}
     }
@@ -201,6 +256,21 @@ pub(crate) enum Woken {
     Signal,
     Thread,
     Time,
+    Watched,
+}
+
+#[derive(Debug)]
+#[allow(dead_code, reason = "nothing is watched yet")]
+pub(crate) enum Watch<'a> {
+    Listener(&'a IpcListener),
+    Reading(&'a IpcStream),
+    Ending(&'a IpcStream),
+}
+
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) woken: Woken,
+    pub(crate) watched: Vec<bool>,
 }
 
 impl SignalPipe {
@@ -208,7 +278,11 @@ impl SignalPipe {
         Err(unsupported())
     }
 
-    pub(crate) fn wait(&mut self, _deadline: Option<Instant>) -> io::Result<Woken> {
+    pub(crate) fn wait_and_watch(
+        &mut self,
+        _watched: &[Watch<'_>],
+        _deadline: Option<Instant>,
+    ) -> io::Result<Ready> {
         match self.0 {}
     }
 }
@@ -245,30 +319,6 @@ pub(crate) fn detach(_command: &mut Command) {}
 
 pub(crate) fn become_program(_command: &mut Command) -> io::Error {
     unsupported()
-}
-
-/// A process that was looked up by its number.
-#[cfg(feature = "cli")]
-#[derive(Debug)]
-pub(crate) enum Process {}
-
-#[cfg(feature = "cli")]
-impl Process {
-    pub(crate) fn open(_pid: u32) -> io::Result<Self> {
-        Err(unsupported())
-    }
-
-    pub(crate) fn age(&self) -> io::Result<Option<std::time::Duration>> {
-        match *self {}
-    }
-
-    pub(crate) fn ask_to_end(&self) -> io::Result<()> {
-        match *self {}
-    }
-
-    pub(crate) fn has_ended(&self, _deadline: Instant) -> io::Result<bool> {
-        match *self {}
-    }
 }
 
 #[cfg(feature = "cli")]
