@@ -70,18 +70,6 @@ impl<'a> Fields<'a> {
         platform::path_from_bytes(self.bytes(key)?)
     }
 
-    /// All lines whose value is text, in their order.
-    #[cfg(feature = "cli")]
-    pub(crate) fn all(self) -> Vec<(String, String)> {
-        self.0
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .filter_map(|(key, value)| {
-                Some((key.to_owned(), String::from_utf8(unescape(value)?).ok()?))
-            })
-            .collect()
-    }
-
     /// The values of all lines with this key, which are paths.
     pub(crate) fn paths(self, key: &str) -> impl Iterator<Item = PathBuf> {
         self.0

@@ -1,6 +1,6 @@
 //! A launch whose every step is told as it happens, for the operator's `trace`.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use super::clock::Clock;
 use super::error::LaunchError;
@@ -52,7 +52,7 @@ pub(crate) enum Observed {
 pub(crate) fn launch(
     instance: &Instance,
     patience: Duration,
-    on: &mut dyn FnMut(Step, Instant),
+    on: &mut dyn FnMut(Step, SystemTime),
 ) -> Result<Observed, LaunchError> {
     let clock = Clock::start(patience);
     let paths = instance.paths()?;
@@ -62,17 +62,17 @@ pub(crate) fn launch(
     let Some(lock) = taken else {
         return Ok(Observed::Held);
     };
-    on(Step::Locked, Instant::now());
+    on(Step::Locked, SystemTime::now());
     let mut started = spawn::start(instance, paths, lock)?;
-    on(Step::Spawned, Instant::now());
+    on(Step::Spawned, SystemTime::now());
     let mut stream = connect(paths, &clock);
     if stream.is_some() {
-        on(Step::Connected, Instant::now());
+        on(Step::Connected, SystemTime::now());
     }
     let mut reason = None;
     loop {
         let line = started.channel.next_line(clock.deadline);
-        let now = Instant::now();
+        let now = SystemTime::now();
         match line.map_err(LaunchError::io(
             "hear from the daemon of",
             paths.directory(),
@@ -84,7 +84,7 @@ pub(crate) fn launch(
                     Told::Failed(why) => reason = Some(why.clone()),
                     Told::Bound if stream.is_none() => {
                         stream = connect(paths, &clock);
-                        on(Step::Connected, Instant::now());
+                        on(Step::Connected, SystemTime::now());
                     }
                     _ => {}
                 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::place::Place;
 use super::story::Story;
@@ -90,14 +90,13 @@ impl Launch {
         self.instance.log_path().ok()
     }
 
-    /// Starts it, unless it is running, and waits until it is bound, or ready.
+    /// Starts it, unless it is running, and waits until it is bound.
     ///
     /// # Errors
     ///
     /// As for `Instance::connect_or_spawn`.
-    pub fn start(&self, ready: bool, patience: Duration) -> Result<Started, LaunchError> {
-        let wait = if ready { Wait::Ready } else { Wait::Bound };
-        let instance = self.instance.clone().wait(wait).deadline(patience);
+    pub fn start(&self, patience: Duration) -> Result<Started, LaunchError> {
+        let instance = self.instance.clone().wait(Wait::Bound).deadline(patience);
         let soon = Instant::now() + Duration::from_millis(100);
         if platform::connect(&instance.paths()?.socket, soon).is_ok() {
             instance.connect()?;
@@ -114,7 +113,7 @@ impl Launch {
     pub fn trace(
         &self,
         patience: Duration,
-        on: &mut dyn FnMut(Step, Instant),
+        on: &mut dyn FnMut(Step, SystemTime),
     ) -> Result<Started, LaunchError> {
         Ok(match observe::launch(&self.instance, patience, on)? {
             Observed::Held => Started::Already,

@@ -1,16 +1,12 @@
 //! What the operator's command line sees of daemons. Not for anybody else: it changes without notice.
 
-mod ask;
 mod launch;
 mod place;
-mod process;
 mod story;
 mod text;
 
-pub use ask::{Answer, Conversation, Reply, Silence};
 pub use launch::{Launch, Started, Step, Told};
 pub use place::{Lock, Place, PlaceError, Places, places, runtime_directories};
-pub use process::{EndError, Ended, Target};
 pub use story::{Recorded, Story};
 pub use text::said_duration;
 
@@ -21,6 +17,12 @@ pub const EXIT_ALREADY_BOUND: u8 = crate::handover::EXIT_ALREADY_BOUND;
 #[must_use]
 pub fn fits_endpoint(path: &std::path::Path) -> bool {
     crate::platform::fits_endpoint(path)
+}
+
+/// Whether a path leads to the file that is open.
+#[must_use]
+pub fn is_at(open: &std::fs::File, path: &std::path::Path) -> bool {
+    crate::platform::is_at(open, path).unwrap_or(false)
 }
 
 /// How many files this process may have open, if that is limited.

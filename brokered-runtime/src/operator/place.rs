@@ -6,10 +6,13 @@ use std::fmt;
 use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::story::Recorded;
+use crate::control::client::{self, Patience};
 use crate::identity::paths::{Paths, runtime_directory};
-use crate::{DirectoryError, InstanceError, platform};
+use crate::platform::{self, InTheWay};
+use crate::{ControlError, DirectoryError, InstanceError, Status, Stopped};
 
 /// The directory of one instance.
 #[derive(Debug, Clone)]
@@ -70,7 +73,7 @@ impl Place {
     /// Where the framework answers for the daemon.
     #[must_use]
     pub fn control(&self) -> PathBuf {
-        self.directory().join("control")
+        self.paths.control()
     }
 
     /// Where the record is.
@@ -119,6 +122,59 @@ impl Place {
             Ok(()) => Ok(Lock::Free),
             Err(TryLockError::WouldBlock) => Ok(Lock::Held),
             Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// What is asked of a daemon.
+impl Place {
+    /// How it is.
+    ///
+    /// # Errors
+    ///
+    /// If it isn't there or does not answer.
+    pub fn status(&self, patience: Duration) -> Result<Status, ControlError> {
+        client::status(&self.paths, &Patience::of(patience))
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// If it isn't there, ends, or is not ready in time.
+    pub fn wait_ready(
+        &self,
+        patience: Duration,
+        heard: impl FnMut(&str),
+    ) -> Result<(), ControlError> {
+        client::wait_ready(&self.paths, &Patience::of(patience), heard)
+    }
+
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Errors
+    ///
+    /// If it has not ended in time, or it is not certain who it is.
+    pub fn stop(&self, patience: Duration) -> Result<Stopped, ControlError> {
+        client::stop(&self.paths, &Patience::of(patience))
+    }
+
+    /// The process that listens on the endpoint, as the kernel noted it. `None` if nobody does, or the system
+    /// does not tell.
+    #[must_use]
+    pub fn listening_process(&self) -> Option<u32> {
+        let soon = Instant::now() + Duration::from_millis(100);
+        let stream = platform::connect(&self.paths.socket, soon).ok()?;
+        platform::listening_process(&stream)
+    }
+
+    /// What is in the way of binding the endpoint: something that no daemon has made.
+    #[must_use]
+    pub fn in_the_way(&self) -> Option<String> {
+        match platform::in_the_way(&self.paths.socket) {
+            Ok(InTheWay::Nothing | InTheWay::OwnSocket) | Err(_) => None,
+            Ok(InTheWay::ForeignSocket(owner)) => Some(format!("a socket of user {owner}")),
+            Ok(InTheWay::Other(what)) => Some(what.to_owned()),
         }
     }
 }
