@@ -188,6 +188,7 @@ impl Start {
     fn record(self) -> Result<Recorded, StartError> {
         let mut record = Record::of_this_process(&self.instance, self.paths.socket.clone());
         record.phase = Phase::Ready;
+        record.has_control = false;
         let (channel, log) = self.launcher.unzip();
         if log.is_some() {
             record.owner = Owner::Launcher;

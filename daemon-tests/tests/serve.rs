@@ -124,8 +124,8 @@ fn a_second_signal_cuts_the_drain_short() -> Outcome {
     let place = Place::new()?;
     let daemon = place.subject()?;
     let socket = place.socket()?;
-    let mut held = place.say("hold")?;
-    assert_eq!(line(&mut held)?, "holding");
+    let mut held = place.say("stuck")?;
+    assert_eq!(line(&mut held)?, "stuck");
     daemon.signal(Signal::SIGTERM);
     place.until("draining");
     daemon.signal(Signal::SIGTERM);
@@ -139,8 +139,8 @@ fn a_second_signal_cuts_the_drain_short() -> Outcome {
 fn a_drain_has_a_deadline() -> Outcome {
     let place = Place::new()?;
     let daemon = place.subject()?;
-    let mut held = place.say("hold")?;
-    assert_eq!(line(&mut held)?, "holding");
+    let mut held = place.say("stuck")?;
+    assert_eq!(line(&mut held)?, "stuck");
     let began = Instant::now();
     daemon.signal(Signal::SIGTERM);
     let output = daemon.end()?;

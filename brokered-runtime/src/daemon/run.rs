@@ -6,6 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use super::adopt::{self, HandedOver};
 use super::announce::announce;
@@ -102,13 +103,17 @@ fn serve(
 
 /// Steps 0 to 4, and the keeper, which is there before anybody can know whom to send a signal.
 fn start(program: &Program, launched: bool) -> Result<Bound, StartError> {
+    let entered = SystemTime::now();
     let (held, listener) = if launched {
         start_launched(program)?
     } else {
         start_by_hand(program)?
     };
+    let bound = SystemTime::now();
     let owner = held.record.owner;
     let lifecycle = Arc::new(Lifecycle::new(held, &listener)?);
+    lifecycle.report().pass_at("main", entered);
+    lifecycle.report().pass_at("bound", bound);
     if let Err(error) = keep_and_record(&lifecycle) {
         lifecycle.tell(&Event::Failed(error.to_string()));
         lifecycle.let_go();
@@ -197,6 +202,10 @@ fn live(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>) 
         Ok(Ok(code)) => {
             lifecycle.ask_to_stop();
             lifecycle.wait_for_connections();
+            // A load in the background may have failed meanwhile.
+            if let Some(why) = lifecycle.failure() {
+                return fail(&lifecycle, why, exit_code::SOFTWARE);
+            }
             if code == ExitCode::SUCCESS {
                 lifecycle.forgive_starts();
                 lifecycle.let_go();
@@ -205,19 +214,24 @@ fn live(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>) 
             }
             code
         }
-        Ok(Err(failed)) => {
-            lifecycle.let_go_failed(&failed.why);
-            say(lifecycle.name(), &failed.why);
-            ExitCode::from(exit_code::SOFTWARE)
-        }
+        Ok(Err(failed)) => fail(&lifecycle, &failed.why, exit_code::SOFTWARE),
         Err(panic) => {
-            lifecycle.let_go_failed(&format!("main panicked: {}", message_of(panic.as_ref())));
+            let why = format!("main panicked: {}", message_of(panic.as_ref()));
+            lifecycle.bid_farewell(&why);
+            lifecycle.let_go_failed(&why);
             ExitCode::from(exit_code::PANIC)
         }
     }
 }
 
-fn message_of(panic: &(dyn Any + Send)) -> &str {
+fn fail(lifecycle: &Lifecycle, why: &str, code: u8) -> ExitCode {
+    lifecycle.bid_farewell(why);
+    lifecycle.let_go_failed(why);
+    say(lifecycle.name(), why);
+    ExitCode::from(code)
+}
+
+pub(super) fn message_of(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

@@ -75,25 +75,31 @@ pub(crate) fn load<S, E>(
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    bound.lifecycle().enter(Phase::Loading);
+    let lifecycle = bound.lifecycle();
+    lifecycle.enter(Phase::Loading);
     fault::pass("daemon:loading");
-    load(bound).map_err(|error| LoadFailed {
-        why: describe(
-            &without_paths(std::any::type_name::<S>()),
-            error.into().as_ref(),
-        ),
-    })
+    let name = name_of::<S>();
+    let number = lifecycle.report().begin_load(&name, false);
+    let loaded = load(bound).map_err(|error| LoadFailed {
+        why: describe(&name, error.into().as_ref()),
+    });
+    let failed = loaded.as_ref().err().map(|failed| failed.why.as_str());
+    lifecycle.report().end_load_in_front(number, failed);
+    loaded
 }
 
-/// All states have loaded.
+/// A state's name, as its author writes it.
+pub(super) fn name_of<S>() -> String {
+    without_paths(std::any::type_name::<S>())
+}
+
+/// All states have loaded, but for those in the background.
 pub(crate) fn ready(bound: Bound) -> Bound {
     fault::pass("daemon:loaded");
-    bound.lifecycle().ready();
-    fault::pass("daemon:ready");
     bound
 }
 
-fn describe(state: &str, error: &dyn Error) -> String {
+pub(super) fn describe(state: &str, error: &dyn Error) -> String {
     let mut text = format!("loading {state} failed: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {

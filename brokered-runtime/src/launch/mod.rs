@@ -8,6 +8,8 @@ mod error;
 mod failure;
 mod foreground;
 mod hang;
+#[cfg(feature = "cli")]
+pub(crate) mod observe;
 mod program;
 mod spawn;
 mod switch;

@@ -86,7 +86,7 @@ pub(super) fn wait(
                 Some(Event::Ready) => reached = StartStep::Ready,
                 Some(Event::Stopping) => reason = Some("it was asked to end".to_owned()),
                 Some(Event::Failed(why)) => reason = Some(why),
-                None => {}
+                Some(Event::Status(_)) | None => {}
             },
             Line::End => {
                 let status = started.child.exit_status();

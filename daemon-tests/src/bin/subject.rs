@@ -107,6 +107,13 @@ fn answer(client: &IpcStream, handle: &Handle) -> io::Result<()> {
             handle.stopping().wait();
             writeln!(reply, "stopping")
         }
+        // Holds the connection whatever happens.
+        "stuck" => {
+            writeln!(reply, "stuck")?;
+            loop {
+                thread::park();
+            }
+        }
         // Holds the connection until the client closes its side.
         "hold" => {
             writeln!(reply, "holding")?;

@@ -1,4 +1,4 @@
-//! Other processes, and time that no clock's owner can change.
+//! What a process is doing, and which run of the machine this is.
 
 use std::fs;
 use std::io;
@@ -7,17 +7,7 @@ use std::time::Duration;
 
 use crate::platform::Glimpse;
 
-/// Time since the machine was started, with the time that it slept.
-pub(crate) fn uptime() -> Duration {
-    clock(UPTIME).unwrap_or_default()
-}
-
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const UPTIME: libc::clockid_t = libc::CLOCK_BOOTTIME;
-/// On macOS this one goes on while the machine sleeps.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const UPTIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
-
 fn clock(clock: libc::clockid_t) -> Option<Duration> {
     let mut time = MaybeUninit::<libc::timespec>::uninit();
     // SAFETY: `time` is valid for writes, and read only if the call has filled it.
