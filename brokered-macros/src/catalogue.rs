@@ -88,11 +88,11 @@ catalogue! {
             "Write `fn main(bound: Bound, state: Index)`, with `impl State for Index`.";
         UNKNOWN_OPTION: "B007", "arguments/unknown_option",
             "`#[brokered_daemon]` has no option `$option`$nearest",
-            "Its options are `cli = path`, `help = \"text\"` and `crate = path`.",
+            "Its options are `cli = path`, `help = \"text\"` or `help = none`, and `crate = path`.",
             "Whatever else is to be said about the daemon is part of the `Daemon`, and what it loads is a parameter of `main`.";
         NO_OPTION: "B008", "arguments/no_option",
             "`$found` is not an option",
-            "After the daemon come options, each of them `name = value`: `cli = path`, `help = \"text\"`, `crate = path`.",
+            "After the daemon come options, each of them `name = value`: `cli = path`, `help = \"text\"` or `help = none`, `crate = path`.",
             "Write `#[brokered_daemon($daemon, cli = $found)]` if this is the function for all processes that are not the daemon; state is a parameter of `main`.";
         OPTION_TWICE: "B009", "arguments/option_twice",
             "the option `$option` is given twice",
@@ -166,6 +166,24 @@ catalogue! {
             "this `main` is `async`, and no executor's attribute stands below `#[brokered_daemon]`",
             "An executor above it would start before the endpoint is bound; below it, its runtime starts after.",
             "Write\n\n    #[brokered_daemon($arguments)]\n    #[tokio::main]\n    async fn main($parameters)\n\nor a plain `fn main` that blocks on its executor.";
+
+        // Later ones.
+        OPTION_OF_THE_DAEMON: "B026", "arguments/option_of_the_daemon",
+            "`$option` is said of the `Daemon`, not of the attribute",
+            "Clients have to know it as well, or they would look for another daemon.",
+            "Write it into a const that they share, `pub const DAEMON: Daemon = $daemon.$call;`, and `#[brokered_daemon(DAEMON)]`.";
+        BOUND_NOT_FIRST: "B027", "proof/bound_after_a_state",
+            "`$type` has to be the first parameter of `main`",
+            "It is the endpoint, bound already; what comes after it is loaded with it.",
+            "Write `fn main($parameters)`.";
+        CALLED_BY_OTHERS: "B028", "place/on_a_test",
+            "`#[$attribute]` has no place on a brokered `main`",
+            "The process starts with this function. Nobody else may call it: no test harness, and no other language by its symbol.",
+            "Take `#[$attribute]` off; what is to be tested, or called, is a function that `main` calls, too.";
+        DAEMON_NOT_FIRST: "B029", "arguments/daemon_after_an_option",
+            "the daemon has to come before the options",
+            "The first argument says which daemon this is, whatever it is made of; what follows it has names.",
+            "Write `#[brokered_daemon($daemon, ..)]`.";
     }
 
     compiler {
@@ -234,6 +252,12 @@ catalogue! {
             "a `BrokeredBackend::State` can't move to another thread",
             "A backend is served from as many threads as it likes, so its state has to be `Send` and `'static`.",
             "Use `Arc` for `Rc`, and own what is borrowed.";
+
+        // Later ones.
+        "B115": Some("E0277"), "arguments/cli_takes_a_parameter",
+            "`cli` takes parameters",
+            "It is the `main` of all processes that are not the daemon, and is called as a `main` is: with nothing.",
+            "Write `fn cli()`; the process's arguments are in `std::env::args`.";
     }
 }
 

@@ -57,6 +57,12 @@ pub(crate) fn name(case: &Path) -> String {
         .into_owned()
 }
 
+/// `folder__file`, so that equal file names in different folders stay apart.
+pub(crate) fn target_name(case: &Path) -> String {
+    let folder = case.parent().and_then(Path::file_name).expect("a folder");
+    format!("{}__{}", folder.to_string_lossy(), name(case))
+}
+
 /// A package outside of this workspace.
 pub(crate) struct Package {
     root: PathBuf,
