@@ -99,6 +99,11 @@ impl Package {
         fs::write(path, text).expect("a file");
     }
 
+    /// Takes a file away, so that the next run begins without it.
+    pub(crate) fn remove(&self, path: &str) {
+        fs::remove_file(self.root.join(path)).expect("the file was there");
+    }
+
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Output {
         Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(arguments)
@@ -142,7 +147,7 @@ pub(crate) fn targets(cases: &[PathBuf], name_of: impl Fn(&Path) -> String) -> S
 }
 
 /// A path in a manifest.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     format!("'{}'", path.display())
 }
 
