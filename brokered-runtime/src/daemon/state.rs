@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use super::bound::Bound;
+use crate::__private::Failed;
 use crate::{Phase, fault};
 
 /// What a daemon loads once its endpoint is bound.
@@ -45,7 +46,8 @@ use crate::{Phase, fault};
     message = "`{Self}` would have to exist before the endpoint is bound",
     label = "a daemon's `main` gets only what is loaded after bind",
     note = "implement `brokered_runtime::State` for it: its `load(bound: &Bound)` runs once clients can connect",
-    note = "or take the parameter off, and make the value inside `main`"
+    note = "or take the parameter off, and make the value inside `main`",
+    note = "see brokered_runtime::errors [B103]"
 )]
 pub trait State: Sized {
     /// What can go wrong: an error type, a `String`, a boxed error.
@@ -58,6 +60,12 @@ pub trait State: Sized {
     ///
     /// Whatever prevents the daemon from serving.
     fn load(bound: &Bound) -> Result<Self, Self::Error>;
+
+    /// What the attribute calls.
+    #[doc(hidden)]
+    fn __load(bound: &Bound) -> Result<Self, Failed> {
+        crate::__private::load(bound)
+    }
 }
 
 /// A state that failed to load.
@@ -68,19 +76,13 @@ pub(crate) struct LoadFailed {
 }
 
 /// Loads one state, by its [`State::load`].
-pub(crate) fn load<S, E>(
-    bound: &Bound,
-    load: impl FnOnce(&Bound) -> Result<S, E>,
-) -> Result<S, LoadFailed>
-where
-    E: Into<Box<dyn Error + Send + Sync>>,
-{
+pub(crate) fn load<S: State>(bound: &Bound) -> Result<S, LoadFailed> {
     let lifecycle = bound.lifecycle();
     lifecycle.enter(Phase::Loading);
     fault::pass("daemon:loading");
     let name = name_of::<S>();
     let number = lifecycle.report().begin_load(&name, false);
-    let loaded = load(bound).map_err(|error| LoadFailed {
+    let loaded = S::load(bound).map_err(|error| LoadFailed {
         why: describe(&name, error.into().as_ref()),
     });
     let failed = loaded.as_ref().err().map(|failed| failed.why.as_str());

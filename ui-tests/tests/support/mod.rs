@@ -57,6 +57,12 @@ pub(crate) fn name(case: &Path) -> String {
         .into_owned()
 }
 
+/// `folder__file`, so that equal file names in different folders stay apart.
+pub(crate) fn target_name(case: &Path) -> String {
+    let folder = case.parent().and_then(Path::file_name).expect("a folder");
+    format!("{}__{}", folder.to_string_lossy(), name(case))
+}
+
 /// A package outside of this workspace.
 pub(crate) struct Package {
     root: PathBuf,
@@ -91,6 +97,11 @@ impl Package {
         let path = self.root.join(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("the file's folder");
         fs::write(path, text).expect("a file");
+    }
+
+    /// Takes a file away, so that the next run begins without it.
+    pub(crate) fn remove(&self, path: &str) {
+        fs::remove_file(self.root.join(path)).expect("the file was there");
     }
 
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Output {
@@ -136,7 +147,7 @@ pub(crate) fn targets(cases: &[PathBuf], name_of: impl Fn(&Path) -> String) -> S
 }
 
 /// A path in a manifest.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     format!("'{}'", path.display())
 }
 
