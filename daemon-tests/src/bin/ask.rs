@@ -1,6 +1,6 @@
 //! A client: `ask <directory> <executable of the daemon> <line>` asks the daemon of the directory, starting
 //! it if it is not there, and prints the answer. `ASK_WAIT=ready|nothing`, `ASK_DEADLINE_MS`, `ASK_LOG` and
-//! `ASK_ONLY_CONNECT` say how.
+//! `ASK_ONLY_CONNECT` say how; with `ASK_TELL` it says on standard error when it is connected.
 
 #![forbid(unsafe_code)]
 
@@ -44,6 +44,9 @@ fn ask() -> Result<(), Box<dyn Error>> {
     } else {
         instance.connect_or_spawn()?
     };
+    if env::var_os("ASK_TELL").is_some() {
+        eprintln!("connected");
+    }
     writeln!(stream, "{}", line.to_string_lossy())?;
     io::copy(&mut stream, &mut io::stdout())?;
     Ok(())
