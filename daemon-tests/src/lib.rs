@@ -16,6 +16,10 @@ pub const BACKEND: Daemon = Daemon::new("backend");
 /// A fifo that a load reads to its end, so that a test decides how long it takes.
 pub const LOAD_FROM: &str = "SUBJECT_LOAD_FROM";
 
+/// Where a load writes its parent's process ID. With `fork.c` preloaded, asking for that forks, and the number is
+/// the child's.
+pub const LOAD_FORKS: &str = "SUBJECT_LOAD_FORKS";
+
 /// What a load fails with.
 pub const LOAD_FAILS: &str = "SUBJECT_LOAD_FAILS";
 

@@ -56,6 +56,7 @@ impl Offspring {
 
 impl Drop for Offspring {
     fn drop(&mut self) {
+        reap();
         if let Some(child) = self.0.take() {
             let mut children = children();
             children.push(child);

@@ -1,6 +1,7 @@
 //! A client: `ask <directory> <executable of the daemon> <line>` asks the daemon of the directory, starting
 //! it if it is not there, and prints the answer. `ASK_WAIT=ready|nothing`, `ASK_DEADLINE_MS`, `ASK_LOG`, `ASK_STARTS`
-//! (how many are the limit) and `ASK_ONLY_CONNECT` say how. Without an answer, it says how the daemon failed.
+//! (how many are the limit) and `ASK_ONLY_CONNECT` say how; with `ASK_TELL` it says on standard error when it is
+//! connected. Without an answer, it says how the daemon failed.
 
 #![forbid(unsafe_code)]
 
@@ -47,6 +48,9 @@ fn ask() -> Result<(), Box<dyn Error>> {
     } else {
         instance.connect_or_spawn()?
     };
+    if env::var_os("ASK_TELL").is_some() {
+        eprintln!("connected");
+    }
     // A daemon that has ended is noticed when no answer comes.
     let _ = writeln!(stream, "{}", line.to_string_lossy());
     if matches!(io::copy(&mut stream, &mut io::stdout()), Ok(0) | Err(_)) {

@@ -5,6 +5,7 @@
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::parent_id;
 use std::panic;
 use std::path::PathBuf;
 use std::process;
@@ -12,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use brokered_runtime::{Bound, Handle, IpcStream, State, brokered_daemon};
-use daemon_tests::{LOAD_FAILS, LOAD_FROM, MAIN_ENDS, SUBJECT, WITNESS};
+use daemon_tests::{LOAD_FAILS, LOAD_FORKS, LOAD_FROM, MAIN_ENDS, SUBJECT, WITNESS};
 
 struct Loaded;
 
@@ -22,6 +23,9 @@ impl State for Loaded {
     fn load(_bound: &Bound) -> io::Result<Self> {
         if let Some(why) = env::var_os(LOAD_FAILS) {
             return Err(io::Error::other(why.to_string_lossy().into_owned()));
+        }
+        if let Some(told) = env::var_os(LOAD_FORKS) {
+            fs::write(told, parent_id().to_string())?;
         }
         if let Some(fifo) = env::var_os(LOAD_FROM) {
             fs::File::open(fifo)?.read_to_end(&mut Vec::new())?;
