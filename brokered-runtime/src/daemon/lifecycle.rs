@@ -317,8 +317,6 @@ impl Lifecycle {
         self.is_recorded.store(true, Ordering::Release);
         self.tell(&Event::Bound);
         fault::pass("daemon:told");
-        // Who binds the control endpoint now.
-        self.wake_keeper();
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use super::error::{StartError, exit_code};
 use super::help;
 use super::hold::{self, Held};
 use super::lifecycle::Lifecycle;
-use super::shutdown;
+use super::shutdown::Keeper;
 use super::state::LoadFailed;
 use crate::handover::Event;
 use crate::identity::paths::Paths;
@@ -101,7 +101,8 @@ fn serve(
     }
 }
 
-/// Steps 0 to 4, and the keeper, which is there before anybody can know whom to send a signal.
+/// Steps 0 to 4. Signals are caught before anybody can know whom to send one, and the keeper, who acts on them and
+/// answers on the control endpoint, starts when the launcher knows what it waits for.
 fn start(program: &Program, launched: bool) -> Result<Bound, StartError> {
     let entered = SystemTime::now();
     let (held, listener) = if launched {
@@ -126,9 +127,11 @@ fn start(program: &Program, launched: bool) -> Result<Bound, StartError> {
 }
 
 fn keep_and_record(lifecycle: &Arc<Lifecycle>) -> Result<(), StartError> {
-    shutdown::keep(lifecycle).map_err(|source| StartError::Signals { source })?;
-    fault::point("daemon:kept").map_err(|source| StartError::Signals { source })?;
-    lifecycle.record()
+    let failed = |source| StartError::Signals { source };
+    let keeper = Keeper::appoint(lifecycle).map_err(failed)?;
+    fault::point("daemon:kept").map_err(failed)?;
+    lifecycle.record()?;
+    keeper.start(lifecycle).map_err(failed)
 }
 
 /// Steps 0 to 3 of a daemon that a launcher has started.

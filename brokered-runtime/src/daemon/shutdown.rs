@@ -26,15 +26,27 @@ const CHECK: Duration = Duration::from_secs(60);
 /// How long the last words of a daemon may take.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Starts the keeper: from now on `SIGTERM` and `SIGINT` end the daemon gracefully.
-pub(super) fn keep(lifecycle: &Arc<Lifecycle>) -> io::Result<()> {
-    let (signals, wake) = SignalPipe::install()?;
-    lifecycle.set_keeper(wake);
-    let lifecycle = Arc::clone(lifecycle);
-    thread::Builder::new()
-        .name("brokered".to_owned())
-        .spawn(move || watch(&lifecycle, signals))
-        .map(drop)
+/// A keeper that is not at work yet: signals wait for it.
+pub(super) struct Keeper {
+    signals: SignalPipe,
+}
+
+impl Keeper {
+    /// From now on `SIGTERM` and `SIGINT` end the daemon gracefully, as soon as the keeper is at work.
+    pub(super) fn appoint(lifecycle: &Lifecycle) -> io::Result<Self> {
+        let (signals, wake) = SignalPipe::install()?;
+        lifecycle.set_keeper(wake);
+        Ok(Self { signals })
+    }
+
+    /// Starts the thread.
+    pub(super) fn start(self, lifecycle: &Arc<Lifecycle>) -> io::Result<()> {
+        let lifecycle = Arc::clone(lifecycle);
+        thread::Builder::new()
+            .name("brokered".to_owned())
+            .spawn(move || watch(&lifecycle, self.signals))
+            .map(drop)
+    }
 }
 
 fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
