@@ -262,9 +262,13 @@ fn a_stop_and_one_signal_cut_nothing_short() -> Outcome {
     assert_eq!(line(&mut held)?, "holding");
     assert_eq!(line(&mut place.say("stop")?)?, "stopping");
     daemon.signal(Signal::SIGTERM);
+    // A client that goes on sending is still in the middle of its request.
     held.get_ref()
-        .set_read_timeout(Some(Duration::from_millis(200)))?;
-    assert!(held.fill_buf().is_err(), "it is still held");
+        .set_read_timeout(Some(Duration::from_millis(20)))?;
+    for _ in 0..20 {
+        held.get_ref().write_all(b"more")?;
+        assert!(held.fill_buf().is_err(), "it is still held");
+    }
     held.get_ref().shutdown(Shutdown::Write)?;
     held.get_ref().set_read_timeout(Some(common::PATIENCE))?;
     assert_eq!(line(&mut held)?, "held");

@@ -1,6 +1,8 @@
 //! The connections that this process has accepted, wherever in it they are by now.
 
 use std::collections::BTreeMap;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::fs;
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -17,8 +19,8 @@ const LOOKS: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct AcceptedConnections {
     path: PathBuf,
-    /// How often each was found quiet in a row, by its inode.
-    quiet: BTreeMap<u64, u32>,
+    /// How often each was found quiet in a row, by its inode, and who was reading it.
+    quiet: BTreeMap<u64, (Reader, u32)>,
 }
 
 impl AcceptedConnections {
@@ -29,11 +31,12 @@ impl AcceptedConnections {
         }
     }
 
-    /// Ends the reading side of the connections that were quiet at this look and at the two before: whoever
-    /// reads from them finds the end of file. What is written to them still arrives.
+    /// Ends the reading side of the connections that were quiet at this look and at the two before: a thread
+    /// waits for bytes all the while, and none come. It finds the end of file then. What is written to them
+    /// still arrives.
     pub(crate) fn end_quiet_ones(&mut self) {
         let mut quiet = BTreeMap::new();
-        for descriptor in open_descriptors() {
+        for (descriptor, reader) in readers() {
             // By its number, it may be another file the next moment; so only the copy is trusted, and touched.
             if !self.is_ours(descriptor) {
                 continue;
@@ -45,12 +48,15 @@ impl AcceptedConnections {
                 continue;
             }
             if let (Ok(inode), Ok(0)) = (inode(&copy), unread(&copy)) {
-                let looks = self.quiet.get(&inode).copied().unwrap_or_default() + 1;
+                let looks = match self.quiet.get(&inode) {
+                    Some((before, looks)) if *before == reader => looks + 1,
+                    _ => 1,
+                };
                 if looks >= LOOKS {
                     // SAFETY: `shutdown` takes integers, and the descriptor is open as long as `copy` lives.
                     unsafe { libc::shutdown(copy.as_raw_fd(), libc::SHUT_RD) };
                 }
-                quiet.insert(inode, looks);
+                quiet.insert(inode, (reader, looks));
             }
         }
         self.quiet = quiet;
@@ -73,24 +79,52 @@ impl AcceptedConnections {
     }
 }
 
+/// Who reads a descriptor: a thread, and how often it has run. The same again means that it has not run since.
+type Reader = (u32, u64);
+
+/// The descriptors that threads of this process are blocked in reading, and by whom.
+///
+/// Reading one that doesn't block, as executors do, is no waiting in this sense: such a loop has
+/// other means to learn of the end.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn open_descriptors() -> Vec<RawFd> {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
-        return every_descriptor();
+fn readers() -> Vec<(RawFd, Reader)> {
+    let Ok(threads) = fs::read_dir("/proc/self/task") else {
+        return Vec::new();
     };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+    threads
+        .filter_map(|thread| {
+            let thread = thread.ok()?;
+            let id = thread.file_name().to_str()?.parse().ok()?;
+            // Its turns are counted before: a turn in between shows at the next look.
+            let statistics = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            let turns = statistics.split_whitespace().nth(2)?.parse().ok()?;
+            let call = fs::read_to_string(thread.path().join("syscall")).ok()?;
+            Some((descriptor_read_by(&call)?, (id, turns)))
+        })
         .collect()
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn open_descriptors() -> Vec<RawFd> {
-    every_descriptor()
+/// Which descriptor a system call reads: its number in decimal, then its arguments in hexadecimal.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn descriptor_read_by(call: &str) -> Option<RawFd> {
+    let mut words = call.split_whitespace();
+    let number: libc::c_long = words.next()?.parse().ok()?;
+    let reads = [
+        libc::SYS_read,
+        libc::SYS_readv,
+        libc::SYS_recvfrom,
+        libc::SYS_recvmsg,
+    ];
+    let descriptor = words.next()?.strip_prefix("0x")?;
+    reads
+        .contains(&number)
+        .then(|| RawFd::from_str_radix(descriptor, 16).ok())?
 }
 
-/// Where nobody says which are open, all are tried that are likely.
-fn every_descriptor() -> Vec<RawFd> {
-    (3..4096).collect()
+/// Where nobody says who reads what, all descriptors are taken that are likely to be open.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn readers() -> Vec<(RawFd, Reader)> {
+    (3..4096).map(|descriptor| (descriptor, (0, 0))).collect()
 }
 
 fn copy_of(descriptor: RawFd) -> io::Result<OwnedFd> {
@@ -139,4 +173,54 @@ fn unread(socket: &OwnedFd) -> io::Result<libc::c_int> {
         return Err(io::Error::last_os_error());
     }
     Ok(bytes)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn only_a_connection_that_somebody_waits_on_in_vain_is_ended()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let place = tempfile::tempdir()?;
+        let path = place.path().join("socket");
+        let listener = UnixListener::bind(&path)?;
+        let mut silent = UnixStream::connect(&path)?;
+        let (mut for_silent, _) = listener.accept()?;
+        let mut busy = UnixStream::connect(&path)?;
+        let (mut for_busy, _) = listener.accept()?;
+        let unread = UnixStream::connect(&path)?;
+        let (mut for_unread, _) = listener.accept()?;
+        let waiting = thread::spawn(move || for_silent.read(&mut [0; 8]).map(|_| for_silent));
+        let reading = thread::spawn(move || {
+            let mut all = Vec::new();
+            for_busy.read_to_end(&mut all).map(|_| all)
+        });
+        let mut connections = AcceptedConnections::on(&path);
+        for _ in 0..20 {
+            busy.write_all(b"x")?;
+            // The looks have a rhythm, here as in a drain.
+            thread::sleep(Duration::from_millis(10));
+            connections.end_quiet_ones();
+        }
+        // Whoever waits finds the end, and can still answer.
+        let mut for_silent = waiting.join().expect("no panic")?;
+        for_silent.write_all(b"bye")?;
+        drop(for_silent);
+        let mut answer = String::new();
+        silent.read_to_string(&mut answer)?;
+        assert_eq!(answer, "bye");
+        drop(busy);
+        assert_eq!(reading.join().expect("no panic")?.len(), 20);
+        // Nobody waits for this one, so it is nobody's end.
+        (&unread).write_all(b"later")?;
+        let mut later = [0; 5];
+        for_unread.read_exact(&mut later)?;
+        assert_eq!(&later, b"later");
+        Ok(())
+    }
 }
