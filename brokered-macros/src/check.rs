@@ -588,7 +588,7 @@ fn parameters(main: &MainFn, mistakes: &mut Vec<Mistake>) {
                 }
             }
             // Half typed: the compiler says what is missing.
-            Parameter::Typed { .. } | Parameter::Untyped => {}
+            Parameter::Typed { .. } | Parameter::Untyped(_) => {}
         }
     }
     if main.taken.is_empty() && !receives {

@@ -70,7 +70,7 @@ pub(crate) enum Parameter {
     /// `...`
     Variadic(TokenStream),
     /// A pattern whose type is still to be typed.
-    Untyped,
+    Untyped(TokenStream),
 }
 
 impl Parameter {
@@ -78,7 +78,7 @@ impl Parameter {
     pub(crate) fn tokens(&self) -> Option<&TokenStream> {
         match self {
             Self::Typed { tokens, .. } => Some(tokens),
-            Self::Receiver(_) | Self::Variadic(_) | Self::Untyped => None,
+            Self::Receiver(_) | Self::Variadic(_) | Self::Untyped(_) => None,
         }
     }
 
@@ -86,7 +86,7 @@ impl Parameter {
     pub(crate) fn conditions(&self) -> &[TokenStream] {
         match self {
             Self::Typed { conditions, .. } => conditions,
-            Self::Receiver(_) | Self::Variadic(_) | Self::Untyped => &[],
+            Self::Receiver(_) | Self::Variadic(_) | Self::Untyped(_) => &[],
         }
     }
 
@@ -94,7 +94,7 @@ impl Parameter {
     pub(crate) fn ty(&self) -> Option<&TokenStream> {
         match self {
             Self::Typed { ty, .. } => Some(ty),
-            Self::Receiver(_) | Self::Variadic(_) | Self::Untyped => None,
+            Self::Receiver(_) | Self::Variadic(_) | Self::Untyped(_) => None,
         }
     }
 }
@@ -281,6 +281,11 @@ impl Cursor {
         let mut rest: Vec<TokenTree> = self.tokens.collect();
         let body = match rest.pop() {
             Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => Some(group),
+            // Half typed: whatever it is, it stays.
+            Some(token) if !is_punct(&token, ';') => {
+                rest.push(token);
+                None
+            }
             _ => None,
         };
         let is_where = rest
@@ -362,7 +367,7 @@ fn parameter(piece: Vec<TokenTree>) -> Parameter {
             tokens: whole,
             conditions,
         },
-        _ => Parameter::Untyped,
+        _ => Parameter::Untyped(whole),
     }
 }
 
@@ -456,7 +461,7 @@ mod tests {
                 Parameter::Typed { ty, .. } => format!("typed {}", tight(&ty)),
                 Parameter::Receiver(_) => "receiver".to_owned(),
                 Parameter::Variadic(_) => "variadic".to_owned(),
-                Parameter::Untyped => "untyped".to_owned(),
+                Parameter::Untyped(_) => "untyped".to_owned(),
             })
             .collect()
     }

@@ -3,6 +3,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -88,10 +89,11 @@ fn a_body_is_reported_on_as_it_is_without_the_attribute() {
     let cases = cases("body");
     let name = |case: &Path| format!("with_{}", support::name(case));
     let other = |case: &Path| format!("without_{}", support::name(case));
-    let bare: String = cases
-        .iter()
-        .map(|case| format!("[[bin]]\nname = \"{0}\"\npath = \"{0}.rs\"\n", other(case)))
-        .collect();
+    let mut bare = String::new();
+    for name in cases.iter().map(|case| other(case)) {
+        writeln!(bare, "[[bin]]\nname = \"{name}\"\npath = \"{name}.rs\"")
+            .expect("a string takes it");
+    }
     let package = Package::new(
         "body",
         "2024",
