@@ -14,7 +14,7 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// `cargo build --release -p bench-daemons` into the target directory that this program is in, then the C
+    /// `cargo build --release -p bench-daemons -p herd` into the target directory that this program is in, then the C
     /// daemon by the system's compiler.
     pub(super) fn build() -> Result<Self> {
         // <target>/release/deps/budgets-<hash>
@@ -33,6 +33,8 @@ impl Programs {
                 "--quiet",
                 "--package",
                 "bench-daemons",
+                "--package",
+                "herd",
                 "--target-dir",
             ])
             .arg(target)

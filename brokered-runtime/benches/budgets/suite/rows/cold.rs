@@ -140,6 +140,37 @@ pub(super) fn bound(bench: &Bench) -> Result<Finding> {
     )))
 }
 
+/// Reported, and no budget: what the processes beside us take is theirs.
+pub(super) fn bound_under_load(bench: &Bench) -> Result<Finding> {
+    const BUSY: usize = 200;
+    let rounds = bench.arguments.rounds(60);
+    let hello = bench.programs.path("hello-brokered");
+    let mut busy = Vec::new();
+    for _ in 0..BUSY {
+        let mut process = Command::new("sh");
+        busy.push(Running::start(quiet(
+            process.args(["-c", "while :; do :; done"]),
+        ))?);
+    }
+    let bound: Vec<f64> = (0..rounds)
+        .map(|_| Ok(launch(bench, "bound", &hello)?.connected))
+        .collect::<Result<_>>()?;
+    drop(busy);
+    let time = |q| Unit::Time.write(quantile(&bound, q));
+    Ok(Finding::counts(
+        format!(
+            "median {}, p99 {}, slowest {}",
+            time(0.5),
+            time(0.99),
+            time(1.0)
+        ),
+        "500 ms".to_owned(),
+        "reported",
+        true,
+        rounds,
+    ))
+}
+
 pub(super) fn size(bench: &Bench) -> Result<Finding> {
     const MB: u64 = 1_000_000;
     let rounds = bench.arguments.rounds(300);

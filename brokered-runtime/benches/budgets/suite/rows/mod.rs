@@ -5,6 +5,7 @@ mod build;
 mod cold;
 mod herd;
 mod memory;
+mod parent;
 mod start;
 mod warm;
 
@@ -54,6 +55,12 @@ pub(super) const ALL: &[Row] = &[
         measure: cold::bound,
     },
     Row {
+        name: "bound-load",
+        what: "cold client: call → BOUND, among 200 busy processes",
+        against: "500 ms",
+        measure: cold::bound_under_load,
+    },
+    Row {
         name: "warm",
         what: "warm connect_or_spawn + 1-byte round trip, resolved Instance",
         against: "raw interprocess connect + round trip, same server",
@@ -63,13 +70,25 @@ pub(super) const ALL: &[Row] = &[
         name: "herd",
         what: "100 cold client processes at once, stale files about",
         against: "gpg-agent, the same herd",
-        measure: herd::herd,
+        measure: herd::stale,
+    },
+    Row {
+        name: "herd-cost",
+        what: "cold herd of 400 client processes, time for each client",
+        against: "the same with 10",
+        measure: herd::cost,
     },
     Row {
         name: "size",
         what: "cold client: call → BOUND, a 100 MB executable",
         against: "the same with a 1 MB one",
         measure: cold::size,
+    },
+    Row {
+        name: "parent",
+        what: "call → BOUND, from a process with 4 GiB resident",
+        against: "the same from a small one",
+        measure: parent::large,
     },
     Row {
         name: "accept-loop",

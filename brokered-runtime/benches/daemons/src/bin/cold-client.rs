@@ -4,7 +4,8 @@
 //!   `BROKERED_RUNTIME_DIR` gives, then the first reply.
 //! - `cold-client spin ENDPOINT PROGRAM [ARGUMENT]...`: the same by hand: spawn, connect until it works,
 //!   read the first reply.
-//! - `cold-client herd PROGRAM`: asks the echo daemon for its process id, starting it where need be.
+//! - `cold-client repeat MIB PROGRAM`: a process that goes on, with that much memory: starts an echo daemon of its
+//!   own at each line that it reads, and prints nanoseconds until it was bound, and its process id.
 //!
 //! Prints nanoseconds from just before the call until connected and until the first reply came, then the
 //! daemon's process id where this process knows it.
@@ -48,7 +49,7 @@ mod unix {
                 let (endpoint, program) = (next()?, next()?);
                 spin(&endpoint, program, arguments)
             }
-            Some("herd") => herd(next()?),
+            Some("repeat") => repeat(&next()?, &next()?),
             other => Err(format!("no such mode: {other:?}").into()),
         }
     }
@@ -104,22 +105,25 @@ mod unix {
         Ok(())
     }
 
-    fn herd(program: OsString) -> Outcome {
-        let called = Instant::now();
-        let mut stream = ECHO
-            .instance()
-            .program(program)
-            .arg("serve")
-            .connect_or_spawn()?;
-        let connected = called.elapsed();
-        stream.write_all(b"p")?;
-        let mut daemon = [0; 4];
-        stream.read_exact(&mut daemon)?;
-        report(
-            connected,
-            called.elapsed(),
-            Some(u32::from_ne_bytes(daemon)),
-        );
+    fn repeat(mib: &OsString, program: &OsString) -> Outcome {
+        let mib: usize = mib.to_str().ok_or("no number")?.parse()?;
+        // Touched, or it would not be resident.
+        let memory = vec![1_u8; mib << 20];
+        let mut told = io::stdin().lines();
+        let mut round = 0;
+        while let Some(Ok(_)) = told.next() {
+            round += 1;
+            let instance = ECHO.named(format!("round {round}")).program(program);
+            let instance = instance.arg("serve");
+            let called = Instant::now();
+            let mut stream = instance.connect_or_spawn()?;
+            let bound = called.elapsed();
+            stream.write_all(b"p")?;
+            let mut daemon = [0; 4];
+            stream.read_exact(&mut daemon)?;
+            println!("{} {}", bound.as_nanos(), u32::from_ne_bytes(daemon));
+        }
+        drop(std::hint::black_box(memory));
         Ok(())
     }
 
