@@ -38,7 +38,7 @@ pub(super) fn keep(lifecycle: &Arc<Lifecycle>) -> io::Result<()> {
 }
 
 fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
-    let mut desk = Desk::new();
+    let mut desk = Desk::new(lifecycle);
     let asked_by = match keep_watch(lifecycle, &mut desk, &mut signals) {
         Ok(asked_by) => asked_by,
         Err(error) => {

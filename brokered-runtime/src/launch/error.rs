@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::endpoint::EndpointError;
 use crate::record::Record;
-use crate::{DirectoryError, InstanceError, Phase, text};
+use crate::{ControlError, DirectoryError, InstanceError, Phase, text};
 
 /// Why a client is not connected to its daemon.
 #[non_exhaustive]
@@ -87,6 +87,8 @@ pub enum LaunchError {
         /// Where its output goes.
         log: PathBuf,
     },
+    /// The daemon was there already, and is not ready.
+    NotReady(ControlError),
     /// Another process holds the instance lock, and nobody could be connected to until the deadline.
     Held {
         /// The daemon's name.
@@ -130,6 +132,7 @@ impl fmt::Display for LaunchError {
         match self {
             Self::Instance(error) => error.fmt(f),
             Self::Directory(error) => error.fmt(f),
+            Self::NotReady(error) => error.fmt(f),
             Self::NotRunning { endpoint } => write!(
                 f,
                 "nobody listens on {}: the daemon is not running",
@@ -264,6 +267,7 @@ impl Error for LaunchError {
             // These say what the error inside says, so its cause is theirs.
             Self::Instance(error) => error.source(),
             Self::Directory(error) => error.source(),
+            Self::NotReady(error) => error.source(),
             Self::NoPermission { source, .. }
             | Self::ProgramNotExecutable { source, .. }
             | Self::Io { source, .. } => Some(source),

@@ -8,6 +8,7 @@ mod foreground;
 #[cfg(feature = "cli")]
 pub(crate) mod observe;
 mod program;
+mod ready;
 mod spawn;
 mod wait;
 

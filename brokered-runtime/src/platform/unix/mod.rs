@@ -1,5 +1,6 @@
 //! Unix: directories and locks, sockets, the launcher's channel, processes and signals.
 
+mod activation;
 mod channel;
 mod connections;
 mod files;
@@ -10,6 +11,9 @@ mod process;
 mod signals;
 mod socket;
 
+#[cfg(all(target_os = "macos", feature = "launchd-experimental"))]
+pub(crate) use activation::take_launchd_listener;
+pub(crate) use activation::{Notifier, path_of, take_passed_listener};
 pub(crate) use channel::{Channel, ChannelEnd, Line};
 pub(crate) use connections::AcceptedConnections;
 pub(crate) use files::{
