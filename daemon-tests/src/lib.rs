@@ -21,3 +21,9 @@ pub const LOAD_FAILS: &str = "SUBJECT_LOAD_FAILS";
 
 /// How `main` ends at once: `error`, `panic`, or `guard <microseconds>`.
 pub const MAIN_ENDS: &str = "SUBJECT_MAIN_ENDS";
+
+/// A daemon whose state loads in the background.
+pub const SLOW: Daemon = Daemon::new("slow");
+
+/// A daemon that ends when it has served nobody for a second.
+pub const IDLER: Daemon = Daemon::new("idler").idle_exit_secs(1);
