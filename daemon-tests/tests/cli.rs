@@ -363,7 +363,11 @@ fn records_that_make_no_sense_are_said_to_and_hide_nobody() -> Outcome {
     symlink("/etc/passwd", &link)?;
     fs::write(place.runtime().join("stray"), "file")?;
 
-    let list = place.brokered(&["list"]).well();
+    let list = place.brokered(&["list"]);
+    let doctor = place.brokered(&["doctor"]);
+    // Whoever cleans up would wait for its other end.
+    fs::remove_file(&fifo)?;
+    let (list, doctor) = (list.well(), doctor.well());
     for (name, why) in [
         ("torn", "it lacks"),
         ("empty", "it is empty"),
@@ -381,7 +385,6 @@ fn records_that_make_no_sense_are_said_to_and_hide_nobody() -> Outcome {
         running.starts_with("subject"),
         "the living come first: {list}"
     );
-    let doctor = place.brokered(&["doctor"]).well();
     for part in [
         "stray",
         "written later than now",

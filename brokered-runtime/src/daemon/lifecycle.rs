@@ -16,7 +16,7 @@ use crate::control::Status;
 use crate::handover::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, AcceptWaker, Channel, Wake};
+use crate::platform::{self, AcceptWaker, Channel, FileIdentity, Wake};
 use crate::record::Record;
 use crate::text::say;
 use crate::{Instance, IpcListener, IpcStream, Phase, endpoint};
@@ -33,6 +33,8 @@ pub(crate) struct Lifecycle {
     accept: AcceptWaker,
     /// Where the daemon listens.
     endpoint: PathBuf,
+    /// What is at its path, if it is this daemon's own.
+    own_endpoint: Option<FileIdentity>,
     /// Whether the endpoint is a service manager's, which goes on with it.
     is_shared: bool,
     manager: Option<Manager>,
@@ -101,6 +103,12 @@ impl Lifecycle {
                 return Err(StartError::Signals { source });
             }
         };
+        // Before anybody can know of it and replace it.
+        let own_endpoint = if is_shared {
+            None
+        } else {
+            platform::identity_of(&held.paths.socket).ok().flatten()
+        };
         let idle = Idle::new(held.instance.daemon());
         Ok(Self {
             instance: held.instance,
@@ -111,6 +119,7 @@ impl Lifecycle {
             connections: Connections::default(),
             accept,
             endpoint: held.record.endpoint.clone(),
+            own_endpoint,
             is_shared,
             manager: held.manager,
             errno: AtomicI32::new(0),
@@ -268,7 +277,7 @@ impl Lifecycle {
     }
 
     /// Whether the directory, or the endpoint in it, is still the one that this daemon has.
-    pub(super) fn is_in_place(&self, endpoint: Option<platform::FileIdentity>) -> bool {
+    pub(super) fn is_in_place(&self) -> bool {
         let estate = self.estate();
         let Some(estate) = estate.as_ref() else {
             return true;
@@ -276,7 +285,7 @@ impl Lifecycle {
         if !estate.lock.is_on(&self.paths) {
             return false;
         }
-        match (endpoint, platform::identity_of(&self.paths.socket)) {
+        match (self.own_endpoint, platform::identity_of(&self.paths.socket)) {
             (Some(ours), Ok(at_path)) => at_path == Some(ours),
             // Whoever can't look can't tell.
             (None, _) | (_, Err(_)) => true,
@@ -504,14 +513,6 @@ impl Lifecycle {
     /// Where the daemon listens.
     pub(crate) fn socket(&self) -> &PathBuf {
         &self.endpoint
-    }
-
-    /// The endpoint that this daemon has bound, by what no other file has in common with it.
-    pub(super) fn own_endpoint(&self) -> Option<platform::FileIdentity> {
-        if self.is_shared {
-            return None;
-        }
-        platform::identity_of(&self.paths.socket).ok().flatten()
     }
 
     /// When to look whether the daemon is idle.

@@ -81,7 +81,6 @@ fn keep_watch(
     desk: &mut Desk,
     signals: &mut SignalPipe,
 ) -> io::Result<Woken> {
-    let endpoint = lifecycle.own_endpoint();
     let every = between_checks();
     let mut check_at = Instant::now() + every;
     loop {
@@ -106,7 +105,7 @@ fn keep_watch(
         }
         if Instant::now() >= check_at {
             check_at = Instant::now() + every;
-            if !lifecycle.is_in_place(endpoint) {
+            if !lifecycle.is_in_place() {
                 say_in_passing(
                     lifecycle.name(),
                     format!(
