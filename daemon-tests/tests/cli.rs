@@ -572,7 +572,7 @@ fn no_terminal_is_too_narrow() -> Outcome {
         return Ok(());
     }
     let place = Place::new()?;
-    let pid = place.start_subject();
+    place.start_subject();
     impostor(&place, "torn", "FORMAT=1\n")?;
     for columns in [1, 7, 20, 40, 80, 120] {
         for command in [
@@ -586,7 +586,7 @@ fn no_terminal_is_too_narrow() -> Outcome {
             assert!(!said.contains("panicked"), "{columns} {command}: {said}");
         }
     }
-    let pid = place.pid().max(pid);
+    let pid = place.brokered_json(&["status", "subject"])["pid"].clone();
     let at_80 = on_a_terminal(&place, 80, "list --color never")?;
     let lines: Vec<&str> = at_80.lines().take(3).collect();
     assert!(
