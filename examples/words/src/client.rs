@@ -49,7 +49,10 @@ pub(crate) fn ask(
         )
     };
     let ask_once = || -> anyhow::Result<Option<Answer>> {
-        let waiting = Waiting::new(format!("waiting for the index of {}", shown(directory)));
+        let waiting = Waiting::new(
+            format!("waiting for the index of {}", shown(directory)),
+            instance.clone(),
+        );
         let mut stream = instance.connect_or_spawn()?;
         // A daemon that has just ended is noticed when no reply comes.
         let _ = stream.write_all(&message);
