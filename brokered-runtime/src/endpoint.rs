@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::IpcListener;
 use crate::identity::paths::Paths;
@@ -58,11 +59,11 @@ fn clear_the_way(socket: &Path) -> Result<(), EndpointError> {
     let path = || socket.to_owned();
     match platform::in_the_way(socket).map_err(|source| EndpointError::io(socket, source))? {
         InTheWay::Nothing => Ok(()),
-        InTheWay::OwnSocket => match fs::remove_file(socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(EndpointError::io(socket, error))
-            }
-            _ => Ok(()),
+        InTheWay::OwnSocket => remove(socket),
+        // A service manager's, or what it has left: it does not hold the lock, so this is all there is to ask.
+        InTheWay::MadeSocket => match platform::connect(socket, Instant::now()) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => remove(socket),
+            _ => Err(EndpointError::Managed { path: path() }),
         },
         InTheWay::ForeignSocket(owner) => Err(EndpointError::Foreign {
             path: path(),
@@ -72,11 +73,22 @@ fn clear_the_way(socket: &Path) -> Result<(), EndpointError> {
     }
 }
 
+fn remove(socket: &Path) -> Result<(), EndpointError> {
+    match fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(EndpointError::io(socket, error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Why an endpoint could not be bound.
 #[derive(Debug)]
 pub(crate) enum EndpointError {
     /// A socket of another user's stands there.
     Foreign { path: PathBuf, owner: u32 },
+    /// Somebody who does not hold the lock listens there: a service manager.
+    Managed { path: PathBuf },
     /// Something that is no socket stands there.
     InTheWay { path: PathBuf, what: &'static str },
     /// The system refused.
@@ -100,6 +112,12 @@ impl fmt::Display for EndpointError {
             Self::Foreign { path, owner } => write!(
                 f,
                 "cannot bind {}: a socket of user {owner} is in the way; {ELSEWHERE}",
+                path.display()
+            ),
+            Self::Managed { path } => write!(
+                f,
+                "{} is already bound by a service manager, which starts this daemon when a client connects: \
+                 connect to it, or stop its socket unit first",
                 path.display()
             ),
             Self::InTheWay { path, what } => write!(

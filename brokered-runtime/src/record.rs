@@ -188,6 +188,11 @@ impl Record {
 }
 
 impl Owner {
+    /// Whether it is a service manager, which keeps the endpoint when the daemon has ended.
+    pub(crate) fn is_manager(self) -> bool {
+        matches!(self, Self::Systemd | Self::Launchd)
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Launcher => "launcher",

@@ -35,3 +35,8 @@ pub const SERVE_SLEEPS: &str = "BACKEND_SERVE_SLEEPS";
 /// A file that the subject locks while its `main` runs, so that a test learns of a second one: the witness is
 /// not the framework's own lock. Who finds it locked says so in a file beside it.
 pub const WITNESS: &str = "SUBJECT_WITNESS";
+/// A daemon whose state loads in the background.
+pub const SLOW: Daemon = Daemon::new("slow");
+
+/// A daemon that ends when it has served nobody for a second.
+pub const IDLER: Daemon = Daemon::new("idler").idle_exit_secs(1);

@@ -13,7 +13,7 @@ use super::bound::{Bound, NotReady, prove_in_background};
 use super::lifecycle::Lifecycle;
 use super::report::LoadNumber;
 use super::run::message_of;
-use super::state::{State, describe, name_of};
+use super::state::{LoadFailed, State, name_of};
 use super::stopping::{StopState, Stopping};
 
 /// A state that loads on a thread of its own, while clients are served.
@@ -169,7 +169,7 @@ fn load<T: State>(
 ) {
     let bound = prove_in_background(Arc::clone(lifecycle));
     let loaded = panic::catch_unwind(AssertUnwindSafe(|| {
-        T::load(&bound).map_err(|error| describe(name, error.into().as_ref()))
+        T::load(&bound).map_err(|error| LoadFailed::of(name, error.into().as_ref()))
     }));
     let why = match loaded {
         Ok(Ok(value)) => {
@@ -180,7 +180,10 @@ fn load<T: State>(
             drop(not_ready);
             return;
         }
-        Ok(Err(why)) => why,
+        Ok(Err(failed)) => {
+            lifecycle.set_errno(failed.errno);
+            failed.why
+        }
         Err(panic) => {
             let why = panicked(name, panic.as_ref());
             // Dropping it could panic once more.

@@ -46,6 +46,8 @@ pub(super) struct Desk {
     full_until: Option<Instant>,
     /// From when on progress may be told.
     next_news: Instant,
+    /// When to tell a service manager that the daemon is alive.
+    next_sign_of_life: Option<Instant>,
 }
 
 /// A client that has not asked yet, or not to the end.
@@ -80,8 +82,9 @@ enum Heard {
 }
 
 impl Desk {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(lifecycle: &Lifecycle) -> Self {
         Self {
+            next_sign_of_life: lifecycle.watchdog().map(|_| Instant::now()),
             listener: None,
             asking: VecDeque::new(),
             waiting: Vec::new(),
@@ -120,6 +123,7 @@ impl Desk {
     ) -> io::Result<Woken> {
         loop {
             self.tell_news(lifecycle);
+            self.tell_alive(lifecycle);
             let until = self.next_duty(lifecycle, deadline);
             let ready = signals.wait_and_watch(&self.watches(), until)?;
             self.serve(lifecycle, &ready.watched);
@@ -138,10 +142,24 @@ impl Desk {
     fn next_duty(&self, lifecycle: &Lifecycle, deadline: Option<Instant>) -> Option<Instant> {
         let overdue = self.asking.front().map(|asking| asking.deadline);
         let news = lifecycle.has_news().then_some(self.next_news);
-        [deadline, overdue, self.full_until, news]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            deadline,
+            overdue,
+            self.full_until,
+            news,
+            self.next_sign_of_life,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn tell_alive(&mut self, lifecycle: &Lifecycle) {
+        let now = Instant::now();
+        if self.next_sign_of_life.is_some_and(|at| now >= at) {
+            lifecycle.tell_alive();
+            self.next_sign_of_life = lifecycle.watchdog().map(|every| now + every);
+        }
     }
 
     /// Those who ask, those who wait, and the listener, in this order.

@@ -33,6 +33,8 @@ pub(crate) enum StartError {
     Mismatch { asked: String, here: String },
     /// A launcher's message could not be taken over.
     HandOver { problem: io::Error },
+    /// What a service manager passed could not be taken over.
+    Activation { problem: io::Error },
     /// A directory is not ours alone, or could not be made.
     Directory(DirectoryError),
     /// The lock could not be taken, and not because somebody holds it.
@@ -55,8 +57,13 @@ impl StartError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Instance(_) | Self::Mismatch { .. } => exit_code::USAGE,
-            Self::AlreadyBound { .. } => EXIT_ALREADY_BOUND,
-            Self::Endpoint(_) | Self::HandOver { .. } | Self::Signals { .. } => exit_code::OS_ERROR,
+            Self::AlreadyBound { .. } | Self::Endpoint(EndpointError::Managed { .. }) => {
+                EXIT_ALREADY_BOUND
+            }
+            Self::Endpoint(_)
+            | Self::Activation { .. }
+            | Self::HandOver { .. }
+            | Self::Signals { .. } => exit_code::OS_ERROR,
             Self::Directory(_) | Self::Lock { .. } | Self::Record(_) => exit_code::CANNOT_CREATE,
         }
     }
@@ -77,6 +84,10 @@ impl fmt::Display for StartError {
                     "cannot take over what the launcher handed over: {problem}"
                 )
             }
+            Self::Activation { problem } => write!(
+                f,
+                "cannot take over what the service manager passed: {problem}"
+            ),
             Self::Directory(error) => error.fmt(f),
             Self::Lock { path, source } => write!(
                 f,
@@ -119,6 +130,7 @@ impl Error for StartError {
             Self::Endpoint(error) => error.source(),
             Self::Record(error) => error.source(),
             Self::HandOver { problem: source }
+            | Self::Activation { problem: source }
             | Self::Lock { source, .. }
             | Self::Signals { source } => Some(source),
             Self::Mismatch { .. } | Self::AlreadyBound { .. } => None,
@@ -157,7 +169,10 @@ impl From<StartError> for BindError {
             StartError::Instance(_) | StartError::Mismatch { .. } => {
                 Self::InvalidEndpoint(error.to_string())
             }
-            StartError::AlreadyBound { .. } => Self::AlreadyBound(error.to_string()),
+            StartError::AlreadyBound { .. }
+            | StartError::Endpoint(EndpointError::Managed { .. }) => {
+                Self::AlreadyBound(error.to_string())
+            }
             other => Self::Io(io::Error::other(other)),
         }
     }

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::activation::Manager;
 use super::error::StartError;
 use crate::endpoint;
 use crate::identity::paths::Paths;
@@ -22,6 +23,7 @@ pub(crate) struct Held {
     pub(crate) lock: InstanceLock,
     pub(crate) record: Record,
     pub(crate) channel: Option<Channel>,
+    pub(crate) manager: Option<Manager>,
 }
 
 /// Step 2, started by hand: prepares the directories and takes the lock.

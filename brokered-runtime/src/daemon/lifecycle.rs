@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::activation::Manager;
 use super::error::StartError;
 use super::hold::Held;
 use super::idle::Idle;
@@ -15,10 +16,10 @@ use crate::control::Status;
 use crate::handover::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, AcceptWaker, Channel, ForkSeal, Wake};
+use crate::platform::{self, AcceptWaker, Channel, FileIdentity, ForkSeal, Wake};
 use crate::record::Record;
 use crate::text::say;
-use crate::{Instance, IpcListener, Phase, endpoint, fault};
+use crate::{Instance, IpcListener, IpcStream, Phase, endpoint, fault};
 
 /// What the parts of a running daemon share.
 #[derive(Debug)]
@@ -32,6 +33,15 @@ pub(crate) struct Lifecycle {
     accept: AcceptWaker,
     /// Keeps the listener from children that are forked without an exec, wherever it goes.
     _seal: ForkSeal,
+    /// Where the daemon listens.
+    endpoint: PathBuf,
+    /// What is at its path, if it is this daemon's own.
+    own_endpoint: Option<FileIdentity>,
+    /// Whether the endpoint is a service manager's, which goes on with it.
+    is_shared: bool,
+    manager: Option<Manager>,
+    /// The number of the system's error behind a failure, or 0.
+    errno: AtomicI32,
     keeper: OnceLock<Wake>,
     channel: Mutex<Option<Channel>>,
     report: Report,
@@ -80,12 +90,26 @@ struct Waiting {
 
 impl Lifecycle {
     pub(crate) fn new(held: Held, listener: &IpcListener) -> Result<Self, StartError> {
-        let accept = match AcceptWaker::new(listener, &held.paths.socket) {
+        let is_shared = held.record.owner.is_manager();
+        let accept = if is_shared {
+            AcceptWaker::of_shared(listener, &held.record.endpoint)
+        } else {
+            AcceptWaker::new(listener, &held.paths.socket)
+        };
+        let accept = match accept {
             Ok(accept) => accept,
             Err(source) => {
-                endpoint::unlink(&held.paths, &held.lock);
+                if !is_shared {
+                    endpoint::unlink(&held.paths, &held.lock);
+                }
                 return Err(StartError::Signals { source });
             }
+        };
+        // Before anybody can know of it and replace it.
+        let own_endpoint = if is_shared {
+            None
+        } else {
+            platform::identity_of(&held.paths.socket).ok().flatten()
         };
         let idle = Idle::new(held.instance.daemon());
         Ok(Self {
@@ -97,6 +121,11 @@ impl Lifecycle {
             connections: Connections::default(),
             accept,
             _seal: ForkSeal::of_listener(listener),
+            endpoint: held.record.endpoint.clone(),
+            own_endpoint,
+            is_shared,
+            manager: held.manager,
+            errno: AtomicI32::new(0),
             keeper: OnceLock::new(),
             channel: Mutex::new(held.channel),
             report: Report::new(),
@@ -107,7 +136,7 @@ impl Lifecycle {
             waiting_clients: WaitingClients::default(),
             estate: Mutex::new(Some(Estate {
                 record: held.record,
-                endpoint_is_there: true,
+                endpoint_is_there: !is_shared,
                 control_is_there: false,
                 lock: held.lock,
             })),
@@ -185,10 +214,40 @@ impl Lifecycle {
 
     /// Tells the launcher of progress, if it listens: it may not read, and then what comes later counts more.
     pub(super) fn tell_progress(&self, progress: &str) {
-        let line = Event::Status(progress.to_owned()).to_line();
+        let event = Event::Status(progress.to_owned());
+        self.tell_manager(&event);
         if let Some(channel) = self.channel().as_ref() {
-            channel.tell_in_passing(&line);
+            channel.tell_in_passing(&event.to_line());
         }
+    }
+
+    fn tell_manager(&self, event: &Event) {
+        if let Some(manager) = &self.manager {
+            let errno = self.errno.load(Ordering::Acquire);
+            manager.tell(event, (errno != 0).then_some(errno));
+        }
+    }
+
+    /// How often a service manager wants to hear that the daemon is alive.
+    pub(super) fn watchdog(&self) -> Option<Duration> {
+        self.manager.as_ref().and_then(Manager::watchdog)
+    }
+
+    /// Tells the service manager that the daemon is alive.
+    pub(super) fn tell_alive(&self) {
+        if let Some(manager) = &self.manager {
+            manager.is_alive();
+        }
+    }
+
+    /// The number of the system's error behind a failure.
+    pub(super) fn set_errno(&self, errno: Option<i32>) {
+        self.errno.store(errno.unwrap_or(0), Ordering::Release);
+    }
+
+    /// The next client.
+    pub(super) fn accept(&self, listener: &IpcListener) -> io::Result<IpcStream> {
+        self.accept.accept(listener)
     }
 
     /// What the daemon says of itself. `None` once it has let go of everything.
@@ -222,7 +281,7 @@ impl Lifecycle {
     }
 
     /// Whether the directory, or the endpoint in it, is still the one that this daemon has.
-    pub(super) fn is_in_place(&self, endpoint: Option<platform::FileIdentity>) -> bool {
+    pub(super) fn is_in_place(&self) -> bool {
         let estate = self.estate();
         let Some(estate) = estate.as_ref() else {
             return true;
@@ -230,7 +289,7 @@ impl Lifecycle {
         if !estate.lock.is_on(&self.paths) {
             return false;
         }
-        match (endpoint, platform::identity_of(&self.paths.socket)) {
+        match (self.own_endpoint, platform::identity_of(&self.paths.socket)) {
             (Some(ours), Ok(at_path)) => at_path == Some(ours),
             // Whoever can't look can't tell.
             (None, _) | (_, Err(_)) => true,
@@ -273,6 +332,7 @@ impl Lifecycle {
 
     /// Tells the launcher, if there is one that still listens.
     pub(crate) fn tell(&self, event: &Event) {
+        self.tell_manager(event);
         let mut channel = self.channel();
         if channel
             .as_ref()
@@ -392,9 +452,22 @@ impl Lifecycle {
         fault::pass("daemon:unlinked");
         if let Some(estate) = self.estate().take() {
             if estate.lock.is_on(&self.paths) {
-                let _ = std::fs::remove_file(self.paths.record());
+                self.retire(estate.record);
             }
             self.phase.fetch_max(Phase::Stopped as u8, Ordering::AcqRel);
+        }
+    }
+
+    /// The record of a daemon that has ended is removed, unless it has to tell the next one that the endpoint is
+    /// not its own.
+    fn retire(&self, mut record: Record) {
+        if self.is_shared {
+            record.phase = Phase::Stopped;
+            if let Err(error) = record.write(&self.paths) {
+                say(self.name(), error);
+            }
+        } else {
+            let _ = std::fs::remove_file(self.paths.record());
         }
     }
 
@@ -456,12 +529,7 @@ impl Lifecycle {
 
     /// Where the daemon listens.
     pub(crate) fn socket(&self) -> &PathBuf {
-        &self.paths.socket
-    }
-
-    /// The endpoint that this daemon has bound, by what no other file has in common with it.
-    pub(super) fn own_endpoint(&self) -> Option<platform::FileIdentity> {
-        platform::identity_of(&self.paths.socket).ok().flatten()
+        &self.endpoint
     }
 
     /// When to look whether the daemon is idle.

@@ -1,5 +1,6 @@
 //! The daemon's side: from the start of the process to its end, in the order of the protocol.
 
+mod activation;
 pub(crate) mod adopt;
 mod announce;
 mod background;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use super::activation::{self, Manager};
 use super::adopt::{self, HandedOver};
 use super::announce::announce;
 use super::bound::{Bound, prove};
@@ -22,7 +23,7 @@ use crate::identity::paths::Paths;
 use crate::identity::serve_from_here;
 use crate::record::{Owner, Record};
 use crate::text::say;
-use crate::{Daemon, Instance, IpcListener, fault};
+use crate::{Daemon, Instance, IpcListener, fault, platform};
 
 /// What the attribute knows of the program.
 #[derive(Debug, Clone, Copy)]
@@ -69,14 +70,35 @@ pub(crate) fn run(
         process::exit(i32::from(exit_code::SOFTWARE));
     }
     serve_from_here(daemon);
-    let launched = adopt::is_announced();
+    let started_by = StartedBy::look();
+    let is_started = started_by != StartedBy::Hand;
     match cli {
-        Some(cli) if !launched && !adopt::is_told_to_be_the_daemon() => cli(),
-        Some(_) => serve(program, launched, body),
-        None => match help::answer(program).filter(|_| !launched) {
+        Some(cli) if !is_started && !adopt::is_told_to_be_the_daemon() => cli(),
+        Some(_) => serve(program, started_by, body),
+        None => match help::answer(program).filter(|_| !is_started) {
             Some(answer) => print(&answer),
-            None => serve(program, launched, body),
+            None => serve(program, started_by, body),
         },
+    }
+}
+
+/// Who has started this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StartedBy {
+    Launcher,
+    Manager,
+    Hand,
+}
+
+impl StartedBy {
+    fn look() -> Self {
+        if adopt::is_announced() {
+            Self::Launcher
+        } else if activation::is_activated() {
+            Self::Manager
+        } else {
+            Self::Hand
+        }
     }
 }
 
@@ -89,10 +111,10 @@ fn print(answer: &str) -> ExitCode {
 
 fn serve(
     program: &Program,
-    launched: bool,
+    started_by: StartedBy,
     body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>,
 ) -> ExitCode {
-    match start(program, launched) {
+    match start(program, started_by) {
         Ok(bound) => live(bound, body),
         Err(error) => {
             say(program.daemon.name(), &error);
@@ -103,12 +125,12 @@ fn serve(
 
 /// Steps 0 to 4. Signals are caught before anybody can know whom to send one, and the keeper, who acts on them and
 /// answers on the control endpoint, starts when the launcher knows what it waits for.
-fn start(program: &Program, launched: bool) -> Result<Bound, StartError> {
+fn start(program: &Program, started_by: StartedBy) -> Result<Bound, StartError> {
     let entered = SystemTime::now();
-    let (held, listener) = if launched {
-        start_launched(program)?
-    } else {
-        start_by_hand(program)?
+    let (held, listener) = match started_by {
+        StartedBy::Launcher => start_launched(program)?,
+        StartedBy::Manager => start_activated(program)?,
+        StartedBy::Hand => start_by_hand(program)?,
     };
     let bound = SystemTime::now();
     let owner = held.record.owner;
@@ -156,6 +178,7 @@ fn start_launched(program: &Program) -> Result<(Held, IpcListener), StartError> 
         lock: handed_over.lock,
         record,
         channel: Some(handed_over.channel),
+        manager: None,
     };
     Ok((held, listener))
 }
@@ -187,8 +210,50 @@ fn start_by_hand(program: &Program) -> Result<(Held, IpcListener), StartError> {
         lock,
         record,
         channel: None,
+        manager: manager(program.daemon),
     };
     Ok((held, listener))
+}
+
+/// Steps 1 and 2 of a daemon whose endpoint a service manager holds. It takes the lock all the same, so that
+/// nobody else binds the endpoint.
+fn start_activated(program: &Program) -> Result<(Held, IpcListener), StartError> {
+    let activated = activation::take_over(program.daemon)?;
+    let instance = adopt::instance_by_hand(program.daemon);
+    let manager = manager(program.daemon);
+    let paths = instance.paths()?.clone();
+    let lock = hold::take_lock(&paths)?;
+    let mut record = record(program, &instance, &paths);
+    record.owner = activated.owner;
+    if let Ok(Some(endpoint)) = platform::path_of(&activated.listener)
+        && endpoint != record.endpoint
+    {
+        say(
+            program.daemon.name(),
+            format_args!(
+                "the service manager listens on {}, and clients look for the daemon on {}",
+                endpoint.display(),
+                paths.socket.display()
+            ),
+        );
+        record.endpoint = endpoint;
+    }
+    let held = Held {
+        instance,
+        paths,
+        lock,
+        record,
+        channel: None,
+        manager,
+    };
+    Ok((held, activated.listener))
+}
+
+/// Whom to report to, if somebody wants to know.
+fn manager(daemon: Daemon) -> Option<Manager> {
+    let manager = Manager::of_environment(daemon);
+    activation::forget();
+    manager
 }
 
 fn record(program: &Program, instance: &Instance, paths: &Paths) -> Record {
@@ -217,7 +282,10 @@ fn live(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>) 
             }
             code
         }
-        Ok(Err(failed)) => fail(&lifecycle, &failed.why, exit_code::SOFTWARE),
+        Ok(Err(failed)) => {
+            lifecycle.set_errno(failed.errno);
+            fail(&lifecycle, &failed.why, exit_code::SOFTWARE)
+        }
         Err(panic) => {
             let why = format!("main panicked: {}", message_of(panic.as_ref()));
             lifecycle.bid_farewell(&why);

@@ -26,7 +26,7 @@ const NO_THREAD_ATTEMPTS: u32 = 5;
 /// The next client. `None` when the daemon is asked to end and everybody who had connected was accepted.
 fn accept(listener: &IpcListener, lifecycle: &Lifecycle) -> io::Result<Option<IpcStream>> {
     loop {
-        let error = match platform::accept(listener) {
+        let error = match lifecycle.accept(listener) {
             Ok(stream) => return Ok(Some(stream)),
             Err(error) => error,
         };

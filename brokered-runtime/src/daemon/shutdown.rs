@@ -50,7 +50,7 @@ impl Keeper {
 }
 
 fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
-    let mut desk = Desk::new();
+    let mut desk = Desk::new(lifecycle);
     let asked_by = match keep_watch(lifecycle, &mut desk, &mut signals) {
         Ok(asked_by) => asked_by,
         Err(error) => {
@@ -91,7 +91,6 @@ fn keep_watch(
     desk: &mut Desk,
     signals: &mut SignalPipe,
 ) -> io::Result<Woken> {
-    let endpoint = lifecycle.own_endpoint();
     let every = between_checks();
     let mut check_at = Instant::now() + every;
     loop {
@@ -116,7 +115,7 @@ fn keep_watch(
         }
         if Instant::now() >= check_at {
             check_at = Instant::now() + every;
-            if !lifecycle.is_in_place(endpoint) {
+            if !lifecycle.is_in_place() {
                 say_in_passing(
                     lifecycle.name(),
                     format!(

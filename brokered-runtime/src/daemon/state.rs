@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io;
 
 use super::bound::Bound;
 use crate::__private::Failed;
@@ -73,6 +74,30 @@ pub trait State: Sized {
 pub(crate) struct LoadFailed {
     /// What failed, why, and what caused that.
     pub(crate) why: String,
+    /// The number of the system's error behind it.
+    pub(crate) errno: Option<i32>,
+}
+
+impl LoadFailed {
+    pub(super) fn of(state: &str, error: &(dyn Error + 'static)) -> Self {
+        Self {
+            why: describe(state, error),
+            errno: errno_of(error),
+        }
+    }
+}
+
+/// The number of the system's error that is behind an error.
+fn errno_of(error: &(dyn Error + 'static)) -> Option<i32> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<io::Error>();
+        if let Some(errno) = io.and_then(io::Error::raw_os_error) {
+            return Some(errno);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// Loads one state, by its [`State::load`].
@@ -82,9 +107,7 @@ pub(crate) fn load<S: State>(bound: &Bound) -> Result<S, LoadFailed> {
     fault::pass("daemon:loading");
     let name = name_of::<S>();
     let number = lifecycle.report().begin_load(&name, false);
-    let loaded = S::load(bound).map_err(|error| LoadFailed {
-        why: describe(&name, error.into().as_ref()),
-    });
+    let loaded = S::load(bound).map_err(|error| LoadFailed::of(&name, error.into().as_ref()));
     let failed = loaded.as_ref().err().map(|failed| failed.why.as_str());
     lifecycle.report().end_load_in_front(number, failed);
     loaded
@@ -101,7 +124,7 @@ pub(crate) fn ready(bound: Bound) -> Bound {
     bound
 }
 
-pub(super) fn describe(state: &str, error: &dyn Error) -> String {
+fn describe(state: &str, error: &dyn Error) -> String {
     let mut text = format!("loading {state} failed: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -144,7 +167,7 @@ mod tests {
 
     #[test]
     fn an_error_is_told_with_its_causes() {
-        let inner = std::io::Error::other("disk on fire");
+        let inner = io::Error::other("disk on fire");
         let outer = crate::InstanceError::Directory {
             path: "/srv".into(),
             source: inner,

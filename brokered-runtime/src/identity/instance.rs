@@ -77,7 +77,8 @@ pub enum Wait {
     /// The daemon has bound its endpoint and recorded itself: it will serve, once it has loaded.
     #[default]
     Bound,
-    /// The daemon has loaded its state.
+    /// The daemon is ready: it has loaded its state and come to accept clients. Also where somebody else has
+    /// started it, and it is not ready yet.
     Ready,
     /// Nothing. An error in the daemon's start then shows only as the end of the stream.
     Nothing,

@@ -6,6 +6,7 @@ use super::children;
 use super::clock::{Clock, Pause};
 use super::error::{LaunchError, describe_holder};
 use super::failure;
+use super::ready;
 use super::spawn::{self, Started};
 use super::switch;
 use super::wait::{self, Outcome};
@@ -63,7 +64,7 @@ impl Instance {
         children::reap();
         let clock = Clock::start(self.launch.deadline);
         let paths = self.paths()?;
-        match reach(paths, &clock)? {
+        match self.reach_as_wanted(paths, &clock)? {
             Some(stream) => Ok(stream),
             None => self.contend(paths, &clock),
         }
@@ -107,7 +108,7 @@ impl Instance {
             if let Some(lock) = try_lock(paths)? {
                 pass(paths, "launch:locked")?;
                 // It may have come up just before the lock was free. Right after a connect, it has not.
-                if has_paused && let Some(stream) = reach(paths, clock)? {
+                if has_paused && let Some(stream) = self.reach_as_wanted(paths, clock)? {
                     return Ok(stream);
                 }
                 launches += 1;
@@ -123,10 +124,23 @@ impl Instance {
             }
             pause.pause(clock);
             has_paused = true;
-            if let Some(stream) = reach(paths, clock)? {
+            if let Some(stream) = self.reach_as_wanted(paths, clock)? {
                 return Ok(stream);
             }
         }
+    }
+
+    /// Connects, if somebody listens, and waits for a daemon that is not ready, if that is wanted.
+    fn reach_as_wanted(
+        &self,
+        paths: &Paths,
+        clock: &Clock,
+    ) -> Result<Option<IpcStream>, LaunchError> {
+        let Some(stream) = reach(paths, clock)? else {
+            return Ok(None);
+        };
+        let is_ready = self.launch.wait != Wait::Ready || ready::is_ready(paths, clock)?;
+        Ok(is_ready.then_some(stream))
     }
 
     /// With the lock held: launches, and connects.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use crate::endpoint::EndpointError;
 use crate::record::Record;
-use crate::{DirectoryError, InstanceError, Phase, text};
+use crate::{ControlError, DirectoryError, InstanceError, Phase, text};
 
 /// Why a client is not connected to its daemon.
 #[non_exhaustive]
@@ -127,6 +127,8 @@ pub enum LaunchError {
         /// Where all of what it printed is.
         log: PathBuf,
     },
+    /// The daemon was there already, and is not ready.
+    NotReady(ControlError),
     /// Another process holds the instance lock, and nobody could be connected to until the deadline.
     Held {
         /// The daemon's name.
@@ -208,6 +210,7 @@ impl fmt::Display for LaunchError {
         match self {
             Self::Instance(error) => error.fmt(f),
             Self::Directory(error) => error.fmt(f),
+            Self::NotReady(error) => error.fmt(f),
             Self::NotRunning { endpoint } => write!(
                 f,
                 "nobody listens on {}: the daemon is not running",
@@ -278,13 +281,7 @@ impl fmt::Display for LaunchError {
                 reached,
                 waited,
                 log,
-            } => write!(
-                f,
-                "{daemon} was started and is not up after {} ({reached}); it goes on, so try again, or \
-                 give it more time with `Instance::deadline`; its output: {}",
-                text::duration(*waited),
-                log.display()
-            ),
+            } => slow_start(f, daemon, *reached, *waited, log),
             Self::Hung {
                 daemon,
                 reached,
@@ -354,6 +351,22 @@ fn held(
     )
 }
 
+fn slow_start(
+    f: &mut fmt::Formatter<'_>,
+    daemon: &str,
+    reached: StartStep,
+    waited: Duration,
+    log: &Path,
+) -> fmt::Result {
+    write!(
+        f,
+        "{daemon} was started and is not up after {} ({reached}); it goes on, so try again, or give it \
+         more time with `Instance::deadline`; its output: {}",
+        text::duration(waited),
+        log.display()
+    )
+}
+
 fn hung(
     f: &mut fmt::Formatter<'_>,
     daemon: &str,
@@ -409,6 +422,7 @@ impl Error for LaunchError {
             // All of these say what the error inside says, so its cause is theirs.
             Self::Instance(error) => error.source(),
             Self::Directory(error) => error.source(),
+            Self::NotReady(error) => error.source(),
             Self::NoPermission { source, .. }
             | Self::ProgramNotExecutable { source, .. }
             | Self::Io { source, .. } => source.source(),

@@ -11,6 +11,7 @@ mod hang;
 #[cfg(feature = "cli")]
 pub(crate) mod observe;
 mod program;
+mod ready;
 mod spawn;
 mod switch;
 #[cfg(feature = "tokio")]

@@ -172,9 +172,9 @@ impl Place {
     #[must_use]
     pub fn in_the_way(&self) -> Option<String> {
         match platform::in_the_way(&self.paths.socket) {
-            Ok(InTheWay::Nothing | InTheWay::OwnSocket) | Err(_) => None,
             Ok(InTheWay::ForeignSocket(owner)) => Some(format!("a socket of user {owner}")),
             Ok(InTheWay::Other(what)) => Some(what.to_owned()),
+            _ => None,
         }
     }
 }

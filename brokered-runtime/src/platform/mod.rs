@@ -54,8 +54,11 @@ pub(crate) struct Glimpse {
 pub(crate) enum InTheWay {
     /// Nothing.
     Nothing,
-    /// A socket of the effective user's.
+    /// A socket of the effective user's, made as `bind` makes one.
     OwnSocket,
+    /// A socket of the effective user's that somebody has made with permissions of its own, as service managers
+    /// do.
+    MadeSocket,
     /// A socket of another user's.
     ForeignSocket(u32),
     /// Something that is no socket, in words.

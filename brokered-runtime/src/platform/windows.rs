@@ -196,7 +196,36 @@ impl AcceptWaker {
         Err(unsupported())
     }
 
+    pub(crate) fn of_shared(_listener: &IpcListener, _path: &Path) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    pub(crate) fn accept(&self, _listener: &IpcListener) -> io::Result<IpcStream> {
+        match self.0 {}
+    }
+
     pub(crate) fn wake(&self) -> io::Result<()> {
+        match self.0 {}
+    }
+}
+
+pub(crate) fn take_passed_listener(_place: usize, _passed: usize) -> io::Result<IpcListener> {
+    Err(unsupported())
+}
+
+pub(crate) fn path_of(_listener: &IpcListener) -> io::Result<Option<PathBuf>> {
+    Err(unsupported())
+}
+
+#[derive(Debug)]
+pub(crate) struct Notifier(Infallible);
+
+impl Notifier {
+    pub(crate) fn named_by(_variable: &str) -> io::Result<Option<Self>> {
+        Ok(None)
+    }
+
+    pub(crate) fn tell(&self, _what: &str) {
         match self.0 {}
     }
 }

@@ -29,7 +29,7 @@ const TROUBLE: u8 = 2;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    after_help = "The daemon stays for the next search. --verbose names its process; `kill` ends it.\n\n\
+    after_help = "The daemon stays for the next searches, until ten minutes after the last one. --verbose names its process; `kill` ends it.\n\n\
                   Exit code: 0 if a line was found, 1 if none was, 2 if something went wrong.",
     after_long_help = AFTER_LONG_HELP
 )]

@@ -52,7 +52,10 @@ pub(crate) fn ask(
         )
     };
     let ask_once = || -> anyhow::Result<Option<Answer>> {
-        let waiting = Waiting::new(format!("waiting for the index of {}", shown(directory)));
+        let waiting = Waiting::new(
+            format!("waiting for the index of {}", shown(directory)),
+            instance.clone(),
+        );
         let mut stream = match instance.connect_or_spawn() {
             Err(LaunchError::Disabled { .. }) => {
                 return here(directory, &message, || drop(waiting));

@@ -26,15 +26,17 @@ use brokered_runtime::{Bound, Daemon, State, brokered_daemon};
 
 use crate::tree::Tree;
 
-/// The daemon, one for each directory. Its contract number stands for what `protocol` describes.
-pub const WORDS: Daemon = Daemon::new("words").per_directory();
+/// The daemon, one for each directory, which leaves when nobody has asked for ten minutes. Its contract number stands for what `protocol` describes.
+pub const WORDS: Daemon = Daemon::new("words").per_directory().idle_exit_secs(600);
 
 impl State for Tree {
     type Error = anyhow::Error;
 
     fn load(bound: &Bound) -> anyhow::Result<Self> {
         let began = Instant::now();
-        let tree = Self::read(bound.instance().directory())?;
+        let handle = bound.handle();
+        let tell = |done, all| handle.status(&format!("{done} of {all} files read"));
+        let tree = Self::read_and_tell(bound.instance().directory(), &tell)?;
         // To the terminal, when it runs there, else to its log.
         eprintln!(
             "words: {} read in {:.1} s: {}",

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant, SystemTime},
@@ -29,6 +29,12 @@ const FILES_FOR_A_THREAD: usize = 256;
 /// Not every change is reported: not one made through another name of the file, through mapped
 /// memory, or on another machine. So all is compared now and then, when nobody waits.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);
+
+/// Whoever wants to hear how many of how many files were read hears it about each of so many.
+const TOLD_EVERY: usize = 256;
+
+/// Hears how many of how many files were read.
+pub(crate) type Tell<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// A directory and the index of its files.
 #[derive(Debug)]
@@ -116,6 +122,11 @@ impl fmt::Display for Bytes {
 impl Tree {
     /// Reads the whole tree at `root`.
     pub(crate) fn read(root: &Path) -> anyhow::Result<Self> {
+        Self::read_and_tell(root, &|_, _| {})
+    }
+
+    /// Reads the whole tree at `root`, and tells how many of how many files it has read.
+    pub(crate) fn read_and_tell(root: &Path, tell: Tell<'_>) -> anyhow::Result<Self> {
         use anyhow::Context as _;
         // What is wrong with the root is an error; what is wrong below it is part of the index.
         fs::read_dir(root)
@@ -126,7 +137,7 @@ impl Tree {
             compared: Mutex::default(),
             watch: Watch::new(root),
         };
-        tree.refresh();
+        tree.refresh(tell);
         // Until here nobody has watched, so this looks a second time.
         tree.current();
         Ok(tree)
@@ -163,7 +174,7 @@ impl Tree {
         let begun = Instant::now();
         let changes = self.watch.changes();
         if !self.latest().is_same_on_disk(&self.root) {
-            self.refresh();
+            self.refresh(&|_, _| {});
         }
         self.watch.seen(changes);
         *compared = Some(begun);
@@ -174,9 +185,9 @@ impl Tree {
     }
 
     /// Walks the tree, reads what is new or different, and begins to watch new directories.
-    fn refresh(&self) {
+    fn refresh(&self, tell: Tell<'_>) {
         let walk = walk::walk(&self.root, threads());
-        let index = Arc::new(self.latest().updated(&self.root, walk));
+        let index = Arc::new(self.latest().updated(&self.root, walk, tell));
         self.watch.directories(
             index
                 .directories
@@ -285,7 +296,7 @@ impl Index {
     }
 
     /// The index of what the walk has found: unchanged files are taken over, the others read.
-    fn updated(&self, root: &Path, walk: Walk) -> Self {
+    fn updated(&self, root: &Path, walk: Walk, tell: Tell<'_>) -> Self {
         let began = SystemTime::now();
         let mut unseen: HashMap<&Path, (usize, usize)> = HashMap::new();
         for (number, part) in self.parts.iter().enumerate() {
@@ -323,7 +334,7 @@ impl Index {
             .collect();
         absorb_small(&mut parts, &mut to_read);
         to_read.sort_unstable();
-        let new = read(root, to_read, began);
+        let new = read(root, to_read, began, tell);
         parts.extend(new.into_iter().map(|segment| Part {
             segment: Arc::new(segment),
             dead: Arc::default(),
@@ -360,7 +371,8 @@ fn absorb_small(parts: &mut Vec<Part>, to_read: &mut Vec<Found>) {
 }
 
 /// Reads `files` into new segments, with as many threads as it is worth.
-fn read(root: &Path, files: Vec<Found>, began: SystemTime) -> Vec<Segment> {
+fn read(root: &Path, files: Vec<Found>, began: SystemTime, tell: Tell<'_>) -> Vec<Segment> {
+    let (all, done) = (files.len(), AtomicUsize::new(0));
     let threads = threads().min(files.len().div_ceil(FILES_FOR_A_THREAD));
     let files = Mutex::new(files.into_iter());
     let segments = Mutex::new(Vec::new());
@@ -370,6 +382,10 @@ fn read(root: &Path, files: Vec<Found>, began: SystemTime) -> Vec<Segment> {
                 let mut builder = Builder::default();
                 while let Some((path, stamp)) = next(&files) {
                     builder.add(root, path, stamp.settled_before(began));
+                    let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                    if done.is_multiple_of(TOLD_EVERY) {
+                        tell(done, all);
+                    }
                     if builder.is_full() {
                         lock(&segments).push(std::mem::take(&mut builder).seal());
                     }

@@ -7,13 +7,15 @@ use std::{
     time::Duration,
 };
 
+use brokered_runtime::Instance;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Whoever gets an answer sooner has not waited.
 const PATIENCE: Duration = Duration::from_millis(200);
 const TICK: Duration = Duration::from_millis(100);
 
-/// While it lives, it says on the terminal that something is being waited for, and for how long.
+/// While it lives, it says on the terminal that something is being waited for, how far the daemon is, and for how
+/// long.
 ///
 /// It says nothing where standard error is not a terminal.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn new(what: String) -> Self {
+    pub(crate) fn new(what: String, instance: Instance) -> Self {
         if !io::stderr().is_terminal() {
             return Self {
                 end: None,
@@ -37,11 +39,18 @@ impl Waiting {
             }
             let spinner = ProgressBar::new_spinner()
                 .with_elapsed(PATIENCE)
-                .with_message(what);
+                .with_message(what.clone());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {elapsed}") {
                 spinner.set_style(style);
             }
+            let instance = instance.deadline(TICK);
             while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                // The daemon answers this while it reads.
+                if let Ok(status) = instance.status()
+                    && let Some(progress) = status.progress
+                {
+                    spinner.set_message(format!("{what}: {progress}"));
+                }
                 spinner.tick();
             }
             spinner.finish_and_clear();

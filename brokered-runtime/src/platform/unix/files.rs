@@ -166,10 +166,14 @@ pub(crate) fn in_the_way(path: &Path) -> io::Result<InTheWay> {
     };
     let kind = metadata.file_type();
     Ok(if kind.is_socket() {
-        if metadata.uid() == user_id() {
-            InTheWay::OwnSocket
-        } else {
+        if metadata.uid() != user_id() {
             InTheWay::ForeignSocket(metadata.uid())
+        } else if metadata.mode() & 0o100 == 0 {
+            // What `bind` makes may be executed, as far as the umask lets it, and a umask that takes that from
+            // the owner makes no usable directory.
+            InTheWay::MadeSocket
+        } else {
+            InTheWay::OwnSocket
         }
     } else if kind.is_dir() {
         InTheWay::Other("a directory")

@@ -1,5 +1,6 @@
 //! Unix: directories and locks, sockets, the launcher's channel, processes and signals.
 
+mod activation;
 mod channel;
 mod connections;
 mod files;
@@ -12,6 +13,9 @@ mod signals;
 mod socket;
 mod watch;
 
+#[cfg(all(target_os = "macos", feature = "launchd-experimental"))]
+pub(crate) use activation::take_launchd_listener;
+pub(crate) use activation::{Notifier, path_of, take_passed_listener};
 pub(crate) use channel::{Channel, ChannelEnd, Line};
 pub(crate) use connections::AcceptedConnections;
 pub(crate) use files::{

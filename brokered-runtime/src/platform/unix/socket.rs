@@ -1,11 +1,12 @@
 //! Endpoints: binding, connecting, and waking whoever is blocked in `accept`.
 
-use std::io;
+use std::io::{self, Write};
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "tokio")]
@@ -261,6 +262,17 @@ pub(crate) struct AcceptWaker {
     _seal: ForkSeal,
     listener: OwnedFd,
     path: PathBuf,
+    /// How to wake where the listener is somebody else's, too, who goes on with it.
+    shared: Option<Shared>,
+}
+
+/// Waits beside the listener, since a shut down listener would be shut down for everybody who has it.
+#[derive(Debug)]
+struct Shared {
+    waits: UnixStream,
+    wakes: UnixStream,
+    /// Who waits: with two, one could find the other's client gone, and block where nothing wakes it.
+    turn: Mutex<()>,
 }
 
 impl AcceptWaker {
@@ -276,13 +288,45 @@ impl AcceptWaker {
             _seal: ForkSeal::new(&listener),
             listener,
             path: path.to_owned(),
+            shared: None,
         })
+    }
+
+    /// A waker for a listener that somebody else has, too.
+    pub(crate) fn of_shared(listener: &IpcListener, path: &Path) -> io::Result<Self> {
+        let (waits, wakes) = UnixStream::pair()?;
+        Ok(Self {
+            shared: Some(Shared {
+                waits,
+                wakes,
+                turn: Mutex::new(()),
+            }),
+            ..Self::new(listener, path)?
+        })
+    }
+
+    /// The next client on the listener that this is for. After [`wake`](Self::wake) an error that
+    /// [`accept_error`] knows as the end.
+    pub(crate) fn accept(&self, listener: &IpcListener) -> io::Result<IpcStream> {
+        match &self.shared {
+            None => accept(listener),
+            Some(shared) => shared.accept(listener),
+        }
+    }
+
+    /// Ends accepting, as the platform can: see the two below.
+    pub(crate) fn wake(&self) -> io::Result<()> {
+        match &self.shared {
+            // Whoever has queued is for the next process to which the listener is passed.
+            Some(shared) => (&shared.wakes).write_all(b"w"),
+            None => self.shut_down(),
+        }
     }
 
     /// Ends accepting: new clients are refused, those who have queued are still accepted, and then
     /// `accept` fails with an error that [`accept_error`] knows as the end.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn wake(&self) -> io::Result<()> {
+    fn shut_down(&self) -> io::Result<()> {
         let _ = &self.path;
         // SAFETY: `shutdown` takes integers, and the descriptor is open as long as `self` lives.
         if unsafe { libc::shutdown(self.listener.as_raw_fd(), libc::SHUT_RD) } != 0 {
@@ -294,9 +338,35 @@ impl AcceptWaker {
     /// Ends accepting. A listener can't be shut down here, so it stops blocking, and a connection to
     /// oneself wakes whoever is blocked already.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(crate) fn wake(&self) -> io::Result<()> {
+    fn shut_down(&self) -> io::Result<()> {
         let listener = UnixListener::from(self.listener.try_clone()?);
         listener.set_nonblocking(true)?;
         UnixStream::connect(&self.path).map(drop)
+    }
+}
+
+impl Shared {
+    fn accept(&self, listener: &IpcListener) -> io::Result<IpcStream> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let mut polled =
+                [self.waits.as_raw_fd(), as_unix(listener).as_raw_fd()].map(|fd| libc::pollfd {
+                    fd,
+                    events: libc::POLLIN,
+                    revents: 0,
+                });
+            // SAFETY: `polled` is two valid entries, whose descriptors are borrowed.
+            if unsafe { libc::poll(polled.as_mut_ptr(), 2, -1) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            if polled[0].revents != 0 {
+                return Err(io::Error::from_raw_os_error(libc::EINVAL));
+            }
+            match accept(listener) {
+                // Somebody else who has the listener was faster.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                accepted => return accepted,
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::arguments::{Program, Start, Target, Until};
 use crate::find;
 use crate::look::Seen;
 use crate::screen::{Screen, style, styled};
-use crate::trouble::{DONE, Trouble, USAGE};
+use crate::trouble::{DONE, NOT_RUNNING, Trouble, USAGE};
 
 use super::wait;
 
@@ -37,7 +37,11 @@ pub(super) fn run(
     let started = launch.start(patience).map_err(Trouble::failed)?;
     if ready {
         let left = deadline.saturating_duration_since(Instant::now());
-        wait::until_ready(&place, left, screen)?;
+        wait::until_ready(&place, left, screen).map_err(|trouble| match trouble.code() {
+            // It was up, and has ended since.
+            NOT_RUNNING => Trouble::failed(trouble),
+            _ => trouble,
+        })?;
     }
     say(&place, &started, screen, verb)?;
     Ok(DONE)

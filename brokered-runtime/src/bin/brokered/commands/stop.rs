@@ -7,19 +7,19 @@ use brokered_runtime::{ControlError, Stopped};
 use serde_json::json;
 
 use super::start;
-use crate::arguments::{Restart, Stop};
+use crate::arguments::{Restart, Stop, Target};
 use crate::find;
-use crate::screen::{Screen, style, styled};
+use crate::screen::{Screen, style, styled, tame};
 use crate::trouble::{DONE, FAILED, NO_ANSWER, TIMED_OUT, Trouble};
 
 pub(crate) fn stop(arguments: &Stop, screen: &mut Screen) -> Result<u8, Trouble> {
     let place = find::one(&arguments.target)?;
-    let name = name_of(&place);
+    let name = name_of(&place, &arguments.target);
     let stopped = end(&place, arguments.timeout, screen)?;
     if screen.is_json() {
         screen.json(&json!({ "name": name, "stopped": word(stopped) }))?;
     } else {
-        let name = styled(style::HEAD, name);
+        let name = styled(style::HEAD, tame(&name));
         screen.line(match stopped {
             Stopped::WasNotRunning => format!("{name} was not running"),
             Stopped::Signalled => {
@@ -84,10 +84,12 @@ fn refuse_foreign_owner(story: &Story) -> Result<(), Trouble> {
     }
 }
 
-fn name_of(place: &Place) -> String {
+/// What it is called: by its record, or, where that has gone with the daemon, by who asks.
+fn name_of(place: &Place, target: &Target) -> String {
     match place.recorded().story() {
         Some(story) => story.name.clone(),
-        None => place.name(),
+        None if target.daemon.contains('/') => place.name(),
+        None => target.daemon.clone(),
     }
 }
 

@@ -101,14 +101,19 @@ fn waterfall(
     let locked = at(&Step::Locked);
     let spawned = at(&Step::Spawned);
     let main = status.at("main");
+    // The system may let the new process run before it lets the call return that has started it.
+    let process = match (main, status.premain) {
+        (Some(main), Some(lived)) => main.checked_sub(lived),
+        (main, _) => spawned.into_iter().chain(main).min(),
+    };
     bar("lock", Some(began), locked);
-    bar("bind, hand over, exec", locked, spawned);
-    bar("connect", spawned, at(&Step::Connected));
+    bar("bind, hand over, exec", locked, process);
     bar(
         "before main",
-        spawned.filter(|spawned| main > Some(*spawned)).or(main),
+        process.filter(|process| Some(*process) < main),
         main,
     );
+    bar("connect", spawned, at(&Step::Connected));
     bar("adopt, bind", main, status.at("bound"));
     bar("record", status.at("bound"), status.at("recorded"));
     bar("control", status.at("recorded"), status.at("control"));

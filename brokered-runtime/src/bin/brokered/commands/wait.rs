@@ -42,7 +42,14 @@ pub(super) fn until_ready(
                     ControlError::TooSlow { .. } => TIMED_OUT,
                     _ => FAILED,
                 };
-                Err(Trouble::new(code, error.to_string()))
+                let recorded = place.recorded();
+                let failure = recorded.story().and_then(|story| story.failure.as_ref());
+                Err(match failure {
+                    Some(why) if code == NOT_RUNNING => {
+                        Trouble::new(code, format!("it has failed: {}", tame(why)))
+                    }
+                    _ => Trouble::new(code, error.to_string()),
+                })
             }
         })
 }
