@@ -299,8 +299,12 @@ fn probe(runtime: &TokenStream, ty: &TokenStream, item: &TokenStream) -> TokenSt
     quote!(#open #ty #rest)
 }
 
-/// A type that may stand before `as`: `A + B` is one only in brackets.
+/// A type that may stand before `as`: `A + B` is one only in brackets. One with a block in it, `A<{ b() }>` or `[A; b()]`, is left to
+/// be inferred: the compiler would tell twice what is wrong in the block.
 fn closed(ty: &TokenStream) -> TokenStream {
+    if mentions_block(ty) {
+        return quote_spanned!(span_of(ty)=> _);
+    }
     if !ty.clone().into_iter().any(|token| is_punct(&token, '+')) {
         return ty.clone();
     }
@@ -449,6 +453,17 @@ fn mentions(tokens: &TokenStream, wanted: impl Fn(&TokenTree) -> bool + Copy) ->
     tokens.clone().into_iter().any(|token| match &token {
         TokenTree::Group(group) => mentions(&group.stream(), wanted),
         token => wanted(token),
+    })
+}
+
+/// Whether there is a block or an array, whose length may be one, however deep.
+fn mentions_block(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Group(group) => {
+            matches!(group.delimiter(), Delimiter::Brace | Delimiter::Bracket)
+                || mentions_block(&group.stream())
+        }
+        _ => false,
     })
 }
 
