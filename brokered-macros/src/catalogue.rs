@@ -165,7 +165,7 @@ catalogue! {
         NO_EXECUTOR: "B025", "place/async_without_an_executor",
             "this `main` is `async`, and no executor's attribute stands below `#[brokered_daemon]`",
             "An executor above it would start before the endpoint is bound; below it, its runtime starts after.",
-            "Write\n\n    #[brokered_daemon($arguments)]\n    #[tokio::main]\n    async fn main($parameters)\n\nor a plain `fn main` that blocks on its executor.";
+            "Write\n\n    #[brokered_daemon($arguments)]\n    #[tokio::main]\n    async fn main($parameters)\n\nor, with an executor that has no attribute,\n\n    #[brokered_daemon($arguments)]\n    fn main($parameters) {\n        smol::block_on(async { .. })\n    }\n\nEither way it starts once the endpoint is bound.";
 
         // Later ones.
         OPTION_OF_THE_DAEMON: "B026", "arguments/option_of_the_daemon",
@@ -258,6 +258,10 @@ catalogue! {
             "`cli` takes parameters",
             "It is the `main` of all processes that are not the daemon, and is called as a `main` is: with nothing.",
             "Write `fn cli()`; the process's arguments are in `std::env::args`.";
+        "B116": Some("E0433"), "arguments/crate_unknown",
+            "the runtime is not where the attribute looks for it",
+            "The attribute's code names the runtime as `::brokered_runtime`, or as `crate = path` says. A dependency that is renamed in `Cargo.toml` has its new name only.",
+            "Write `crate = ::its_name_here`; or take a `crate =` off that leads nowhere.";
     }
 }
 

@@ -279,6 +279,7 @@ fn call_with(runtime: &TokenStream, main: &MainFn, taken: &[&Parameter]) -> Toke
 /// same error of the same place only once.
 fn load(runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
     let (first, last) = ends_of(ty);
+    let ty = closed(ty);
     let open = quote_spanned!(first=> <);
     let close = around(
         runtime,
@@ -292,9 +293,24 @@ fn load(runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
 /// `<ty as runtime::path>::item`: if the type lacks the trait, the compiler says so at the type.
 fn probe(runtime: &TokenStream, ty: &TokenStream, item: &TokenStream) -> TokenStream {
     let span = at(span_of(ty));
+    let ty = closed(ty);
     let open = quote_spanned!(span=> <);
     let rest = around(runtime, &quote!(as), item, span);
     quote!(#open #ty #rest)
+}
+
+/// A type that may stand before `as`: `A + B` is one only in brackets. One with a block in it, `A<{ b() }>` or `[A; b()]`, is left to
+/// be inferred: the compiler would tell twice what is wrong in the block.
+fn closed(ty: &TokenStream) -> TokenStream {
+    if mentions_block(ty) {
+        return quote_spanned!(span_of(ty)=> _);
+    }
+    if !ty.clone().into_iter().any(|token| is_punct(&token, '+')) {
+        return ty.clone();
+    }
+    let mut group = Group::new(Delimiter::Parenthesis, ty.clone());
+    group.set_span(span_of(ty));
+    TokenTree::from(group).into()
 }
 
 /// `before runtime after`, located at `span`, all but the path to the runtime: where that leads nowhere, the compiler
@@ -346,7 +362,8 @@ pub(crate) fn broken_main(mistakes: &[Mistake], main: &MainFn) -> TokenStream {
     if main.name != "main" {
         let visibility = &main.visibility;
         let function = user_main(main, &[], &main.name);
-        return quote!(#errors #(#attributes)* #visibility #function);
+        let no_body = main.body.is_none().then(|| quote!({ loop {} }));
+        return quote!(#errors #(#attributes)* #visibility #function #no_body);
     }
     let (outside, inside): (Vec<_>, Vec<_>) = attributes
         .into_iter()
@@ -436,6 +453,17 @@ fn mentions(tokens: &TokenStream, wanted: impl Fn(&TokenTree) -> bool + Copy) ->
     tokens.clone().into_iter().any(|token| match &token {
         TokenTree::Group(group) => mentions(&group.stream(), wanted),
         token => wanted(token),
+    })
+}
+
+/// Whether there is a block or an array, whose length may be one, however deep.
+fn mentions_block(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Group(group) => {
+            matches!(group.delimiter(), Delimiter::Brace | Delimiter::Bracket)
+                || mentions_block(&group.stream())
+        }
+        _ => false,
     })
 }
 

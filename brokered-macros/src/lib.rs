@@ -64,7 +64,11 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// With the attribute there is no place for such a line. As a parameter, without a way to load it, it is refused:
+/// With the attribute there is no place for such a line, and whoever looks for one is told where it belongs.
+///
+/// # What the compiler refuses
+///
+/// A value that would have to be there first, as a parameter:
 ///
 /// ```text
 /// error[E0277]: `Index` would have to exist before the endpoint is bound
@@ -72,7 +76,51 @@ use proc_macro::TokenStream;
 ///   |
 /// 6 | fn main(bound: Bound, index: Index) -> std::io::Result<()> {
 ///   |                              ^^^^^ a daemon's `main` gets only what is loaded after bind
+///   |
+/// help: the trait `State` is not implemented for `Index`
+///  --> src/main.rs:3:1
+///   |
+/// 3 | struct Index;
+///   | ^^^^^^^^^^^^
+///   = note: implement `brokered_runtime::State` for it: its `load(bound: &Bound)` runs once clients can connect
+///   = note: or take the parameter off, and make the value inside `main`
+///   = note: see brokered_runtime::errors [B103]
 /// ```
+///
+/// Whatever would have to run to know which daemon this is:
+///
+/// ```text
+/// error[E0015]: cannot call non-const function `configured` in constants
+///  --> src/main.rs:8:19
+///   |
+/// 8 | #[brokered_daemon(configured())]
+///   |                   ^^^^^^^^^^^^
+///   |
+/// note: function `configured` is not const
+///  --> src/main.rs:3:1
+///   |
+/// 3 | fn configured() -> Daemon {
+///   | ^^^^^^^^^^^^^^^^^^^^^^^^^
+///   = note: calls in constants are limited to constant functions, tuple structs and tuple variants
+/// ```
+///
+/// A `main` that something else runs before:
+///
+/// ```text
+/// error[E0277]: this `main` is not where the process starts
+///  --> src/main.rs:7:8
+///   |
+/// 7 |     fn main(bound: Bound) -> std::io::Result<()> {
+///   |        ^^^^ the `main` at the crate's root is another one
+///   |
+///   = help: the trait `brokered_runtime::__private::StartOfTheProcess` is not implemented for `()`
+///   = note: the other one runs first, before the endpoint is bound; put `#[brokered_daemon]` on the `main` at the root of the binary
+///   = note: see brokered_runtime::errors [B105]
+/// ```
+///
+/// And some hundred more, with the program that is meant in each case, in the [index of errors]. A mistake in the arguments
+/// or in the function's signature is one error, at the word that is wrong, and its message ends with its code in that index.
+/// What is wrong in the body is reported as it would be without the attribute: it is handed on as it is, half typed or not.
 ///
 /// # Arguments
 ///
@@ -141,7 +189,7 @@ use proc_macro::TokenStream;
 ///
 /// The first is [`Bound`], the endpoint. Each further one is a [`State`], taken by value: it is loaded in the order of
 /// the parameters, after bind and before the body runs. Where one fails to load, the error is printed and the process
-/// ends with exit code 70.
+/// ends with exit code 70. A parameter under `#[cfg(..)]` is loaded where it is there.
 ///
 /// ```no_run
 /// use std::io::{self, Write};
@@ -191,7 +239,8 @@ use proc_macro::TokenStream;
 /// # Beside other attributes
 ///
 /// `cfg`, documentation and lint levels go to the `main` that the process starts with. All others stay on the function
-/// as it is written, in their order.
+/// as it is written, in their order; one that expands to statements has them run after bind. What lets others call the
+/// function, `#[test]` or `#[no_mangle]`, is refused.
 ///
 /// # Where it may stand
 ///
@@ -203,20 +252,13 @@ use proc_macro::TokenStream;
 /// # What it cannot see
 ///
 /// The promise is about the safe code of your crate, and it is against mistakes and drift, not against an author who
-/// sets out to cheat:
+/// sets out to cheat. Code that runs before every `main` runs before bind, too: a constructor, a `#[global_allocator]`, a
+/// function that the C library or the linker is made to call. So does what an attribute above this one, a faked
+/// `brokered_runtime`, its `__private` parts or `unsafe` code bring along. [All that is known] is a program each, and
+/// tested.
 ///
-/// - code that runs before every `main`: a constructor that is linked in, by hand or by another crate's macro, and a
-///   `#[global_allocator]`;
-/// - a [`Bound`] made by `unsafe` means;
-/// - another macro that rewrites the function from above this attribute;
-/// - a `crate =` that leads to something else than `brokered_runtime`, and what is hidden in its `__private`.
-///
-/// # Errors
-///
-/// A mistake in the arguments or in the function's signature is one error, at the word that is wrong, and its message
-/// ends with a code such as `[B002]`. What is wrong in the body is reported as it would be without the attribute: it is
-/// handed on as it is, half typed or not.
-///
+/// [index of errors]: ../brokered_runtime/errors/index.html
+/// [All that is known]: ../brokered_runtime/index.html#what-the-compiler-cannot-see
 /// [`Bound`]: ../brokered_runtime/struct.Bound.html
 /// [`Daemon`]: ../brokered_runtime/struct.Daemon.html
 /// [`State`]: ../brokered_runtime/trait.State.html

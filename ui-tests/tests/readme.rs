@@ -1,14 +1,43 @@
-//! What the README shows of the compiler is what the compiler says.
+//! What the README and the attribute's page show of the compiler is what the compiler says.
 
 use std::fs;
 use std::path::Path;
 
+/// What the compiler says of a case, as if it were anybody's program.
+fn pinned(case: &str) -> String {
+    let case = format!("fail/{case}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{case}.stderr"));
+    fs::read_to_string(path)
+        .expect("the pinned text")
+        .replace(&format!("{case}.rs"), "src/main.rs")
+}
+
+#[test]
+fn the_errors_on_the_attributes_page_are_the_pinned_ones() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../brokered-macros/src/lib.rs");
+    let source = fs::read_to_string(source).expect("the attribute's source");
+    let page: String = source
+        .lines()
+        .filter_map(|line| line.strip_prefix("///"))
+        .flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"])
+        .collect();
+    for case in [
+        "before_bind/parameter_is_no_state",
+        "before_bind/daemon_from_a_call",
+        "place/in_a_module",
+    ] {
+        let shown = pinned(case);
+        assert!(
+            page.contains(shown.trim_end()),
+            "the attribute's page shows another error than\n{shown}"
+        );
+    }
+}
+
 #[test]
 fn the_error_in_the_readme_is_the_pinned_one() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let case = "fail/before_bind/parameter_is_no_state";
-    let pinned = fs::read_to_string(here.join(format!("{case}.stderr"))).expect("the pinned text");
-    let shown = pinned.replace(&format!("{case}.rs"), "src/main.rs");
+    let shown = pinned("before_bind/parameter_is_no_state");
     let readme = fs::read_to_string(here.join("../README.md")).expect("the README");
     assert!(
         readme.contains(shown.trim_end()),

@@ -206,6 +206,33 @@ fn a_main_in_a_library_is_refused() {
     }
 }
 
+/// Whatever the attribute's code needs of the runtime, that there is none is said once.
+#[test]
+fn a_runtime_of_another_name_is_missed_once() {
+    let package = Package::new(
+        "renamed-unsaid",
+        "2024",
+        "renamed",
+        "[[bin]]\nname = \"renamed-unsaid\"\npath = \"main.rs\"\n",
+    );
+    package.write(
+        "main.rs",
+        "struct Index;\n\n\
+         impl renamed::State for Index {\n    type Error = String;\n\n    \
+         fn load(_: &renamed::Bound) -> Result<Self, String> {\n        Ok(Self)\n    }\n}\n\n\
+         fn cli() {}\n\n\
+         #[renamed::brokered_daemon(\"indexd\", cli = cli, help = \"text\")]\n\
+         fn main(_: renamed::Bound, _: Index) -> std::io::Result<()> {\n    Ok(())\n}\n",
+    );
+    let output = text(&package.cargo(&["check", "--bins"]));
+    assert!(
+        output.contains("error[E0433]") && output.contains("`brokered_runtime`"),
+        "{output}"
+    );
+    assert!(output.contains("main.rs:13:1"), "{output}");
+    assert!(output.contains("due to 1 previous error"), "{output}");
+}
+
 #[test]
 fn each_case_is_named_in_snake_case_and_has_its_text() {
     for case in cases("fail") {

@@ -1,0 +1,19 @@
+use brokered_runtime::{Bound, State, brokered_daemon};
+
+struct Index;
+
+impl State for Index {
+    type Error = std::convert::Infallible;
+
+    fn load(_: &Bound) -> Result<Self, Self::Error> {
+        Ok(Index)
+    }
+}
+
+fn cli(_: Index) {}
+
+#[brokered_daemon("indexd", cli = cli)]
+fn main(bound: Bound, index: Index) -> std::io::Result<()> {
+    let _ = index;
+    bound.serve(|_| Ok(()))
+}
