@@ -38,6 +38,9 @@ impl Mistake {
     }
 }
 
+/// What the user's function is called inside of the `main` that the attribute makes.
+pub(crate) const PRIVATE_NAME: &str = "__brokered_main";
+
 /// The attribute's arguments, checked.
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -63,6 +66,9 @@ pub(crate) enum Help {
     Text(TokenStream),
 }
 
+/// What is said of a `Daemon`, and not to the attribute: the methods that change one.
+const OF_THE_DAEMON: [&str; 3] = ["contract", "per_directory", "binds_itself"];
+
 const OPTIONS: [&str; 3] = ["cli", "help", "crate"];
 
 /// An example of each option's value.
@@ -86,11 +92,14 @@ pub(crate) fn arguments(arguments: Vec<Argument>, mistakes: &mut Vec<Mistake>) -
         }
         Some(Argument::Named { name, value }) => {
             let example = as_name(value).unwrap_or_else(|| EXAMPLE.to_owned());
-            mistakes.push(Mistake::on(name.span(), no_daemon(&example)));
+            let mistake = Mistake::on(name.span(), no_daemon(&example));
             // `name = "indexd"` is this one mistake, and no unknown option.
-            if !OPTIONS.contains(&name.to_string().as_str()) {
+            if !is_one_of(&OPTIONS, name) {
                 arguments.next();
             }
+            let mut rest: Vec<_> = arguments.collect();
+            mistakes.push(daemon_among(&mut rest).unwrap_or(mistake));
+            arguments = rest.into_iter().peekable();
             None
         }
         Some(Argument::Bare(tokens)) => {
@@ -112,6 +121,23 @@ pub(crate) fn arguments(arguments: Vec<Argument>, mistakes: &mut Vec<Mistake>) -
             runtime: given.runtime,
         }),
         _ => None,
+    }
+}
+
+/// The daemon that comes after an option, taken out.
+fn daemon_among(arguments: &mut Vec<Argument>) -> Option<Mistake> {
+    let place = arguments.iter().position(|argument| match argument {
+        Argument::Bare(tokens) => {
+            name_alone(tokens).is_none_or(|(name, _)| !is_one_of(&OPTIONS, &name))
+        }
+        Argument::Named { .. } => false,
+    })?;
+    match arguments.remove(place) {
+        Argument::Bare(tokens) => Some(Mistake::at(
+            &tokens,
+            Message::new(&catalogue::DAEMON_NOT_FIRST).with("daemon", source(&tokens)),
+        )),
+        Argument::Named { .. } => None,
     }
 }
 
@@ -264,9 +290,11 @@ impl Given {
     fn take(&mut self, argument: Argument, daemon: Option<&Daemon>, mistakes: &mut Vec<Mistake>) {
         let (name, value) = match argument {
             Argument::Named { name, value } => (name, value),
-            Argument::Bare(tokens) => match option_alone(&tokens) {
-                Some(name) => (name, TokenStream::new()),
-                None => return mistakes.push(no_option(&tokens, daemon)),
+            Argument::Bare(tokens) => match name_alone(&tokens) {
+                // `cli(..)`: an option, but no value in sight.
+                Some((name, _)) if is_one_of(&OPTIONS, &name) => (name, TokenStream::new()),
+                Some((name, value)) if is_one_of(&OF_THE_DAEMON, &name) => (name, value),
+                _ => return mistakes.push(no_option(&tokens, daemon)),
             },
         };
         let option = name.to_string();
@@ -278,6 +306,15 @@ impl Given {
             mistakes.push(Mistake::on(name.span(), message));
         };
 
+        if is_one_of(&OF_THE_DAEMON, &name) {
+            let call = match option.as_str() {
+                "contract" if value.is_empty() => "contract(1)".to_owned(),
+                "contract" => format!("contract({})", source(&value)),
+                _ => format!("{option}()"),
+            };
+            let words = [("daemon", &*as_expression(daemon)), ("call", &*call)];
+            return mistake(&catalogue::OPTION_OF_THE_DAEMON, &words);
+        }
         if option == "state" {
             return mistake(&catalogue::STATE_OPTION, &[]);
         }
@@ -334,31 +371,47 @@ fn no_crate(value: &TokenStream, found: &str) -> Message {
         .with("path", inside.as_deref().unwrap_or(example_of("crate")))
 }
 
-fn no_option(tokens: &TokenStream, daemon: Option<&Daemon>) -> Mistake {
-    let daemon = match daemon {
+/// The daemon as the attribute is given it.
+fn as_argument(daemon: Option<&Daemon>) -> String {
+    match daemon {
         Some(Daemon::Name(name)) => name.to_string(),
         Some(Daemon::Expression(tokens)) => source(tokens),
         None => format!("\"{EXAMPLE}\""),
-    };
+    }
+}
+
+/// The same as a `Daemon`, to call a method of.
+fn as_expression(daemon: Option<&Daemon>) -> String {
+    let argument = as_argument(daemon);
+    match daemon {
+        Some(Daemon::Expression(_)) => argument,
+        _ => format!("Daemon::new({argument})"),
+    }
+}
+
+fn no_option(tokens: &TokenStream, daemon: Option<&Daemon>) -> Mistake {
     Mistake::at(
         tokens,
         Message::new(&catalogue::NO_OPTION)
             .with("found", source(tokens))
-            .with("daemon", daemon),
+            .with("daemon", as_argument(daemon)),
     )
 }
 
-/// `cli`, and `cli(..)` too: an option, but no value in sight.
-fn option_alone(tokens: &TokenStream) -> Option<Ident> {
+/// `name`, and `name(..)` with what is in the brackets.
+fn name_alone(tokens: &TokenStream) -> Option<(Ident, TokenStream)> {
     let mut tokens = tokens.clone().into_iter();
-    let Some(TokenTree::Ident(name)) = tokens.next() else {
-        return None;
-    };
-    let alone = matches!(
-        (tokens.next(), tokens.next()),
-        (None | Some(TokenTree::Group(_)), None)
-    );
-    (alone && OPTIONS.contains(&name.to_string().as_str())).then_some(name)
+    match (tokens.next()?, tokens.next(), tokens.next()) {
+        (TokenTree::Ident(name), None, None) => Some((name, TokenStream::new())),
+        (TokenTree::Ident(name), Some(TokenTree::Group(group)), None) => {
+            Some((name, group.stream()))
+        }
+        _ => None,
+    }
+}
+
+fn is_one_of(names: &[&str], name: &Ident) -> bool {
+    names.iter().any(|known| name == known)
 }
 
 /// `none`
@@ -449,9 +502,23 @@ pub(crate) fn function(main: &MainFn, arguments: &TokenStream, mistakes: &mut Ve
             Message::new(&catalogue::ATTRIBUTE_TWICE),
         ));
     }
+    if main.name == PRIVATE_NAME {
+        // What another `#[brokered_daemon]` has made of it, one that no path and no `cfg_attr` gave away.
+        mistakes.push(Mistake::at(
+            &TokenStream::new(),
+            Message::new(&catalogue::ATTRIBUTE_TWICE),
+        ));
+        return;
+    }
     if main.name != "main" {
         let message = Message::new(&catalogue::NOT_MAIN).with("name", main.name.to_string());
         mistakes.push(Mistake::on(main.name.span(), message));
+    }
+    for attribute in &main.attributes {
+        if let Some(name) = calls_from_elsewhere(attribute) {
+            let message = Message::new(&catalogue::CALLED_BY_OTHERS).with("attribute", name);
+            mistakes.push(Mistake::at(&attribute.tokens, message));
+        }
     }
     if !main.visibility.is_empty() {
         let message =
@@ -487,6 +554,7 @@ pub(crate) fn function(main: &MainFn, arguments: &TokenStream, mistakes: &mut Ve
 
 fn parameters(main: &MainFn, mistakes: &mut Vec<Mistake>) {
     let mut receives = false;
+    let first = main.taken.first().and_then(Parameter::ty);
     for (index, parameter) in main.taken.iter().enumerate() {
         match parameter {
             Parameter::Receiver(tokens) => {
@@ -506,15 +574,13 @@ fn parameters(main: &MainFn, mistakes: &mut Vec<Mistake>) {
                 mistakes.push(Mistake::at(ty, Message::new(&catalogue::GENERIC_MAIN)));
             }
             Parameter::Typed { ty, .. } if index > 0 => {
-                if is_bound(ty)
-                    && main
-                        .taken
-                        .first()
-                        .and_then(Parameter::ty)
-                        .is_some_and(is_bound)
-                {
+                // A state may well be called `Bound` where the first parameter is not, or has a path before it.
+                if is_bound(ty) && first.is_some_and(|first| same(first, ty)) {
                     let message = Message::new(&catalogue::BOUND_TWICE).with("type", source(ty));
                     mistakes.push(Mistake::at(ty, message));
+                } else if index == 1 && is_bound(ty) && first.is_some_and(|first| !is_bound(first))
+                {
+                    mistakes.push(bound_not_first(main, ty));
                 } else if let Some(referent) = referent(ty) {
                     let message =
                         Message::new(&catalogue::REFERENCE).with("type", source(&referent));
@@ -522,7 +588,7 @@ fn parameters(main: &MainFn, mistakes: &mut Vec<Mistake>) {
                 }
             }
             // Half typed: the compiler says what is missing.
-            Parameter::Typed { .. } | Parameter::Untyped => {}
+            Parameter::Typed { .. } | Parameter::Untyped(_) => {}
         }
     }
     if main.taken.is_empty() && !receives {
@@ -531,6 +597,24 @@ fn parameters(main: &MainFn, mistakes: &mut Vec<Mistake>) {
             Message::new(&catalogue::NO_BOUND),
         ));
     }
+}
+
+fn bound_not_first(main: &MainFn, ty: &TokenStream) -> Mistake {
+    let mut parameters: Vec<_> = main.taken.iter().filter_map(Parameter::tokens).collect();
+    parameters.swap(0, 1);
+    let parameters: Vec<_> = parameters
+        .into_iter()
+        .map(|tokens| tight(&source(tokens)))
+        .collect();
+    let message = Message::new(&catalogue::BOUND_NOT_FIRST)
+        .with("type", source(ty))
+        .with("parameters", parameters.join(", "));
+    Mistake::at(ty, message)
+}
+
+/// The same tokens, wherever they stand.
+fn same(one: &TokenStream, other: &TokenStream) -> bool {
+    one.to_string() == other.to_string()
 }
 
 /// `Bound`, by whatever path.
@@ -579,6 +663,19 @@ pub(crate) fn is_ours(attribute: &Attribute) -> bool {
         .path
         .last()
         .is_some_and(|name| name == "brokered_daemon")
+}
+
+/// Whether an attribute lets others call the function, and its name. A test's is known by its last segment, whoever
+/// provides it.
+pub(crate) fn calls_from_elsewhere(attribute: &Attribute) -> Option<String> {
+    let name = attribute.path.last()?;
+    let is_alone = attribute.path.len() == 1;
+    (name == "test"
+        || is_alone
+            && ["bench", "no_mangle", "export_name"]
+                .iter()
+                .any(|calls| name == calls))
+    .then(|| name.to_string())
 }
 
 /// Whether an attribute goes to the `main` that the process starts with; all others stay on the user's function.
@@ -641,6 +738,24 @@ fn source(tokens: &TokenStream) -> String {
     text.unwrap_or_else(|| tokens.to_string())
 }
 
+/// A parameter as people write it: tokens that were taken apart are printed with spaces between all of them.
+fn tight(text: &str) -> String {
+    let mut tight = text.to_owned();
+    for (wide, narrow) in [
+        (" ::", "::"),
+        (":: ", "::"),
+        (" :", ":"),
+        (" ,", ","),
+        ("& ", "&"),
+        (" <", "<"),
+        ("< ", "<"),
+        (" >", ">"),
+    ] {
+        tight = tight.replace(wide, narrow);
+    }
+    tight
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -687,6 +802,7 @@ mod tests {
             "fn main(bound) {}",
             "fn main(bound: Bound, index: &'static Index, half: &) {}",
             "fn main(bound: Bound, one: A, another: A) {}",
+            "fn main(bound: brokered_runtime::Bound, one: geometry::Bound) {}",
         ] {
             assert!(
                 codes_of("\"a\"", item).is_empty(),
@@ -702,6 +818,7 @@ mod tests {
             ("", "B001"),
             ("cli = cli", "B001"),
             ("name = \"hello\"", "B001"),
+            ("cli = a, \"hello\"", "B029"),
             ("\"\"", "B002"),
             ("\"Hello\"", "B002"),
             ("\"hello world\"", "B002"),
@@ -724,6 +841,10 @@ mod tests {
             ("A, start", "B008"),
             ("A, \"b\"", "B008"),
             ("A, || b", "B008"),
+            ("A, per_directory", "B026"),
+            ("A, per_directory = true", "B026"),
+            ("A, contract(2)", "B026"),
+            ("\"a\", contract = 2", "B026"),
             ("A, cli = a, cli = b", "B009"),
             ("A, cli = a, cli", "B009"),
             ("A, cli = cli()", "B011"),
@@ -763,6 +884,12 @@ mod tests {
             ),
             ("fn main() {}", "B022"),
             ("fn main(bound: Bound, again: Bound) {}", "B023"),
+            ("fn main(index: Index, bound: Bound) {}", "B027"),
+            ("#[test] fn main(bound: Bound) {}", "B028"),
+            ("#[tokio::test] async fn main(bound: Bound) {}", "B028"),
+            ("#[unsafe(no_mangle)] fn main(bound: Bound) {}", "B028"),
+            ("#[export_name = \"a\"] fn main(bound: Bound) {}", "B028"),
+            ("fn __brokered_main(bound: Bound) {}", "B021"),
             ("fn main(bound: Bound, index: &Index) {}", "B024"),
             ("fn main(bound: Bound, index: &mut Index) {}", "B024"),
             ("async fn main(bound: Bound) {}", "B025"),
@@ -773,6 +900,28 @@ mod tests {
         ] {
             assert_eq!(codes_of("\"a\"", item), [wanted], "{item}");
         }
+    }
+
+    /// The attribute knows what belongs to a `Daemon`, and knows nothing that does not.
+    #[test]
+    fn what_is_said_of_a_daemon_is_what_changes_one() {
+        let source = include_str!("../../brokered-runtime/src/identity/daemon.rs");
+        let changing: Vec<_> = source
+            .split("pub const fn ")
+            .skip(1)
+            .filter_map(|rest| rest.split_once("(mut self"))
+            .map(|(name, _)| name)
+            .filter(|name| !name.contains(char::is_whitespace))
+            .collect();
+        assert_eq!(changing, OF_THE_DAEMON);
+    }
+
+    #[test]
+    fn a_parameter_is_printed_as_people_write_it() {
+        assert_eq!(
+            tight("mut index : & 'static a :: Index < 'a , B >"),
+            "mut index: &'static a::Index<'a, B>"
+        );
     }
 
     #[test]

@@ -7,8 +7,14 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 
-use crate::check::{Daemon, Help, Mistake, Options, goes_outside, is_ours, may_rewrite};
+use crate::check::{
+    Daemon, Help, Mistake, Options, PRIVATE_NAME, calls_from_elsewhere, goes_outside, is_ours,
+    may_rewrite,
+};
 use crate::main_fn::{Attribute, MainFn, Parameter, is_ident, is_punct};
+
+/// As many parameters of `main` may be conditional: with each, there are twice as many ways to call it.
+const MOST_CONDITIONAL: usize = 8;
 
 /// The `main` that binds first.
 pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
@@ -38,7 +44,8 @@ pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
     }
 }
 
-/// What is known of the program, in constants: nothing in it runs before the endpoint is bound.
+/// What is known of the program, as a constant: nothing in it runs before the endpoint is bound. Not even where
+/// `::core` is made to be something else than it is.
 fn program(
     runtime: &TokenStream,
     daemon: Daemon,
@@ -47,59 +54,88 @@ fn program(
 ) -> TokenStream {
     let daemon = match daemon {
         Daemon::Name(name) => {
-            let new = located(quote!(#runtime::Daemon::new), name.span());
-            constant(
-                "__BROKERED_DAEMON",
-                &quote!(#runtime::Daemon),
-                &quote!(#new(#name)),
-            )
-        }
-        Daemon::Expression(expression) => {
-            constant("__BROKERED_DAEMON", &quote!(#runtime::Daemon), &expression)
-        }
-    };
-    let help = match help {
-        Help::Generated => quote!(),
-        Help::Nothing => quote!(.without_help()),
-        Help::Text(text) => {
-            let text = constant(
-                "__BROKERED_HELP",
-                &quote!(&'static ::core::primitive::str),
-                &text,
+            let new = around(
+                runtime,
+                &quote!(<),
+                &quote!(::Daemon > ::new),
+                at(name.span()),
             );
-            quote!(.help(#text))
+            quote!(#new(#name))
         }
+        Daemon::Expression(expression) => expression,
     };
-    let cli = cli.map(|path| {
-        let span = span_of(&path);
-        let report = located(quote!(#runtime::__private::Ending::report), span);
-        let called = quote_spanned!(span=> #path());
-        quote!(.cli(&|| #report(#called)))
-    });
+    let (help, text) = match help {
+        Help::Generated => (quote!(), quote!()),
+        Help::Nothing => (quote!(.without_help()), quote!()),
+        Help::Text(text) => (quote!(.help), text),
+    };
+    let in_sight = quote!(#daemon #text #cli #runtime);
+    let name = unused_name("__BROKERED_DAEMON", &in_sight);
+    let daemon = constant(&name, &quote!(#runtime::Daemon), &daemon);
+    let (help, text) = if text.is_empty() {
+        (help, text)
+    } else {
+        let name = unused_name("__BROKERED_HELP", &in_sight);
+        let text = constant(&name, &quote!(#runtime::__private::Text), &text);
+        (quote!(#help(#name)), text)
+    };
+    let cli = cli.map(|path| cli_call(runtime, &path));
     quote! {
-        #runtime::__private::Program::new(
-            #daemon,
-            ::core::option_env!("CARGO_PKG_NAME"),
-            ::core::option_env!("CARGO_PKG_VERSION"),
-            ::core::option_env!("CARGO_PKG_DESCRIPTION"),
-        )
-        #help
-        #cli
+        {
+            #daemon
+            #text
+            const {
+                #runtime::__private::Program::new(
+                    #name,
+                    #runtime::__private::option_env!("CARGO_PKG_NAME"),
+                    #runtime::__private::option_env!("CARGO_PKG_VERSION"),
+                    #runtime::__private::option_env!("CARGO_PKG_DESCRIPTION"),
+                )
+                #help
+                #cli
+            }
+        }
     }
 }
 
-/// `expression`, evaluated by the compiler. Its name is in sight of the expression, so it is one that the expression
-/// does not use; and the brackets keep a `;` in the expression from ending it.
-fn constant(name: &str, ty: &TokenStream, expression: &TokenStream) -> TokenStream {
-    let name = unused_name(name, expression);
+/// Calls the function at `path`. Whatever can't be called with nothing takes the other method of this name, so that
+/// the compiler can say what it ought to be.
+fn cli_call(runtime: &TokenStream, path: &TokenStream) -> TokenStream {
+    // The user's own position: the errors are about nothing else.
+    let span = span_of(path);
+    let of = around(
+        runtime,
+        &quote!(<_ as),
+        &quote!(::__private::Ending > ::of),
+        span,
+    );
+    let outcome = around(
+        runtime,
+        &quote!(<_ as),
+        &quote!(::__private::Called < _ >> ::outcome),
+        span,
+    );
+    let client = around(
+        runtime,
+        &quote!(<),
+        &quote!(::__private::Client < _ >> ::new),
+        span,
+    );
+    let call = quote_spanned!(span=> .call());
+    quote! {
+        .cli(&|| {
+            #[allow(unused_imports)]
+            use #runtime::__private::OrElse as _;
+            #of(#outcome(#client(#path) #call))
+        })
+    }
+}
+
+/// `expression`, evaluated by the compiler. The brackets keep a `;` in the expression from ending it.
+fn constant(name: &Ident, ty: &TokenStream, expression: &TokenStream) -> TokenStream {
     let mut expression = Group::new(Delimiter::Parenthesis, expression.clone());
     expression.set_span(at(span_of(&expression.stream())));
-    quote! {
-        {
-            const #name: #ty = #expression;
-            #name
-        }
-    }
+    quote!(const #name: #ty = #expression;)
 }
 
 /// Two facts that the compiler checks: the process starts here, and this is no library. The closures are never called.
@@ -108,18 +144,32 @@ fn constant(name: &str, ty: &TokenStream, expression: &TokenStream) -> TokenStre
 /// it is missing.
 fn place(runtime: &TokenStream, span: Span) -> TokenStream {
     // Wholly the user's own position: the errors are about nothing else.
-    let starts = respanned(quote!(#runtime::__private::Start::starts(main)), span);
-    let checked = quote! {
-        <#runtime::__private::Root<{
+    let starts = around(
+        runtime,
+        &quote!(<_ as),
+        &quote!(::__private::StartOfTheProcess > ::starts(main)),
+        span,
+    );
+    let length = quote! {
+        {
             #runtime::__private::is_a_library(
-                ::core::module_path!(),
-                ::core::option_env!("CARGO_CRATE_NAME"),
-                ::core::option_env!("CARGO_BIN_NAME"),
-                ::core::option_env!("CARGO_TARGET_TMPDIR"),
+                #runtime::__private::module_path!(),
+                #runtime::__private::option_env!("CARGO_CRATE_NAME"),
+                #runtime::__private::option_env!("CARGO_BIN_NAME"),
+                #runtime::__private::option_env!("CARGO_TARGET_TMPDIR"),
             )
-        }> as #runtime::__private::OfABinary>::CHECKED
+        }
     };
-    let checked = respanned(checked, span);
+    let mut root = Group::new(Delimiter::Bracket, quote!((); #length));
+    root.set_span(span);
+    let open = quote_spanned!(span=> <);
+    let close = around(
+        runtime,
+        &quote!(as),
+        &quote!(::__private::RootOfABinary > ::CHECKED),
+        span,
+    );
+    let checked = quote!(#open #root #close);
     quote! {
         const _: fn() = || {
             #[allow(unused_imports)]
@@ -148,20 +198,54 @@ fn user_main(main: &MainFn, attributes: &[&Attribute], name: &Ident) -> TokenStr
     }
 }
 
-/// Loads what the user's function takes, and calls it.
+/// Loads what the user's function takes, and calls it; in as many ways as there are for its conditional parameters to
+/// be there or not, since an argument can't be conditional.
 fn call(runtime: &TokenStream, main: &MainFn) -> TokenStream {
+    let conditional = main
+        .taken
+        .iter()
+        .filter(|parameter| !parameter.conditions().is_empty())
+        .count();
+    if conditional == 0 {
+        return call_with(runtime, main, &main.taken.iter().collect::<Vec<_>>());
+    }
+    (0..1_usize << conditional.min(MOST_CONDITIONAL))
+        .map(|configuration| {
+            let mut index = 0;
+            let mut conditions = TokenStream::new();
+            let taken: Vec<_> = main
+                .taken
+                .iter()
+                .filter(|parameter| {
+                    let all = parameter.conditions();
+                    if all.is_empty() {
+                        return true;
+                    }
+                    let is_there = configuration & (1 << index) != 0;
+                    index += 1;
+                    conditions.extend(if is_there {
+                        quote!(all(#(#all),*),)
+                    } else {
+                        quote!(not(all(#(#all),*)),)
+                    });
+                    is_there
+                })
+                .collect();
+            let call = call_with(runtime, main, &taken);
+            quote!(#[cfg(all(#conditions))] { #call })
+        })
+        .collect()
+}
+
+/// The same for the parameters that are there.
+fn call_with(runtime: &TokenStream, main: &MainFn, taken: &[&Parameter]) -> TokenStream {
     let name = private_name(main);
     // What is half typed has no type yet: it is whatever the compiler makes of it.
-    let mut taken = main
-        .taken
+    let mut taken = taken
         .iter()
         .map(|parameter| parameter.ty().cloned().unwrap_or_else(|| quote!(_)));
     let bound = taken.next().map(|ty| {
-        let take = probe(
-            &ty,
-            &quote!(#runtime::__private::FirstParameter),
-            &quote!(take),
-        );
+        let take = probe(runtime, &ty, &quote!(::__private::FirstParameter > ::take));
         quote!(#take(__brokered_bound))
     });
     let (names, loads): (Vec<_>, Vec<_>) = taken
@@ -169,7 +253,7 @@ fn call(runtime: &TokenStream, main: &MainFn) -> TokenStream {
         .map(|(index, ty)| {
             let name = Ident::new(&format!("__brokered_state_{index}"), Span::mixed_site());
             let load = load(runtime, &ty);
-            let load = quote!(let #name = #runtime::__private::load(&__brokered_bound, |__brokered_bound| #load)?;);
+            let load = quote!(let #name = #load?;);
             (name, load)
         })
         .unzip();
@@ -179,9 +263,9 @@ fn call(runtime: &TokenStream, main: &MainFn) -> TokenStream {
         quote!(match #called {})
     } else {
         let ended = probe(
+            runtime,
             &returned(main),
-            &quote!(#runtime::__private::Ending),
-            &quote!(ended),
+            &quote!(::__private::Ending > ::ended),
         );
         quote!(#ended(#called))
     };
@@ -196,16 +280,34 @@ fn call(runtime: &TokenStream, main: &MainFn) -> TokenStream {
 fn load(runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
     let (first, last) = ends_of(ty);
     let open = quote_spanned!(first=> <);
-    let close = respanned(quote!(as #runtime::State>::load(__brokered_bound)), last);
+    let close = around(
+        runtime,
+        &quote!(as),
+        &quote!(::State > ::__load(&__brokered_bound)),
+        last,
+    );
     quote!(#open #ty #close)
 }
 
-/// `<ty as path>::item`: if the type lacks the trait, the compiler says so at the type.
-fn probe(ty: &TokenStream, path: &TokenStream, item: &TokenStream) -> TokenStream {
-    let span = span_of(ty);
-    let open = located(quote!(<), span);
-    let rest = located(quote!(as #path>::#item), span);
+/// `<ty as runtime::path>::item`: if the type lacks the trait, the compiler says so at the type.
+fn probe(runtime: &TokenStream, ty: &TokenStream, item: &TokenStream) -> TokenStream {
+    let span = at(span_of(ty));
+    let open = quote_spanned!(span=> <);
+    let rest = around(runtime, &quote!(as), item, span);
     quote!(#open #ty #rest)
+}
+
+/// `before runtime after`, located at `span`, all but the path to the runtime: where that leads nowhere, the compiler
+/// says the same of the same place each time, and so it says it once.
+fn around(
+    runtime: &TokenStream,
+    before: &TokenStream,
+    after: &TokenStream,
+    span: Span,
+) -> TokenStream {
+    let before = respanned(before.clone(), span);
+    let after = respanned(after.clone(), span);
+    quote!(#before #runtime #after)
 }
 
 /// `-> !`
@@ -228,7 +330,7 @@ fn returned(main: &MainFn) -> TokenStream {
     if is_written {
         ty
     } else {
-        located(quote!(_), span)
+        quote_spanned!(at(span)=> _)
     }
 }
 
@@ -239,7 +341,7 @@ pub(crate) fn broken_main(mistakes: &[Mistake], main: &MainFn) -> TokenStream {
     let attributes: Vec<_> = main
         .attributes
         .iter()
-        .filter(|attribute| !is_ours(attribute))
+        .filter(|attribute| !is_ours(attribute) && calls_from_elsewhere(attribute).is_none())
         .collect();
     if main.name != "main" {
         let visibility = &main.visibility;
@@ -276,8 +378,9 @@ fn believable(main: &MainFn, attributes: &[&Attribute]) -> TokenStream {
     let qualifiers = qualifiers.map(|qualifier| &qualifier.tokens);
     let name = private_name(main);
     let parameters = main.taken.iter().filter_map(|parameter| match parameter {
-        Parameter::Typed { tokens, .. } => Some(tokens),
-        Parameter::Receiver(_) | Parameter::Variadic(_) | Parameter::Untyped => None,
+        // What is half typed, too: an editor has to find the cursor in it.
+        Parameter::Typed { tokens, .. } | Parameter::Untyped(tokens) => Some(tokens),
+        Parameter::Receiver(_) | Parameter::Variadic(_) => None,
     });
     let receives = main
         .taken
@@ -316,7 +419,7 @@ pub(crate) fn errors(mistakes: &[Mistake]) -> TokenStream {
 
 /// What the user's function is called inside.
 fn private_name(main: &MainFn) -> Ident {
-    Ident::new("__brokered_main", main.name.span())
+    Ident::new(PRIVATE_NAME, main.name.span())
 }
 
 /// A name that none of `tokens` is.
@@ -334,11 +437,6 @@ fn mentions(tokens: &TokenStream, wanted: impl Fn(&TokenTree) -> bool + Copy) ->
         TokenTree::Group(group) => mentions(&group.stream(), wanted),
         token => wanted(token),
     })
-}
-
-/// All of `tokens` resolved at the call site, reported at `span`.
-fn located(tokens: TokenStream, span: Span) -> TokenStream {
-    respanned(tokens, at(span))
 }
 
 /// All of `tokens` at `span`.
@@ -385,7 +483,7 @@ impl ToTokens for Attribute {
 
 #[cfg(test)]
 mod tests {
-    use crate::expanded;
+    use crate::attribute::expanded;
 
     const ARGUMENTS: &[&str] = &[
         "\"hello\"",
@@ -426,44 +524,6 @@ mod tests {
         }
     }
 
-    /// Each item and each list of arguments with any one token, or all after it, taken out.
-    #[test]
-    fn half_typed_code_always_expands_to_something() {
-        let tokens = |text: &str| {
-            text.parse::<proc_macro2::TokenStream>()
-                .unwrap()
-                .into_iter()
-                .collect::<Vec<_>>()
-        };
-        let mutations = |text: &str| {
-            let all = tokens(text);
-            (0..all.len())
-                .flat_map(|at| {
-                    let mut without = all.clone();
-                    without.remove(at);
-                    [without, all[..at].to_vec()]
-                })
-                .map(|tokens| tokens.into_iter().collect::<proc_macro2::TokenStream>())
-                .collect::<Vec<_>>()
-        };
-        for item in ITEMS {
-            for mutated in mutations(item) {
-                assert!(
-                    !expanded(&"DAEMON".parse().unwrap(), &mutated).is_empty(),
-                    "{mutated}"
-                );
-            }
-        }
-        for arguments in ARGUMENTS {
-            for mutated in mutations(arguments) {
-                assert!(
-                    !expanded(&mutated, &ITEMS[0].parse().unwrap()).is_empty(),
-                    "{mutated}"
-                );
-            }
-        }
-    }
-
     #[test]
     fn the_function_is_declared_inside_the_closure_and_its_body_is_untouched() {
         let text = tight(&expand(
@@ -497,11 +557,11 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("const__BROKERED_HELP:&'static::core::primitive::str=(b);"),
+            text.contains("const__BROKERED_HELP:::brokered_runtime::__private::Text=(b);"),
             "{text}"
         );
         assert!(
-            text.contains(".cli(&||::brokered_runtime::__private::Ending::report(a::cli()))"),
+            text.contains("<::brokered_runtime::__private::Client<_>>::new(a::cli).call()"),
             "{text}"
         );
     }
@@ -509,7 +569,7 @@ mod tests {
     #[test]
     fn a_const_of_the_same_name_is_still_the_users() {
         let text = tight(&expand("f(__BROKERED_DAEMON)", ITEMS[0]));
-        assert!(text.contains("const__BROKERED_DAEMON_:::brokered_runtime::Daemon=(f(__BROKERED_DAEMON));__BROKERED_DAEMON_"), "{text}");
+        assert!(text.contains("const__BROKERED_DAEMON_:::brokered_runtime::Daemon=(f(__BROKERED_DAEMON));const{::brokered_runtime::__private::Program::new(__BROKERED_DAEMON_"), "{text}");
     }
 
     #[test]

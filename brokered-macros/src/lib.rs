@@ -5,14 +5,15 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod attribute;
 mod catalogue;
 mod check;
 mod expand;
 mod main_fn;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
-
-use main_fn::Item;
 
 /// Makes a daemon of `main`: it runs once the endpoint is bound, and not before.
 ///
@@ -221,35 +222,5 @@ use main_fn::Item;
 /// [`State`]: ../brokered_runtime/trait.State.html
 #[proc_macro_attribute]
 pub fn brokered_daemon(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expanded(&arguments.into(), &item.into()).into()
-}
-
-/// parse → check → expand
-fn expanded(
-    arguments: &proc_macro2::TokenStream,
-    item: &proc_macro2::TokenStream,
-) -> proc_macro2::TokenStream {
-    let mut mistakes = Vec::new();
-    let main = match main_fn::parse(item.clone()) {
-        Item::Function(main) => main,
-        Item::Other { what, at } => {
-            mistakes.push(check::no_function(what, at.span()));
-            let mut tokens = expand::errors(&mistakes);
-            tokens.extend(item.clone());
-            return tokens;
-        }
-        Item::Nothing => {
-            mistakes.push(check::no_function(
-                "nothing",
-                proc_macro2::Span::call_site(),
-            ));
-            return expand::errors(&mistakes);
-        }
-    };
-    let options = check::arguments(arguments::parse(arguments.clone()), &mut mistakes);
-    check::function(&main, arguments, &mut mistakes);
-    match options {
-        Some(options) if mistakes.is_empty() => expand::daemon(options, &main),
-        _ => expand::broken_main(&mistakes, &main),
-    }
+    attribute::expanded(&arguments.into(), &item.into()).into()
 }

@@ -62,21 +62,39 @@ pub(crate) enum Parameter {
     Typed {
         ty: TokenStream,
         tokens: TokenStream,
+        /// What is in the brackets of each `#[cfg(..)]` on it: those are still there when the attribute runs.
+        conditions: Vec<TokenStream>,
     },
     /// `self` in any of its forms.
     Receiver(TokenStream),
     /// `...`
     Variadic(TokenStream),
     /// A pattern whose type is still to be typed.
-    Untyped,
+    Untyped(TokenStream),
 }
 
 impl Parameter {
+    /// All of it, if it is one that is loaded.
+    pub(crate) fn tokens(&self) -> Option<&TokenStream> {
+        match self {
+            Self::Typed { tokens, .. } => Some(tokens),
+            Self::Receiver(_) | Self::Variadic(_) | Self::Untyped(_) => None,
+        }
+    }
+
+    /// Under what conditions it is there.
+    pub(crate) fn conditions(&self) -> &[TokenStream] {
+        match self {
+            Self::Typed { conditions, .. } => conditions,
+            Self::Receiver(_) | Self::Variadic(_) | Self::Untyped(_) => &[],
+        }
+    }
+
     /// Its type, if it has one.
     pub(crate) fn ty(&self) -> Option<&TokenStream> {
         match self {
             Self::Typed { ty, .. } => Some(ty),
-            Self::Receiver(_) | Self::Variadic(_) | Self::Untyped => None,
+            Self::Receiver(_) | Self::Variadic(_) | Self::Untyped(_) => None,
         }
     }
 }
@@ -108,6 +126,15 @@ pub(crate) fn parse(tokens: TokenStream) -> Item {
     match rest.next() {
         Some(TokenTree::Ident(fn_token)) if fn_token == "fn" => {
             rest.function(attributes, visibility, qualifiers, fn_token)
+        }
+        Some(at @ TokenTree::Ident(_))
+            if !is_ident(&at, "macro_rules")
+                && rest.next_if(|token| is_punct(token, '!')).is_some() =>
+        {
+            Item::Other {
+                what: "a macro call",
+                at,
+            }
         }
         Some(at) => Item::Other {
             what: called(qualifiers.first().map(|qualifier| &qualifier.name), &at),
@@ -254,6 +281,11 @@ impl Cursor {
         let mut rest: Vec<TokenTree> = self.tokens.collect();
         let body = match rest.pop() {
             Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => Some(group),
+            // Half typed: whatever it is, it stays.
+            Some(token) if !is_punct(&token, ';') => {
+                rest.push(token);
+                None
+            }
             _ => None,
         };
         let is_where = rest
@@ -300,13 +332,13 @@ impl Cursor {
     }
 }
 
-/// Reads one parameter; its own attributes are stepped over.
+/// Reads one parameter; of its own attributes, only `cfg` is looked at.
 fn parameter(piece: Vec<TokenTree>) -> Parameter {
     let whole = piece.iter().cloned().collect();
     let mut rest = Cursor {
         tokens: piece.into_iter().peekable(),
     };
-    rest.attributes();
+    let conditions = rest.attributes().iter().filter_map(condition).collect();
     let piece: Vec<_> = rest.tokens.collect();
     let tokens = || piece.iter().cloned().collect();
 
@@ -333,8 +365,24 @@ fn parameter(piece: Vec<TokenTree>) -> Parameter {
         Some(colon) if colon + 1 < piece.len() => Parameter::Typed {
             ty: piece[colon + 1..].iter().cloned().collect(),
             tokens: whole,
+            conditions,
         },
-        _ => Parameter::Untyped,
+        _ => Parameter::Untyped(whole),
+    }
+}
+
+/// What is in the brackets of `#[cfg(..)]`.
+fn condition(attribute: &Attribute) -> Option<TokenStream> {
+    let [name] = attribute.path.as_slice() else {
+        return None;
+    };
+    let bracket = attribute.tokens.clone().into_iter().last()?;
+    let TokenTree::Group(bracket) = bracket else {
+        return None;
+    };
+    match bracket.stream().into_iter().last()? {
+        TokenTree::Group(condition) if name == "cfg" => Some(condition.stream()),
+        _ => None,
     }
 }
 
@@ -413,7 +461,7 @@ mod tests {
                 Parameter::Typed { ty, .. } => format!("typed {}", tight(&ty)),
                 Parameter::Receiver(_) => "receiver".to_owned(),
                 Parameter::Variadic(_) => "variadic".to_owned(),
-                Parameter::Untyped => "untyped".to_owned(),
+                Parameter::Untyped(_) => "untyped".to_owned(),
             })
             .collect()
     }
@@ -486,7 +534,7 @@ mod tests {
             ("fn", "something that is not a function"),
             ("fn main", "something that is not a function"),
             ("unsafe", "something that is not a function"),
-            ("include!(\"x\");", "something that is not a function"),
+            ("include!(\"x\");", "a macro call"),
         ] {
             match parse(text.parse().unwrap()) {
                 Item::Other { what, .. } => assert_eq!(what, wanted, "{text}"),

@@ -1,12 +1,14 @@
 //! What the attribute's expansion names. Not for anybody else: it changes without notice.
 
-use std::error::Error;
 use std::fmt;
 use std::process::{ExitCode, Termination};
 
 use crate::daemon::run::{self, Help};
 use crate::daemon::state::{self, LoadFailed};
-use crate::{Bound, Daemon, Never};
+use crate::{Bound, Daemon, Never, State};
+
+// By a path that no crate but a faked runtime can take over, as `extern crate .. as core` would take over `::core`.
+pub use core::{module_path, option_env};
 
 mod sealed {
     /// Keeps a trait's implementations in this file.
@@ -40,40 +42,38 @@ impl Termination for Never {
     message = "this `main` is not where the process starts",
     label = "the `main` at the crate's root is another one",
     note = "the other one runs first, before the endpoint is bound; \
-            put `#[brokered_daemon]` on the `main` at the root of the binary"
+            put `#[brokered_daemon]` on the `main` at the root of the binary",
+    note = "see brokered_runtime::errors [B105]"
 )]
-pub trait Start: sealed::Sealed + Sized {
+pub trait StartOfTheProcess: sealed::Sealed + Sized {
     /// Compiles if the `main` at the root returns what the attribute's does. Never called.
     fn starts(_main: fn() -> Self) {}
 }
 
 impl sealed::Sealed for Exit {}
 #[diagnostic::do_not_recommend]
-impl Start for Exit {}
+impl StartOfTheProcess for Exit {}
 
-/// The root of a crate, a library's or not.
-#[derive(Debug)]
-pub struct Root<const IS_A_LIBRARY: bool>;
-
-/// The root of a binary.
+/// The root of a binary, as an array whose length tells whether it is a library's: 0 or 1.
 #[diagnostic::on_unimplemented(
     message = "a library has no `main`: no process starts here",
     label = "this is the root of a library",
     note = "whoever calls this function could do anything before it, and the endpoint would not be bound yet; \
-            put it into `src/main.rs` or `src/bin/`"
+            put it into `src/main.rs` or `src/bin/`",
+    note = "see brokered_runtime::errors [B106]"
 )]
-pub trait OfABinary: sealed::Sealed {
+pub trait RootOfABinary: sealed::Sealed {
     /// Named, so that the bound is checked.
     const CHECKED: ();
 }
 
-impl<const IS_A_LIBRARY: bool> sealed::Sealed for Root<IS_A_LIBRARY> {}
+impl<const IS_A_LIBRARY: usize> sealed::Sealed for [(); IS_A_LIBRARY] {}
 #[diagnostic::do_not_recommend]
-impl OfABinary for Root<false> {
+impl RootOfABinary for [(); 0] {
     const CHECKED: () = ();
 }
 
-/// Whether a module is at the root, or below it, of the library that cargo compiles.
+/// Whether a module is at the root, or below it, of the library that cargo compiles: 1 if it is, and 0 otherwise.
 ///
 /// Cargo names binaries and examples, and gives tests and benches a directory; other build systems tell nothing, and
 /// are believed. A doctest is compiled under the name of the crate that it documents, and is another crate.
@@ -83,12 +83,12 @@ pub const fn is_a_library(
     crate_name: Option<&str>,
     binary: Option<&str>,
     test_directory: Option<&str>,
-) -> bool {
+) -> usize {
     match (crate_name, binary, test_directory) {
         (Some(crate_name), None, None) => {
-            begins_with_segment(module.as_bytes(), crate_name.as_bytes())
+            begins_with_segment(module.as_bytes(), crate_name.as_bytes()) as usize
         }
-        _ => false,
+        _ => 0,
     }
 }
 
@@ -111,7 +111,8 @@ const fn begins_with_segment(path: &[u8], segment: &[u8]) -> bool {
 #[diagnostic::on_unimplemented(
     message = "the first parameter of a brokered `main` is `Bound`, not `{Self}`",
     label = "this is to be `Bound`: the endpoint, bound already",
-    note = "write `fn main(bound: Bound, ..)`; state comes after it, by value, and is loaded once the endpoint is bound"
+    note = "write `fn main(bound: Bound, ..)`; state comes after it, by value, and is loaded once the endpoint is bound",
+    note = "see brokered_runtime::errors [B104]"
 )]
 pub trait FirstParameter: sealed::Sealed {
     /// All states have loaded: on to `main`.
@@ -126,34 +127,93 @@ impl FirstParameter for Bound {
     }
 }
 
+/// The type of `help = text`.
+pub type Text = &'static str;
+
 /// A state that failed to load.
 #[derive(Debug)]
 pub struct Failed(LoadFailed);
 
-/// Loads a parameter of `main`, by its `State::load`.
-///
-/// Without `State` as a bound of its own: the expansion names it at the parameter's type already, and the compiler
-/// would tell the same error twice.
-///
-/// # Errors
-///
-/// If it fails to load.
-pub fn load<S, E>(bound: &Bound, load: impl FnOnce(&Bound) -> Result<S, E>) -> Result<S, Failed>
-where
-    E: Into<Box<dyn Error + Send + Sync>>,
-{
-    state::load(bound, load).map_err(Failed)
+/// Loads a parameter of `main`. [`State`] has a hidden method for this, so that the expansion names nothing but the
+/// trait, and the compiler tells what is wrong with an implementation where that stands.
+pub(crate) fn load<S: State>(bound: &Bound) -> Result<S, Failed> {
+    state::load(bound).map_err(Failed)
+}
+
+/// What the path in `cli = path` leads to.
+#[derive(Debug)]
+pub struct Client<F>(F);
+
+impl<F> Client<F> {
+    /// It, to be called.
+    #[must_use]
+    pub const fn new(cli: F) -> Self {
+        Self(cli)
+    }
+}
+
+/// What [`Client::call`] has returned.
+#[derive(Debug)]
+pub struct Returned<R>(R);
+
+impl<F: FnOnce() -> R, R> Client<F> {
+    /// Calls it, if it is a function that takes nothing.
+    pub fn call(self) -> Returned<R> {
+        Returned((self.0)())
+    }
+}
+
+/// What [`OrElse::call`] gives.
+#[derive(Debug)]
+pub struct NotCalled<F>(F);
+
+/// Where [`Client::call`] can't be had, this one can. A bound on the function would make the compiler speak of the
+/// function traits, and there is no telling it what to say of those.
+pub trait OrElse<F>: Sized {
+    /// Calls nothing.
+    fn call(self) -> NotCalled<F>;
+}
+
+impl<F> OrElse<F> for Client<F> {
+    fn call(self) -> NotCalled<F> {
+        NotCalled(self.0)
+    }
+}
+
+/// What comes of calling `cli`.
+#[diagnostic::on_unimplemented(
+    message = "`cli` has to be a safe function that takes nothing",
+    label = "called as a `main` is: with nothing",
+    note = "write `fn cli()`; the process's arguments are in `std::env::args`",
+    note = "see brokered_runtime::errors [B115]"
+)]
+pub trait Called<R> {
+    /// What it has returned.
+    fn outcome(self) -> Returned<R>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R> Called<R> for Returned<R> {
+    fn outcome(self) -> Self {
+        self
+    }
 }
 
 /// What a `main`, or the function that is `cli`, may return.
 #[diagnostic::on_unimplemented(
     message = "a process can't end with `{Self}`",
     label = "neither `main` nor `cli` can return this",
-    note = "they return `()`, `ExitCode`, `!`, or a `Result` of one of these whose error is `Debug`: `std::io::Result<()>`, for one"
+    note = "they return `()`, `ExitCode`, `!`, or a `Result` of one of these whose error is `Debug`: `std::io::Result<()>`, for one",
+    note = "see brokered_runtime::errors [B107]"
 )]
 pub trait Ending: Sized {
     /// Its exit code; an error has been printed.
     fn report(self) -> ExitCode;
+
+    /// The same of what `cli` has returned: wrapped, so that one that never returns does not make the rest unreachable.
+    fn of(returned: Returned<Self>) -> ExitCode {
+        returned.0.report()
+    }
 
     /// The same, at the end of a closure in which a load may have failed.
     ///

@@ -12,7 +12,7 @@ use crate::handover::Event;
 use crate::identity::is_daemon_name;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::Channel;
+use crate::platform::{Channel, ForkSeal};
 use crate::record::{Owner, Record};
 use crate::{Daemon, Instance, Phase, endpoint};
 
@@ -127,6 +127,7 @@ pub fn bootstrap<B: BrokeredBackend>(endpoint: &Endpoint) -> Result<Never, BindE
         Some(listener) => listener,
         None => B::bind(endpoint)?,
     };
+    let _seal = ForkSeal::of_listener(&listener);
     let _recorded = start.record()?;
     Ok(B::serve(listener))
 }
@@ -187,6 +188,7 @@ impl Start {
     fn record(self) -> Result<Recorded, StartError> {
         let mut record = Record::of_this_process(&self.instance, self.paths.socket.clone());
         record.phase = Phase::Ready;
+        record.has_control = false;
         let (channel, log) = self.launcher.unzip();
         if log.is_some() {
             record.owner = Owner::Launcher;

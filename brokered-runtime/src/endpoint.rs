@@ -14,12 +14,24 @@ use crate::platform::{self, InTheWay};
 /// Binds and listens, in the place of what a dead daemon has left.
 ///
 /// Nothing is probed: whoever holds the lock knows that nobody else is bound.
-pub(crate) fn bind(paths: &Paths, _lock: &InstanceLock) -> Result<IpcListener, EndpointError> {
-    let failed = |source| EndpointError::io(&paths.socket, source);
-    match platform::bind(&paths.socket) {
+pub(crate) fn bind(paths: &Paths, lock: &InstanceLock) -> Result<IpcListener, EndpointError> {
+    bind_at(&paths.socket, lock)
+}
+
+/// The same for the control endpoint.
+pub(crate) fn bind_control(
+    paths: &Paths,
+    lock: &InstanceLock,
+) -> Result<IpcListener, EndpointError> {
+    bind_at(&paths.control(), lock)
+}
+
+fn bind_at(path: &Path, _lock: &InstanceLock) -> Result<IpcListener, EndpointError> {
+    let failed = |source| EndpointError::io(path, source);
+    match platform::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            clear_the_way(&paths.socket)?;
-            platform::bind(&paths.socket).map_err(failed)
+            clear_the_way(path)?;
+            platform::bind(path).map_err(failed)
         }
         bound => bound.map_err(failed),
     }
@@ -27,9 +39,18 @@ pub(crate) fn bind(paths: &Paths, _lock: &InstanceLock) -> Result<IpcListener, E
 
 /// Removes the endpoint, if the directory that it is in is still ours.
 pub(crate) fn unlink(paths: &Paths, lock: &InstanceLock) {
-    let ours = matches!(platform::in_the_way(&paths.socket), Ok(InTheWay::OwnSocket));
+    unlink_at(&paths.socket, paths, lock);
+}
+
+/// The same for the control endpoint.
+pub(crate) fn unlink_control(paths: &Paths, lock: &InstanceLock) {
+    unlink_at(&paths.control(), paths, lock);
+}
+
+fn unlink_at(path: &Path, paths: &Paths, lock: &InstanceLock) {
+    let ours = matches!(platform::in_the_way(path), Ok(InTheWay::OwnSocket));
     if ours && lock.is_on(paths) {
-        let _ = fs::remove_file(&paths.socket);
+        let _ = fs::remove_file(path);
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::platform;
 
@@ -40,7 +41,7 @@ impl Lines {
     }
 }
 
-/// Lines that were read. Of a key that stands there twice, the first line counts.
+/// Lines that were read. Of a key that stands there twice, the first line counts, unless all are asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields<'a>(&'a str);
 
@@ -69,10 +70,37 @@ impl<'a> Fields<'a> {
         platform::path_from_bytes(self.bytes(key)?)
     }
 
+    /// The values of all lines with this key, which are paths.
+    pub(crate) fn paths(self, key: &str) -> impl Iterator<Item = PathBuf> {
+        self.0
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .filter(move |(name, _)| *name == key)
+            .filter_map(|(_, value)| platform::path_from_bytes(unescape(value)?))
+    }
+
     /// A value that is a number.
     pub(crate) fn number<N: std::str::FromStr>(self, key: &str) -> Option<N> {
         self.text(key)?.parse().ok()
     }
+}
+
+/// Seconds since 1970, with microseconds.
+pub(crate) fn unix_time(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{}.{:06}", since.as_secs(), since.subsec_micros())
+}
+
+/// Reads what [`unix_time`] has written, with three to nine digits behind the point.
+pub(crate) fn from_unix_time(text: &str) -> Option<SystemTime> {
+    let (seconds, fraction) = text.split_once('.')?;
+    if !(3..=9).contains(&fraction.len()) || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let nanoseconds: u64 = format!("{fraction:0<9}").parse().ok()?;
+    let since = Duration::from_secs(seconds.parse().ok()?)
+        .checked_add(Duration::from_nanos(nanoseconds))?;
+    UNIX_EPOCH.checked_add(since)
 }
 
 fn escape_into(line: &mut String, value: &[u8]) {

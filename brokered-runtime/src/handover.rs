@@ -121,6 +121,8 @@ pub(crate) enum Event {
     Adopted,
     /// The endpoint is bound and recorded.
     Bound,
+    /// The daemon is on its way, and this far.
+    Status(String),
     /// All states have loaded.
     Ready,
     /// The daemon ends, since it was asked to.
@@ -135,6 +137,7 @@ impl Event {
         match self {
             Self::Adopted => "ADOPTED".to_owned(),
             Self::Bound => "BOUND".to_owned(),
+            Self::Status(progress) => format!("STATUS={progress}"),
             Self::Ready => "READY".to_owned(),
             Self::Stopping => "STOPPING".to_owned(),
             Self::Failed(why) => format!("FAILED={why}"),
@@ -145,6 +148,9 @@ impl Event {
     pub(crate) fn from_line(line: &str) -> Option<Self> {
         if let Some(why) = line.strip_prefix("FAILED=") {
             return Some(Self::Failed(why.to_owned()));
+        }
+        if let Some(progress) = line.strip_prefix("STATUS=") {
+            return Some(Self::Status(progress.to_owned()));
         }
         [Self::Adopted, Self::Bound, Self::Ready, Self::Stopping]
             .into_iter()
@@ -178,6 +184,7 @@ mod tests {
         for event in [
             Event::Adopted,
             Event::Bound,
+            Event::Status("loading 3 of 8 shards".to_owned()),
             Event::Ready,
             Event::Stopping,
             Event::Failed("no such shard".to_owned()),

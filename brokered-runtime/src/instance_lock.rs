@@ -7,12 +7,24 @@ use std::fs::{File, TryLockError};
 use std::io;
 
 use crate::identity::paths::Paths;
+use crate::platform::ForkSeal;
 
 /// The instance lock, held as long as this lives, here or in a process that it was handed to.
 #[derive(Debug)]
-pub(crate) struct InstanceLock(File);
+pub(crate) struct InstanceLock {
+    /// Dropped first: from then on the number may be another file's.
+    _seal: ForkSeal,
+    file: File,
+}
 
 impl InstanceLock {
+    fn on(file: File) -> Self {
+        Self {
+            _seal: ForkSeal::new(&file),
+            file,
+        }
+    }
+
     /// Takes the lock. `None` if somebody else holds it.
     pub(crate) fn try_take(paths: &Paths) -> io::Result<Option<Self>> {
         loop {
@@ -25,8 +37,21 @@ impl InstanceLock {
             // Between opening and locking, somebody may have replaced what is at the path, and another
             // process would lock that.
             if paths.is_locked_by(&file)? {
-                return Ok(Some(Self(file)));
+                return Ok(Some(Self::on(file)));
             }
+        }
+    }
+
+    /// Whether somebody holds the lock. Where there is no directory, nobody does.
+    pub(crate) fn is_held(paths: &Paths) -> io::Result<bool> {
+        match paths.open_lock() {
+            Ok(file) => match file.try_lock_shared() {
+                Ok(()) => Ok(false),
+                Err(TryLockError::WouldBlock) => Ok(true),
+                Err(TryLockError::Error(error)) => Err(error),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -34,7 +59,7 @@ impl InstanceLock {
     /// leads to.
     pub(crate) fn adopt(file: File, paths: &Paths) -> io::Result<Option<Self>> {
         match file.try_lock() {
-            Ok(()) => Ok(paths.is_locked_by(&file)?.then_some(Self(file))),
+            Ok(()) => Ok(paths.is_locked_by(&file)?.then(|| Self::on(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -43,13 +68,13 @@ impl InstanceLock {
     /// Whether the instance's directory is still the one that is locked. If it isn't, what is in it now
     /// is not ours.
     pub(crate) fn is_on(&self, paths: &Paths) -> bool {
-        paths.is_locked_by(&self.0).unwrap_or(false)
+        paths.is_locked_by(&self.file).unwrap_or(false)
     }
 
     /// The open file, to be handed over. Whoever hands it over closes it afterwards and never unlocks
     /// it: both have the same lock.
     pub(crate) fn file(&self) -> &File {
-        &self.0
+        &self.file
     }
 }
 

@@ -5,9 +5,15 @@
 #![doc = include_str!("../docs/guide-limits.md")]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+#[path = "operator/mod.rs"]
+pub mod __operator;
 mod backend;
+mod control;
 mod daemon;
 mod endpoint;
+mod fault;
 mod fields;
 mod handover;
 mod identity;
@@ -25,10 +31,11 @@ pub mod __private;
 
 pub use backend::{BindError, BrokeredBackend, Endpoint, IpcListener, IpcStream, Never, bootstrap};
 pub use brokered_macros::brokered_daemon;
-pub use daemon::{Bound, Connection, Handle, Incoming, State, Stopping};
+pub use control::{ControlError, Load, LoadState, Milestone, Status, Stopped};
+pub use daemon::{Background, Bound, Connection, Handle, Incoming, NotReady, State, Stopping};
 pub use identity::{Daemon, DirectoryError, Instance, InstanceError, Wait};
 /// The crate whose listeners and streams these are. Its traits have what they can do beyond `Read` and `Write`:
 /// `use brokered_runtime::interprocess::local_socket::traits::Stream as _;` for time-outs.
 pub use interprocess;
-pub use launch::LaunchError;
+pub use launch::{Failure, LaunchError, StartStep};
 pub use phase::{Phase, UnknownPhase};

@@ -2,13 +2,15 @@
 //!
 //! One writer, the holder of the instance lock. With the lock free, a record is history, not news.
 
+use std::env;
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use crate::fields::{Fields, Lines};
+use crate::fields::{Fields, Lines, from_unix_time, unix_time};
 use crate::identity::paths::Paths;
 use crate::{Instance, Phase, platform};
 
@@ -27,10 +29,21 @@ pub(crate) struct Record {
     pub(crate) phase: Phase,
     pub(crate) owner: Owner,
     pub(crate) started: SystemTime,
+    /// The same by the clock that counts from the machine's start, which nobody sets: a process that is
+    /// younger than this is not the one that wrote the record.
+    pub(crate) since_boot: Option<Duration>,
+    /// Whether the daemon answers on `control`. A hand-written backend does not.
+    pub(crate) has_control: bool,
     pub(crate) package: Option<String>,
     pub(crate) version: Option<String>,
     pub(crate) log: Option<PathBuf>,
     pub(crate) failure: Option<String>,
+    /// How it ended, in words, if its launcher saw that.
+    pub(crate) exit: Option<String>,
+    /// The executable, as the daemon's own process knows it.
+    pub(crate) program: Option<PathBuf>,
+    /// What it was started with, beside its name.
+    pub(crate) arguments: Vec<OsString>,
 }
 
 /// Who started the daemon.
@@ -38,8 +51,12 @@ pub(crate) struct Record {
 pub(crate) enum Owner {
     /// A client's `connect_or_spawn`.
     Launcher,
-    /// Somebody else: a person, a script, a service manager.
+    /// Somebody else: a person, a script.
     Hand,
+    /// systemd, whose the endpoint is.
+    Systemd,
+    /// launchd, whose the endpoint is.
+    Launchd,
 }
 
 impl Record {
@@ -58,10 +75,24 @@ impl Record {
             phase: Phase::Bound,
             owner: Owner::Hand,
             started: SystemTime::now(),
+            since_boot: Some(platform::uptime()),
+            has_control: true,
             package: None,
             version: None,
             log: None,
             failure: None,
+            exit: None,
+            program: None,
+            arguments: Vec::new(),
+        }
+    }
+
+    /// Adds how this process was started, so that it can be started again. Not on the way to `BOUND`: the
+    /// system has to be asked.
+    pub(crate) fn note_program(&mut self) {
+        if self.program.is_none() {
+            self.program = env::current_exe().ok();
+            self.arguments = env::args_os().skip(1).collect();
         }
     }
 
@@ -93,6 +124,13 @@ impl Record {
             .push("PHASE", self.phase.as_str())
             .push("OWNER", self.owner.as_str())
             .push("STARTED", unix_time(self.started));
+        if let Some(since_boot) = self.since_boot {
+            let micros = u64::try_from(since_boot.as_micros()).unwrap_or(u64::MAX);
+            lines.push_number("STARTED_AFTER_BOOT_US", micros);
+        }
+        if !self.has_control {
+            lines.push("CONTROL", "none");
+        }
         if let Some(directory) = &self.directory {
             lines.push_path("DIRECTORY", directory);
         }
@@ -104,15 +142,22 @@ impl Record {
             ("PACKAGE", &self.package),
             ("VERSION", &self.version),
             ("FAILURE", &self.failure),
+            ("EXIT", &self.exit),
         ] {
             if let Some(value) = value {
                 lines.push(key, value);
             }
         }
+        if let Some(program) = &self.program {
+            lines.push_path("PROGRAM", program);
+        }
+        for argument in &self.arguments {
+            lines.push_path("ARGUMENT", Path::new(argument));
+        }
         lines.into_string()
     }
 
-    fn from_text(text: &str) -> Option<Self> {
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
         let fields = Fields::of(text);
         Some(Self {
             name: fields.text("NAME")?,
@@ -124,40 +169,39 @@ impl Record {
             phase: fields.text("PHASE")?.parse().ok()?,
             owner: Owner::from_text(&fields.text("OWNER")?)?,
             started: from_unix_time(&fields.text("STARTED")?)?,
+            since_boot: fields
+                .number("STARTED_AFTER_BOOT_US")
+                .map(Duration::from_micros),
+            has_control: fields.text("CONTROL").as_deref() != Some("none"),
             package: fields.text("PACKAGE"),
             version: fields.text("VERSION"),
             log: fields.path("LOG"),
             failure: fields.text("FAILURE"),
+            exit: fields.text("EXIT"),
+            program: fields.path("PROGRAM"),
+            arguments: fields
+                .paths("ARGUMENT")
+                .map(PathBuf::into_os_string)
+                .collect(),
         })
     }
 }
 
 impl Owner {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Launcher => "launcher",
             Self::Hand => "hand",
+            Self::Systemd => "systemd",
+            Self::Launchd => "launchd",
         }
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        [Self::Launcher, Self::Hand]
+        [Self::Launcher, Self::Hand, Self::Systemd, Self::Launchd]
             .into_iter()
             .find(|owner| owner.as_str() == text)
     }
-}
-
-/// Seconds since 1970, with milliseconds.
-fn unix_time(time: SystemTime) -> String {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("{}.{:03}", since.as_secs(), since.subsec_millis())
-}
-
-fn from_unix_time(text: &str) -> Option<SystemTime> {
-    let (seconds, milliseconds) = text.split_once('.')?;
-    let since = Duration::from_secs(seconds.parse().ok()?)
-        .checked_add(Duration::from_millis(milliseconds.parse().ok()?))?;
-    UNIX_EPOCH.checked_add(since)
 }
 
 fn read_limited(path: &Path) -> io::Result<String> {
@@ -196,6 +240,7 @@ impl Error for RecordError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::UNIX_EPOCH;
 
     fn record() -> Record {
         Record {
@@ -208,10 +253,15 @@ mod tests {
             phase: Phase::Ready,
             owner: Owner::Launcher,
             started: UNIX_EPOCH + Duration::from_millis(1_700_000_000_007),
+            since_boot: Some(Duration::from_micros(123_456_789)),
+            has_control: false,
             package: Some("words".to_owned()),
             version: Some("1.2.3".to_owned()),
             log: None,
             failure: Some("100% of\nthe disk".to_owned()),
+            exit: Some("exit status: 70".to_owned()),
+            program: Some(PathBuf::from("/opt/words 2/words")),
+            arguments: vec!["--quick".into(), "".into(), "a\nb=c".into()],
         }
     }
 
@@ -238,7 +288,7 @@ mod tests {
     #[test]
     fn a_time_beyond_all_clocks_is_none() {
         let text = record().to_text();
-        let beyond = text.replace("1700000000.007", "18446744073709551615.999");
+        let beyond = text.replace("1700000000.007000", "18446744073709551615.999999");
         assert_ne!(text, beyond);
         assert_eq!(Record::from_text(&beyond), None);
     }

@@ -25,3 +25,13 @@ pub const LOAD_FAILS: &str = "SUBJECT_LOAD_FAILS";
 
 /// How `main` ends at once: `error`, `panic`, or `guard <microseconds>`.
 pub const MAIN_ENDS: &str = "SUBJECT_MAIN_ENDS";
+
+/// For how many milliseconds the backend's `bind` sleeps.
+pub const BIND_SLEEPS: &str = "BACKEND_BIND_SLEEPS";
+
+/// For how many milliseconds the backend's `serve` sleeps before it accepts.
+pub const SERVE_SLEEPS: &str = "BACKEND_SERVE_SLEEPS";
+
+/// A file that the subject locks while its `main` runs, so that a test learns of a second one: the witness is
+/// not the framework's own lock. Who finds it locked says so in a file beside it.
+pub const WITNESS: &str = "SUBJECT_WITNESS";

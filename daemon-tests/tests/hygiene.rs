@@ -191,7 +191,6 @@ impl Process {
 }
 
 #[test]
-#[ignore = "the daemon does not seal itself against forks yet"]
 fn a_child_that_is_forked_without_exec_hides_no_daemons_death() -> Outcome {
     if !has(&["cc"]) {
         return Ok(());

@@ -7,6 +7,8 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+
 use common::{
     ASK, BACKEND, Outcome, Place, ROOT, SINGLE, SUBJECT, Signal, as_nobody, eventually, has, line,
     make_fifo, set_mode, stderr, stdout,
@@ -28,6 +30,16 @@ fn a_client_starts_the_daemon_and_the_next_one_finds_it() -> Outcome {
         first,
         "a new one, and no file was in the way"
     );
+    Ok(())
+}
+
+#[test]
+fn a_client_sees_the_daemons_credentials_and_not_its_launchers() -> Outcome {
+    let place = Place::new()?;
+    let pid = place.ask("pid")?;
+    let stream = UnixStream::connect(place.socket()?)?;
+    let peer = getsockopt(&stream, PeerCredentials)?;
+    assert_eq!(peer.pid().to_string(), pid);
     Ok(())
 }
 
@@ -184,7 +196,7 @@ fn a_slow_load_fails_no_launch_and_a_deadline_ends_the_wait() -> Outcome {
         .output()?;
     let said = stderr(&output);
     assert!(said.contains("not up after"), "{said}");
-    assert!(said.contains("(it is bound)"), "{said}");
+    assert!(said.contains("(it is bound, and loads)"), "{said}");
     // It was not killed for it, and serves whoever waits.
     let mut patient = place.ask_command("phase");
     let patient = patient.stdout(Stdio::piped()).spawn()?;

@@ -124,8 +124,8 @@ fn a_second_signal_cuts_the_drain_short() -> Outcome {
     let place = Place::new()?;
     let daemon = place.subject()?;
     let socket = place.socket()?;
-    let mut held = place.say("hold")?;
-    assert_eq!(line(&mut held)?, "holding");
+    let mut held = place.say("stuck")?;
+    assert_eq!(line(&mut held)?, "stuck");
     daemon.signal(Signal::SIGTERM);
     place.until("draining");
     daemon.signal(Signal::SIGTERM);
@@ -139,8 +139,8 @@ fn a_second_signal_cuts_the_drain_short() -> Outcome {
 fn a_drain_has_a_deadline() -> Outcome {
     let place = Place::new()?;
     let daemon = place.subject()?;
-    let mut held = place.say("hold")?;
-    assert_eq!(line(&mut held)?, "holding");
+    let mut held = place.say("stuck")?;
+    assert_eq!(line(&mut held)?, "stuck");
     let began = Instant::now();
     daemon.signal(Signal::SIGTERM);
     let output = daemon.end()?;
@@ -262,9 +262,13 @@ fn a_stop_and_one_signal_cut_nothing_short() -> Outcome {
     assert_eq!(line(&mut held)?, "holding");
     assert_eq!(line(&mut place.say("stop")?)?, "stopping");
     daemon.signal(Signal::SIGTERM);
+    // A client that goes on sending is still in the middle of its request.
     held.get_ref()
-        .set_read_timeout(Some(Duration::from_millis(200)))?;
-    assert!(held.fill_buf().is_err(), "it is still held");
+        .set_read_timeout(Some(Duration::from_millis(20)))?;
+    for _ in 0..20 {
+        held.get_ref().write_all(b"more")?;
+        assert!(held.fill_buf().is_err(), "it is still held");
+    }
     held.get_ref().shutdown(Shutdown::Write)?;
     held.get_ref().set_read_timeout(Some(common::PATIENCE))?;
     assert_eq!(line(&mut held)?, "held");

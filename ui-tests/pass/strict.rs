@@ -1,9 +1,27 @@
-//! No lint has anything to say about what the attribute makes of this.
+//! No lint has anything to say about what the attribute makes of this. Users of other attributes have complained about
+//! `unwrap_used`, `expect_used` and `unwrap_in_result` (<https://github.com/tokio-rs/tokio/issues/3887>,
+//! <https://github.com/tokio-rs/tokio/issues/7650>), and about `unused_qualifications`
+//! (<https://github.com/tokio-rs/tokio/pull/7866>).
 
 #![deny(
     clippy::all,
     clippy::nursery,
     clippy::pedantic,
+    clippy::absolute_paths,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::as_conversions,
+    clippy::default_numeric_fallback,
+    clippy::exit,
+    clippy::expect_used,
+    clippy::items_after_statements,
+    clippy::let_underscore_untyped,
+    clippy::panic,
+    clippy::question_mark_used,
+    clippy::shadow_reuse,
+    clippy::unwrap_in_result,
+    clippy::unwrap_used,
+    clippy::wildcard_imports,
     future_incompatible,
     let_underscore,
     missing_copy_implementations,

@@ -62,6 +62,19 @@ fn each_program_compiles_without_a_warning_and_runs_in_edition_2024() {
     }
 }
 
+/// What the catalogue tells somebody to write instead is no worse than what it refuses.
+#[test]
+fn each_mended_program_compiles_without_a_warning() {
+    let cases = cases("mended");
+    let package = Package::new(
+        "mended",
+        "2024",
+        "brokered-runtime",
+        &targets(&cases, support::target_name),
+    );
+    build(&package, &["check", "--bins"]);
+}
+
 #[test]
 fn options_do_what_they_say() {
     let cases: Vec<_> = cases("pass")

@@ -3,9 +3,11 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use catalogue::Raised;
 use serde_json::Value;
 use support::{PINNED, Package, cases, compiler, here, targets, text};
 
@@ -20,7 +22,11 @@ mod catalogue;
 #[test]
 fn each_mistake_is_refused_in_these_words() {
     if compiler() == PINNED {
-        trybuild::TestCases::new().compile_fail("fail/*/*.rs");
+        let cases = trybuild::TestCases::new();
+        for case in programs() {
+            // Line numbers stay only in a file that is named as it is in the compiler's output.
+            cases.compile_fail(case.strip_prefix(here()).expect("a case of this package"));
+        }
     } else {
         println!(
             "rustc {} instead of {PINNED}: the texts are not compared",
@@ -29,10 +35,28 @@ fn each_mistake_is_refused_in_these_words() {
     }
 }
 
-/// `folder__file`, so that equal file names in different folders stay apart.
-fn target_name(case: &Path) -> String {
-    let folder = case.parent().and_then(Path::file_name).expect("a folder");
-    format!("{}__{}", folder.to_string_lossy(), support::name(case))
+/// The cases that are binaries, which are all but those in `library/`.
+fn programs() -> Vec<PathBuf> {
+    let (_, programs) = split();
+    programs
+}
+
+/// The cases that are libraries, and all others.
+fn split() -> (Vec<PathBuf>, Vec<PathBuf>) {
+    cases("fail").into_iter().partition(|case| {
+        case.parent()
+            .is_some_and(|folder| folder.ends_with("library"))
+    })
+}
+
+/// How many errors the case may have. More than one only where it says why.
+fn wanted(case: &Path) -> usize {
+    let program = fs::read_to_string(case).expect("the case");
+    if program.starts_with("// Two errors: ") {
+        2
+    } else {
+        1
+    }
 }
 
 fn stderr_of(case: &Path) -> String {
@@ -58,12 +82,12 @@ fn codes(output: &str) -> BTreeSet<String> {
 
 #[test]
 fn each_mistake_is_one_error_with_its_code_on_every_compiler() {
-    let cases = cases("fail");
+    let cases = programs();
     let package = Package::new(
         "refused",
         "2024",
         "brokered-runtime",
-        &targets(&cases, target_name),
+        &targets(&cases, support::target_name),
     );
     let output = package.cargo(&["check", "--bins", "--keep-going", "--message-format=json"]);
     let mut errors: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -88,7 +112,7 @@ fn each_mistake_is_one_error_with_its_code_on_every_compiler() {
     }
     let mut wrong = Vec::new();
     for case in &cases {
-        let name = target_name(case);
+        let name = support::target_name(case);
         let Some(found) = errors.get(&name) else {
             wrong.push(format!(
                 "{name} compiles, or was not reached:\n{}",
@@ -97,9 +121,10 @@ fn each_mistake_is_one_error_with_its_code_on_every_compiler() {
             continue;
         };
         let expected = codes(&stderr_of(case));
-        if found.len() != 1 || !expected.is_subset(&codes(&found.concat())) {
+        if found.len() != wanted(case) || !expected.is_subset(&codes(&found.concat())) {
             wrong.push(format!(
-                "{name}: wants one error with {expected:?}, and has\n{}",
+                "{name}: wants {} with {expected:?}, and has\n{}",
+                wanted(case),
                 found.join("\n")
             ));
         }
@@ -107,60 +132,76 @@ fn each_mistake_is_one_error_with_its_code_on_every_compiler() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+/// What is refused shows the code of its entry: the attribute's messages and the types' own end with it. Where the
+/// compiler speaks of its own accord, it has a number, and the entry has the same.
 #[test]
-fn each_entry_of_the_catalogue_has_a_case_and_no_case_has_another_code() {
-    let entries: BTreeSet<String> = catalogue::CATALOGUE
-        .iter()
-        .map(|entry| entry.code.to_owned())
-        .collect();
-    let mut shown = BTreeSet::new();
-    for case in cases("fail") {
-        shown.extend(
-            codes(&stderr_of(&case))
-                .into_iter()
-                .filter(|code| code.starts_with('B')),
+fn each_entry_of_the_catalogue_has_its_programs_and_no_case_has_another_code() {
+    let mut entries = BTreeSet::new();
+    for entry in catalogue::CATALOGUE {
+        entries.insert(entry.code.to_owned());
+        let case = here().join("fail").join(entry.case).with_extension("rs");
+        let shown = codes(&stderr_of(&case));
+        let wanted = match entry.raised {
+            Raised::Attribute => Some(entry.code),
+            Raised::Compiler(number) => number,
+        };
+        if let Some(wanted) = wanted {
+            assert!(shown.contains(wanted), "{}: {shown:?}", entry.code);
+        }
+        assert!(
+            here()
+                .join("mended")
+                .join(entry.case)
+                .with_extension("rs")
+                .is_file(),
+            "{} has no mended program",
+            entry.code
         );
     }
-    assert_eq!(shown, entries);
+    for case in cases("fail") {
+        let shown = codes(&stderr_of(&case));
+        let ours: Vec<_> = shown.iter().filter(|code| code.starts_with('B')).collect();
+        assert!(ours.len() <= 1, "{}: {ours:?}", case.display());
+        assert!(
+            ours.iter().all(|code| entries.contains(*code)),
+            "{}: {ours:?}",
+            case.display()
+        );
+    }
+    let mended: BTreeSet<_> = cases("mended").into_iter().collect();
+    let named: BTreeSet<_> = catalogue::CATALOGUE
+        .iter()
+        .map(|entry| here().join("mended").join(entry.case).with_extension("rs"))
+        .collect();
+    assert_eq!(mended, named, "one mended program for each entry");
 }
 
-/// trybuild builds binaries; this one is a library.
+/// trybuild builds binaries; these are libraries. They are refused wherever in the library they are.
 #[test]
-fn a_main_at_the_root_of_a_library_is_refused() {
-    const LIB: &str = "\
-use brokered_runtime::{Bound, brokered_daemon};
-
-pub fn start() {
-    println!(\"before bind\");
-    let _ = main();
-}
-
-#[brokered_daemon(\"indexd\")]
-fn main(bound: Bound) -> std::io::Result<()> {
-    bound.serve(|_| Ok(()))
-}
-";
-    for (name, lib, line) in [
-        ("library-root", LIB.to_owned(), "9:4"),
-        (
-            "library-module",
-            format!("pub mod inner {{\n{LIB}}}\n"),
-            "10:4",
-        ),
-    ] {
+fn a_main_in_a_library_is_refused() {
+    let (libraries, _) = split();
+    for case in &libraries {
+        let name = support::name(case);
         let package = Package::new(
-            name,
+            &format!("library-{name}"),
             "2024",
             "brokered-runtime",
             "[lib]\npath = \"lib.rs\"\n",
         );
-        package.write("lib.rs", &lib);
+        package.write("lib.rs", &fs::read_to_string(case).expect("the case"));
         let output = text(&package.cargo(&["check", "--lib"]));
-        assert!(
-            output.contains("error[E0277]: a library has no `main`: no process starts here"),
-            "{output}"
-        );
-        assert!(output.contains(&format!("--> lib.rs:{line}")), "{output}");
+        let error = output.find("error").map_or("", |start| &output[start..]);
+        let error = error.split("\n\n").next().unwrap_or_default();
+        let workspace = format!("{}/", here().parent().expect("a workspace").display());
+        let error = error.replace(&workspace, "$WORKSPACE/");
+        let shown = error.replace("lib.rs", &format!("fail/library/{name}.rs"));
+        let shown = format!("{}\n", shown.trim_end());
+        if env::var("TRYBUILD").is_ok_and(|mode| mode == "overwrite") {
+            fs::write(case.with_extension("stderr"), &shown).expect("the text");
+        }
+        if compiler() == PINNED {
+            assert_eq!(shown, stderr_of(case));
+        }
         assert!(output.contains("due to 1 previous error"), "{output}");
     }
 }

@@ -9,7 +9,7 @@ use crate::handover::{self, Event, Message};
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::platform::{self, Channel};
-use crate::{Daemon, Instance, IpcListener, endpoint};
+use crate::{Daemon, Instance, IpcListener, endpoint, fault};
 
 /// What a launcher has handed over.
 #[derive(Debug)]
@@ -52,30 +52,44 @@ pub(crate) fn shed_terminal() {
 
 /// Step 1: takes over lock and listener, seals them, and forgets how they came.
 pub(crate) fn take_over() -> Result<HandedOver, StartError> {
-    let hand_over = |problem| StartError::HandOver { problem };
-    let channel = Channel::from_stdin().map_err(hand_over)?;
-    let received = channel.receive().map_err(hand_over)?;
-    platform::null_input().map_err(hand_over)?;
+    let channel = Channel::from_stdin().map_err(|problem| StartError::HandOver { problem })?;
+    match receive(&channel) {
+        Ok((message, lock, listener)) => {
+            // Failing to tell a launcher that is gone changes nothing.
+            let _ = channel.tell(&Event::Adopted.to_line());
+            fault::pass("daemon:adopted");
+            Ok(HandedOver {
+                channel,
+                message,
+                lock,
+                listener,
+            })
+        }
+        Err(problem) => {
+            let error = StartError::HandOver { problem };
+            let _ = channel.tell(&Event::Failed(error.to_string()).to_line());
+            Err(error)
+        }
+    }
+}
+
+fn receive(channel: &Channel) -> io::Result<(Message, InstanceLock, Option<IpcListener>)> {
+    let received = channel.receive()?;
+    fault::point("daemon:received")?;
+    platform::null_input()?;
     forget();
+    fault::pass("daemon:sealed");
 
     let text = String::from_utf8_lossy(&received.text);
-    let message = Message::from_text(&text)
-        .ok_or_else(|| hand_over(invalid("the launch message lacks something")))?;
+    let message =
+        Message::from_text(&text).ok_or_else(|| invalid("the launch message lacks something"))?;
     let paths = Paths::handed_over(message.runtime.clone());
-    let lock = InstanceLock::adopt(received.lock, &paths)
-        .map_err(hand_over)?
-        .ok_or_else(|| hand_over(invalid("its lock is not on the instance's directory")))?;
+    let lock = InstanceLock::adopt(received.lock, &paths)?
+        .ok_or_else(|| invalid("its lock is not on the instance's directory"))?;
     if let Some(listener) = &received.listener {
-        adopt_listener(listener, &paths).map_err(hand_over)?;
+        adopt_listener(listener, &paths)?;
     }
-    // Failing to tell a launcher that is gone changes nothing.
-    let _ = channel.tell(&Event::Adopted.to_line());
-    Ok(HandedOver {
-        channel,
-        message,
-        lock,
-        listener: received.listener,
-    })
+    Ok((message, lock, received.listener))
 }
 
 fn adopt_listener(listener: &IpcListener, paths: &Paths) -> io::Result<()> {

@@ -18,7 +18,8 @@ const MAX_CONNECTIONS: usize = 256;
 /// cannot.
 #[derive(Debug)]
 pub struct Bound {
-    listener: IpcListener,
+    /// `None` in what a load in the background is lent: it can't be consumed there.
+    listener: Option<IpcListener>,
     lifecycle: Arc<Lifecycle>,
     max_connections: usize,
 }
@@ -27,7 +28,16 @@ pub struct Bound {
 /// make one up, even a private `new`.
 pub(super) fn prove(listener: IpcListener, lifecycle: Arc<Lifecycle>) -> Bound {
     Bound {
-        listener,
+        listener: Some(listener),
+        lifecycle,
+        max_connections: MAX_CONNECTIONS,
+    }
+}
+
+/// The same proof for a load in the background, which only borrows it.
+pub(super) fn prove_in_background(lifecycle: Arc<Lifecycle>) -> Bound {
+    Bound {
+        listener: None,
         lifecycle,
         max_connections: MAX_CONNECTIONS,
     }
@@ -48,6 +58,17 @@ impl Bound {
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle(Arc::clone(&self.lifecycle))
+    }
+
+    /// Says how far the daemon is: `loading 3 of 8 shards`. See [`Handle::status`].
+    pub fn status(&self, progress: &str) {
+        self.lifecycle.progress(progress);
+    }
+
+    /// Keeps the daemon from being ready for as long as what this returns is held. See
+    /// [`Handle::defer_ready`].
+    pub fn defer_ready(&self) -> NotReady {
+        NotReady::of(&self.lifecycle)
     }
 
     /// How many connections [`serve`](Self::serve) serves at once: 256 if this is not called.
@@ -85,12 +106,9 @@ impl Bound {
     where
         F: Fn(IpcStream) -> io::Result<()> + Send + Sync,
     {
-        serve::serve(
-            &self.listener,
-            &self.lifecycle,
-            self.max_connections,
-            &handler,
-        )
+        let max_connections = self.max_connections;
+        let (listener, lifecycle) = self.accepting();
+        serve::serve(&listener, &lifecycle, max_connections, &handler)
     }
 
     /// The clients, one by one, for those who write the loop. It ends when the daemon is asked to.
@@ -114,7 +132,9 @@ impl Bound {
     /// ```
     #[must_use]
     pub fn incoming(self) -> Incoming {
-        Incoming::new(self.listener, self.lifecycle)
+        let (listener, lifecycle) = self.accepting();
+        lifecycle.idle().set_counts(false);
+        Incoming::new(listener, lifecycle)
     }
 
     /// The listener, for an executor or a loop of one's own.
@@ -123,9 +143,23 @@ impl Bound {
     /// connected, and then an error (on Linux; elsewhere it stops blocking). A loop that also watches
     /// [`stopping`](Handle::stopping) knows what that error means. A process that has not ended ten
     /// seconds later is ended.
+    ///
+    /// A child that is forked without an exec finds `/dev/null` in its place: else the endpoint would outlive
+    /// the daemon.
     #[must_use]
     pub fn into_listener(self) -> IpcListener {
-        self.listener
+        let (listener, lifecycle) = self.accepting();
+        lifecycle.idle().set_counts(false);
+        listener
+    }
+
+    /// `main` has come to accept clients.
+    fn accepting(self) -> (IpcListener, Arc<Lifecycle>) {
+        let Some(listener) = self.listener else {
+            unreachable!("a load borrows its `Bound`, and what is borrowed can't be consumed");
+        };
+        self.lifecycle.one_ready();
+        (listener, self.lifecycle)
     }
 }
 
@@ -151,6 +185,36 @@ impl Handle {
         self.0.ask_to_stop();
     }
 
+    /// Says how far the daemon is, in a line of its own words: `loading 3 of 8 shards`.
+    ///
+    /// Whoever waits for the daemon to be ready is shown it: a client that has started it, one that asks with
+    /// [`Instance::wait_ready`] or [`Instance::status`], a service manager. It costs nobody's time to say this
+    /// often: what was not told yet is replaced. The first 1024 bytes are kept.
+    pub fn status(&self, progress: &str) {
+        self.0.progress(progress);
+    }
+
+    /// Keeps the daemon from being ready for as long as what this returns is held: for what `main` still has to
+    /// do after its states have loaded.
+    ///
+    /// Without it the daemon is ready once all its states have loaded and `main` has come to accept clients, by
+    /// [`Bound::serve`], [`Bound::incoming`] or [`Bound::into_listener`]. A daemon that is ready stays so.
+    ///
+    /// ```no_run
+    /// # fn some(bound: brokered_runtime::Bound, warm_up: fn()) -> std::io::Result<()> {
+    /// let not_ready = bound.defer_ready();
+    /// std::thread::spawn(move || {
+    ///     warm_up();
+    ///     drop(not_ready);
+    /// });
+    /// // Clients are served meanwhile.
+    /// bound.serve(|client| Ok(drop(client)))
+    /// # }
+    /// ```
+    pub fn defer_ready(&self) -> NotReady {
+        NotReady::of(&self.0)
+    }
+
     /// Whether the daemon was asked to end: to poll, to wait on, or to `.await`.
     #[must_use]
     pub fn stopping(&self) -> Stopping {
@@ -160,6 +224,7 @@ impl Handle {
     /// Counts a connection, for those who serve one outside of [`Bound::serve`]: the daemon's end waits
     /// until what this returns is dropped.
     pub fn connection(&self) -> Connection {
+        self.0.idle().set_counts(true);
         self.0.open_connection();
         Connection(Arc::clone(&self.0))
     }
@@ -173,5 +238,26 @@ pub struct Connection(Arc<Lifecycle>);
 impl Drop for Connection {
     fn drop(&mut self) {
         self.0.close_connection();
+    }
+}
+
+/// The daemon is not ready yet. From [`Handle::defer_ready`].
+#[derive(Debug)]
+#[must_use = "the daemon is not ready for as long as this is held"]
+pub struct NotReady(Arc<Lifecycle>);
+
+impl NotReady {
+    pub(super) fn of(lifecycle: &Arc<Lifecycle>) -> Self {
+        lifecycle.one_unready();
+        Self(Arc::clone(lifecycle))
+    }
+}
+
+impl Drop for NotReady {
+    fn drop(&mut self) {
+        // Whoever panics has not done what there was to do.
+        if !std::thread::panicking() {
+            self.0.one_ready();
+        }
     }
 }

@@ -1,19 +1,24 @@
 //! What the parts of a running daemon share: its phase, its record, its connections, and its end.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::error::StartError;
 use super::hold::Held;
+use super::idle::Idle;
+use super::report::Report;
 use super::stopping::{StopState, Stopping};
+use crate::control::Status;
 use crate::handover::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{AcceptWaker, Channel, Wake};
+use crate::platform::{self, AcceptWaker, Channel, ForkSeal, Wake};
 use crate::record::Record;
 use crate::text::say;
-use crate::{Instance, IpcListener, Phase, endpoint};
+use crate::{Instance, IpcListener, Phase, endpoint, fault};
 
 /// What the parts of a running daemon share.
 #[derive(Debug)]
@@ -25,8 +30,19 @@ pub(crate) struct Lifecycle {
     stop: Arc<StopState>,
     connections: Connections,
     accept: AcceptWaker,
+    /// Keeps the listener from children that are forked without an exec, wherever it goes.
+    _seal: ForkSeal,
     keeper: OnceLock<Wake>,
     channel: Mutex<Option<Channel>>,
+    report: Report,
+    idle: Idle,
+    is_recorded: AtomicBool,
+    /// What the daemon still waits for before it is ready: its loads in the background, whoever has deferred
+    /// it, and `main`, which has not come to accept clients.
+    unready: AtomicUsize,
+    /// Why the daemon cannot go on.
+    failure: OnceLock<String>,
+    waiting_clients: WaitingClients,
     /// `None` once the daemon has let go of everything.
     estate: Mutex<Option<Estate>>,
 }
@@ -36,6 +52,7 @@ pub(crate) struct Lifecycle {
 struct Estate {
     record: Record,
     endpoint_is_there: bool,
+    control_is_there: bool,
     lock: InstanceLock,
 }
 
@@ -45,6 +62,13 @@ struct Connections {
     open: AtomicUsize,
     none: Condvar,
     waiting: Mutex<Waiting>,
+}
+
+/// How many clients of the control endpoint wait to hear something.
+#[derive(Debug, Default)]
+struct WaitingClients {
+    number: Mutex<usize>,
+    changed: Condvar,
 }
 
 /// How far the wait for them is.
@@ -63,6 +87,7 @@ impl Lifecycle {
                 return Err(StartError::Signals { source });
             }
         };
+        let idle = Idle::new(held.instance.daemon());
         Ok(Self {
             instance: held.instance,
             paths: held.paths,
@@ -71,11 +96,19 @@ impl Lifecycle {
             stop: Arc::default(),
             connections: Connections::default(),
             accept,
+            _seal: ForkSeal::of_listener(listener),
             keeper: OnceLock::new(),
             channel: Mutex::new(held.channel),
+            report: Report::new(),
+            idle,
+            is_recorded: AtomicBool::new(false),
+            unready: AtomicUsize::new(1),
+            failure: OnceLock::new(),
+            waiting_clients: WaitingClients::default(),
             estate: Mutex::new(Some(Estate {
                 record: held.record,
                 endpoint_is_there: true,
+                control_is_there: false,
                 lock: held.lock,
             })),
         })
@@ -102,12 +135,140 @@ impl Lifecycle {
         }
     }
 
-    /// All states have loaded.
-    pub(crate) fn ready(&self) {
-        self.tell(&Event::Ready);
-        // The launcher has nothing more to wait for.
-        self.channel().take();
-        self.enter(Phase::Ready);
+    /// The daemon is not ready before this was taken back by [`one_ready`](Self::one_ready).
+    pub(super) fn one_unready(&self) {
+        self.unready.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One thing fewer to wait for. The last one makes the daemon ready, unless it is ending.
+    pub(super) fn one_ready(&self) {
+        if self.unready.fetch_sub(1, Ordering::AcqRel) == 1
+            && self.phase() < Phase::Ready
+            && self.failure.get().is_none()
+        {
+            self.report.pass("ready");
+            self.idle.touch();
+            self.tell(&Event::Ready);
+            fault::pass("daemon:ready");
+            // The launcher has nothing more to wait for.
+            self.channel().take();
+            self.enter(Phase::Ready);
+        }
+    }
+
+    pub(super) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    pub(super) fn idle(&self) -> &Idle {
+        &self.idle
+    }
+
+    /// Says how far the daemon is, to whoever waits for it. The keeper passes it on.
+    pub(super) fn progress(&self, text: &str) {
+        if self.report.progress(text) {
+            self.wake_keeper();
+        }
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        self.report.has_news()
+    }
+
+    pub(super) fn take_news(&self) -> Option<String> {
+        self.report.news()
+    }
+
+    pub(super) fn latest_progress(&self) -> Option<String> {
+        self.report.latest()
+    }
+
+    /// Tells the launcher of progress, if it listens: it may not read, and then what comes later counts more.
+    pub(super) fn tell_progress(&self, progress: &str) {
+        let line = Event::Status(progress.to_owned()).to_line();
+        if let Some(channel) = self.channel().as_ref() {
+            channel.tell_in_passing(&line);
+        }
+    }
+
+    /// What the daemon says of itself. `None` once it has let go of everything.
+    pub(super) fn status(&self) -> Option<Status> {
+        let mut status = {
+            let estate = self.estate();
+            let record = &estate.as_ref()?.record;
+            status_of(record)
+        };
+        status.phase = self.phase();
+        status.open = self.connections.open.load(Ordering::Acquire) as u64;
+        status.idle_exit = self.idle.after();
+        self.report.fill(&mut status);
+        Some(status)
+    }
+
+    /// Binds the control endpoint, once the daemon is recorded. `None` before that, and after the end.
+    pub(super) fn bind_control(&self) -> io::Result<Option<IpcListener>> {
+        if !self.is_recorded.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        let mut estate = self.estate();
+        let Some(estate) = estate.as_mut() else {
+            return Ok(None);
+        };
+        let listener =
+            endpoint::bind_control(&self.paths, &estate.lock).map_err(io::Error::other)?;
+        estate.control_is_there = true;
+        self.report.pass("control");
+        Ok(Some(listener))
+    }
+
+    /// Whether the directory, or the endpoint in it, is still the one that this daemon has.
+    pub(super) fn is_in_place(&self, endpoint: Option<platform::FileIdentity>) -> bool {
+        let estate = self.estate();
+        let Some(estate) = estate.as_ref() else {
+            return true;
+        };
+        if !estate.lock.is_on(&self.paths) {
+            return false;
+        }
+        match (endpoint, platform::identity_of(&self.paths.socket)) {
+            (Some(ours), Ok(at_path)) => at_path == Some(ours),
+            // Whoever can't look can't tell.
+            (None, _) | (_, Err(_)) => true,
+        }
+    }
+
+    /// Why the daemon cannot go on, if it can't.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// The daemon cannot go on, and a thread that is not `main` has found that out: it drains, but not for
+    /// long.
+    pub(super) fn fail(&self, why: &str) {
+        let _ = self.failure.set(why.to_owned());
+        self.ask_to_stop();
+    }
+
+    /// How many clients of the control endpoint wait.
+    pub(super) fn set_waiting_clients(&self, number: usize) {
+        let mut waiting = lock(&self.waiting_clients.number);
+        if *waiting != number {
+            *waiting = number;
+            self.waiting_clients.changed.notify_all();
+        }
+    }
+
+    /// `main` has failed: whoever waits on the control endpoint is told why before the process is gone.
+    pub(crate) fn bid_farewell(&self, why: &str) {
+        let _ = self.failure.set(why.to_owned());
+        self.phase.fetch_max(Phase::Failed as u8, Ordering::AcqRel);
+        self.wake_keeper();
+        let told = self.waiting_clients.changed.wait_timeout_while(
+            lock(&self.waiting_clients.number),
+            FAREWELL,
+            |waiting| *waiting > 0,
+        );
+        drop(told);
     }
 
     /// Tells the launcher, if there is one that still listens.
@@ -151,13 +312,19 @@ impl Lifecycle {
             estate.record.phase = self.phase();
             estate.record.write(&self.paths)?;
         }
+        fault::pass("daemon:recorded");
+        self.report.pass("recorded");
+        self.is_recorded.store(true, Ordering::Release);
         self.tell(&Event::Bound);
+        fault::pass("daemon:told");
         Ok(())
     }
 
     /// The drain begins: nobody new is let in, and whoever waits for the end hears of it.
     pub(crate) fn begin_drain(&self) {
+        fault::pass("daemon:asked");
         self.tell(&Event::Stopping);
+        self.report.pass("draining");
         self.stop.set();
         if let Err(error) = self.accept.wake() {
             say(
@@ -168,6 +335,7 @@ impl Lifecycle {
         if !AcceptWaker::REFUSES_NEW_CLIENTS {
             self.unlink_endpoint();
         }
+        fault::pass("daemon:refusing");
         self.stop.wake();
         self.enter(Phase::Draining);
         self.publish();
@@ -182,6 +350,7 @@ impl Lifecycle {
         {
             let mut record = estate.record.clone();
             record.phase = phase;
+            record.note_program();
             match record.write(&self.paths) {
                 Ok(()) => estate.record = record,
                 Err(error) => say(self.name(), error),
@@ -198,9 +367,29 @@ impl Lifecycle {
         }
     }
 
+    /// The daemon ends as it should: how often it was started before counts no more.
+    pub(crate) fn forgive_starts(&self) {
+        if let Some(estate) = self.estate().as_ref()
+            && estate.lock.is_on(&self.paths)
+        {
+            let _ = std::fs::remove_file(self.paths.starts());
+        }
+    }
+
+    fn unlink_control(&self) {
+        if let Some(estate) = self.estate().as_mut()
+            && std::mem::take(&mut estate.control_is_there)
+        {
+            endpoint::unlink_control(&self.paths, &estate.lock);
+        }
+    }
+
     /// Leaves nothing behind, and releases the lock last.
     pub(crate) fn let_go(&self) {
+        fault::pass("daemon:served");
         self.unlink_endpoint();
+        self.unlink_control();
+        fault::pass("daemon:unlinked");
         if let Some(estate) = self.estate().take() {
             if estate.lock.is_on(&self.paths) {
                 let _ = std::fs::remove_file(self.paths.record());
@@ -213,11 +402,13 @@ impl Lifecycle {
     pub(crate) fn let_go_failed(&self, why: &str) {
         self.phase.fetch_max(Phase::Failed as u8, Ordering::AcqRel);
         self.unlink_endpoint();
+        self.unlink_control();
         let mut estate = self.estate();
         if let Some(estate) = estate.as_mut()
             && estate.lock.is_on(&self.paths)
         {
             estate.record.phase = Phase::Failed;
+            estate.record.note_program();
             estate.record.failure = Some(why.to_owned());
             if let Err(error) = estate.record.write(&self.paths) {
                 say(self.name(), error);
@@ -234,6 +425,8 @@ impl Lifecycle {
 
     /// One connection fewer is served.
     pub(crate) fn close_connection(&self) {
+        self.report.served();
+        self.idle.touch();
         if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             drop(lock(&self.connections.waiting));
             self.connections.none.notify_all();
@@ -266,6 +459,28 @@ impl Lifecycle {
         &self.paths.socket
     }
 
+    /// The endpoint that this daemon has bound, by what no other file has in common with it.
+    pub(super) fn own_endpoint(&self) -> Option<platform::FileIdentity> {
+        platform::identity_of(&self.paths.socket).ok().flatten()
+    }
+
+    /// When to look whether the daemon is idle.
+    pub(super) fn idle_at(&self) -> Option<Instant> {
+        if self.phase() == Phase::Ready {
+            self.idle
+                .end_at(self.connections.open.load(Ordering::Acquire))
+        } else {
+            None
+        }
+    }
+
+    /// For how long nobody was served, if that is long enough to end.
+    pub(super) fn is_idle(&self) -> Option<Duration> {
+        let open = self.connections.open.load(Ordering::Acquire);
+        let is_over = self.idle_at().is_some_and(|end| Instant::now() >= end);
+        self.idle.after().filter(|_| open == 0 && is_over)
+    }
+
     fn wake_keeper(&self) {
         if let Some(keeper) = self.keeper.get() {
             keeper.wake();
@@ -278,6 +493,39 @@ impl Lifecycle {
 
     fn estate(&self) -> MutexGuard<'_, Option<Estate>> {
         lock(&self.estate)
+    }
+}
+
+/// How long the clients of the control endpoint are given to hear why a daemon fails.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// What the record tells of a daemon's status.
+fn status_of(record: &Record) -> Status {
+    Status {
+        name: record.name.clone(),
+        contract: record.contract,
+        directory: record.directory.clone(),
+        instance: record.instance.clone(),
+        endpoint: record.endpoint.clone(),
+        pid: record.pid,
+        phase: record.phase,
+        owner: record.owner.as_str().to_owned(),
+        package: record.package.clone(),
+        version: record.version.clone(),
+        log: record.log.clone(),
+        started: record.started,
+        uptime: Duration::ZERO,
+        open: 0,
+        served: 0,
+        panics: 0,
+        errors: 0,
+        idle_exit: None,
+        progress: None,
+        loads: Vec::new(),
+        last_error: None,
+        premain: None,
+        premain_threads: None,
+        milestones: Vec::new(),
     }
 }
 

@@ -2,18 +2,23 @@
 
 pub(crate) mod adopt;
 mod announce;
+mod background;
 pub(crate) mod bound;
+mod control;
 pub(crate) mod error;
 mod help;
 pub(crate) mod hold;
+mod idle;
 pub(crate) mod lifecycle;
+mod report;
 pub(crate) mod run;
 mod serve;
 mod shutdown;
 pub(crate) mod state;
 mod stopping;
 
-pub use bound::{Bound, Connection, Handle};
+pub use background::Background;
+pub use bound::{Bound, Connection, Handle, NotReady};
 pub use serve::Incoming;
 pub use state::State;
 pub use stopping::Stopping;

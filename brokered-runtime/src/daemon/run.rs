@@ -6,6 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use super::adopt::{self, HandedOver};
 use super::announce::announce;
@@ -14,14 +15,14 @@ use super::error::{StartError, exit_code};
 use super::help;
 use super::hold::{self, Held};
 use super::lifecycle::Lifecycle;
-use super::shutdown;
+use super::shutdown::Keeper;
 use super::state::LoadFailed;
 use crate::handover::Event;
 use crate::identity::paths::Paths;
 use crate::identity::serve_from_here;
 use crate::record::{Owner, Record};
 use crate::text::say;
-use crate::{Daemon, Instance, IpcListener};
+use crate::{Daemon, Instance, IpcListener, fault};
 
 /// What the attribute knows of the program.
 #[derive(Debug, Clone, Copy)]
@@ -100,15 +101,20 @@ fn serve(
     }
 }
 
-/// Steps 0 to 4, and the keeper, which is there before anybody can know whom to send a signal.
+/// Steps 0 to 4. Signals are caught before anybody can know whom to send one, and the keeper, who acts on them and
+/// answers on the control endpoint, starts when the launcher knows what it waits for.
 fn start(program: &Program, launched: bool) -> Result<Bound, StartError> {
+    let entered = SystemTime::now();
     let (held, listener) = if launched {
         start_launched(program)?
     } else {
         start_by_hand(program)?
     };
+    let bound = SystemTime::now();
     let owner = held.record.owner;
     let lifecycle = Arc::new(Lifecycle::new(held, &listener)?);
+    lifecycle.report().pass_at("main", entered);
+    lifecycle.report().pass_at("bound", bound);
     if let Err(error) = keep_and_record(&lifecycle) {
         lifecycle.tell(&Event::Failed(error.to_string()));
         lifecycle.let_go();
@@ -121,13 +127,18 @@ fn start(program: &Program, launched: bool) -> Result<Bound, StartError> {
 }
 
 fn keep_and_record(lifecycle: &Arc<Lifecycle>) -> Result<(), StartError> {
-    shutdown::keep(lifecycle).map_err(|source| StartError::Signals { source })?;
-    lifecycle.record()
+    let failed = |source| StartError::Signals { source };
+    let keeper = Keeper::appoint(lifecycle).map_err(failed)?;
+    fault::point("daemon:kept").map_err(failed)?;
+    lifecycle.record()?;
+    keeper.start(lifecycle).map_err(failed)
 }
 
 /// Steps 0 to 3 of a daemon that a launcher has started.
 fn start_launched(program: &Program) -> Result<(Held, IpcListener), StartError> {
+    fault::pass("daemon:announced");
     adopt::shed_inheritance();
+    fault::pass("daemon:shed");
     let mut handed_over = adopt::take_over()?;
     let (instance, paths, listener) =
         bind_launched(program, &mut handed_over).inspect_err(|error| {
@@ -157,6 +168,7 @@ fn bind_launched(
     let paths = instance.paths()?.clone();
     paths.check()?;
     let listener = hold::bind(handed_over.listener.take(), &paths, &handed_over.lock)?;
+    fault::pass("daemon:bound");
     Ok((instance, paths, listener))
 }
 
@@ -165,7 +177,9 @@ fn start_by_hand(program: &Program) -> Result<(Held, IpcListener), StartError> {
     let instance = adopt::instance_by_hand(program.daemon);
     let paths = instance.paths()?.clone();
     let lock = hold::take_lock(&paths)?;
+    fault::pass("daemon:locked");
     let listener = hold::bind(None, &paths, &lock)?;
+    fault::pass("daemon:bound");
     let record = record(program, &instance, &paths);
     let held = Held {
         instance,
@@ -191,22 +205,36 @@ fn live(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>) 
         Ok(Ok(code)) => {
             lifecycle.ask_to_stop();
             lifecycle.wait_for_connections();
-            lifecycle.let_go();
+            // A load in the background may have failed meanwhile.
+            if let Some(why) = lifecycle.failure() {
+                return fail(&lifecycle, why, exit_code::SOFTWARE);
+            }
+            if code == ExitCode::SUCCESS {
+                lifecycle.forgive_starts();
+                lifecycle.let_go();
+            } else {
+                lifecycle.let_go_failed("main ended with an error");
+            }
             code
         }
-        Ok(Err(failed)) => {
-            lifecycle.let_go_failed(&failed.why);
-            say(lifecycle.name(), &failed.why);
-            ExitCode::from(exit_code::SOFTWARE)
-        }
+        Ok(Err(failed)) => fail(&lifecycle, &failed.why, exit_code::SOFTWARE),
         Err(panic) => {
-            lifecycle.let_go_failed(&format!("main panicked: {}", message_of(panic.as_ref())));
+            let why = format!("main panicked: {}", message_of(panic.as_ref()));
+            lifecycle.bid_farewell(&why);
+            lifecycle.let_go_failed(&why);
             ExitCode::from(exit_code::PANIC)
         }
     }
 }
 
-fn message_of(panic: &(dyn Any + Send)) -> &str {
+fn fail(lifecycle: &Lifecycle, why: &str, code: u8) -> ExitCode {
+    lifecycle.bid_farewell(why);
+    lifecycle.let_go_failed(why);
+    say(lifecycle.name(), why);
+    ExitCode::from(code)
+}
+
+pub(super) fn message_of(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

@@ -9,6 +9,7 @@ use std::thread::{self, Scope};
 use std::time::Duration;
 
 use super::lifecycle::Lifecycle;
+use super::run::message_of;
 use crate::platform::{self, AcceptError};
 use crate::text::say;
 use crate::{IpcListener, IpcStream};
@@ -186,10 +187,12 @@ where
     /// Serves one client, whose errors and panics end its connection alone. What is said of an error, and how
     /// it and a panic's payload are dropped, is the handler's doing as well.
     fn serve_one(&self, stream: IpcStream) {
+        self.lifecycle.open_connection();
         let served = panic::catch_unwind(AssertUnwindSafe(|| {
             if let Err(error) = (self.handler)(stream)
                 && !is_hang_up(&error)
             {
+                self.lifecycle.report().failed(&error.to_string());
                 say(
                     self.lifecycle.name(),
                     format_args!("a connection failed: {error}"),
@@ -197,8 +200,12 @@ where
             }
         }));
         if let Err(payload) = served {
+            self.lifecycle
+                .report()
+                .panicked(message_of(payload.as_ref()));
             mem::forget(payload);
         }
+        self.lifecycle.close_connection();
     }
 }
 

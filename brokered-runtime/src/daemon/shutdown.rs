@@ -1,80 +1,189 @@
-//! The keeper: the thread that waits for the end, and sees to it that it comes.
+//! The keeper: the thread that answers for the daemon, waits for its end, and sees to it that it comes.
 
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::control::Desk;
+use super::error::exit_code;
 use super::lifecycle::Lifecycle;
-use crate::platform::{self, SignalPipe, Woken};
+use crate::platform::{self, AcceptedConnections, SignalPipe, Woken};
 use crate::text::say;
 
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long a drain may take when the daemon can't go on.
+const DRAIN_OF_A_FAILURE: Duration = Duration::from_secs(1);
+
+/// How often a drain looks for connections that only wait for a request.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// How often the daemon looks whether its directory and its endpoint are still there.
+const CHECK: Duration = Duration::from_secs(60);
+
 /// How long the last words of a daemon may take.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Starts the keeper: from now on `SIGTERM` and `SIGINT` end the daemon gracefully.
-pub(super) fn keep(lifecycle: &Arc<Lifecycle>) -> io::Result<()> {
-    let (signals, wake) = SignalPipe::install()?;
-    lifecycle.set_keeper(wake);
-    let lifecycle = Arc::clone(lifecycle);
-    thread::Builder::new()
-        .name("brokered".to_owned())
-        .spawn(move || watch(&lifecycle, signals))
-        .map(drop)
+/// A keeper that is not at work yet: signals wait for it.
+pub(super) struct Keeper {
+    signals: SignalPipe,
+}
+
+impl Keeper {
+    /// From now on `SIGTERM` and `SIGINT` end the daemon gracefully, as soon as the keeper is at work.
+    pub(super) fn appoint(lifecycle: &Lifecycle) -> io::Result<Self> {
+        let (signals, wake) = SignalPipe::install()?;
+        lifecycle.set_keeper(wake);
+        Ok(Self { signals })
+    }
+
+    /// Starts the thread.
+    pub(super) fn start(self, lifecycle: &Arc<Lifecycle>) -> io::Result<()> {
+        let lifecycle = Arc::clone(lifecycle);
+        thread::Builder::new()
+            .name("brokered".to_owned())
+            .spawn(move || watch(&lifecycle, self.signals))
+            .map(drop)
+    }
 }
 
 fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
-    let asked_by = loop {
-        lifecycle.publish();
-        match signals.wait(None) {
-            Ok(Woken::Thread | Woken::Time) if !lifecycle.is_asked_to_stop() => {}
-            Ok(woken) => break woken,
-            Err(error) => {
-                say(
-                    lifecycle.name(),
-                    format_args!("cannot wait for signals: {error}"),
-                );
-                return;
-            }
+    let mut desk = Desk::new();
+    let asked_by = match keep_watch(lifecycle, &mut desk, &mut signals) {
+        Ok(asked_by) => asked_by,
+        Err(error) => {
+            say(
+                lifecycle.name(),
+                format_args!("cannot wait for signals: {error}"),
+            );
+            return;
         }
     };
     lifecycle.begin_drain();
-    let why = watch_drain(lifecycle, &mut signals, asked_by);
+    let why = watch_drain(lifecycle, &mut desk, &mut signals, asked_by);
     // With `main` back, the process ends by itself now, and with `main`'s exit code.
     let ends_itself = lifecycle.cut_short();
-    lifecycle.let_go();
-    say_in_passing(
-        lifecycle.name(),
-        format!("{why}; connections are cut short"),
-    );
+    desk.tell_news(lifecycle);
+    let code = if let Some(failure) = lifecycle.failure() {
+        lifecycle.let_go_failed(failure);
+        say_in_passing(lifecycle.name(), failure.to_owned());
+        exit_code::SOFTWARE
+    } else {
+        lifecycle.forgive_starts();
+        lifecycle.let_go();
+        say_in_passing(
+            lifecycle.name(),
+            format!("{why}; connections are cut short"),
+        );
+        0
+    };
     if ends_itself {
         thread::sleep(LAST_WORDS);
     }
-    platform::end_process(0)
+    platform::end_process(code)
+}
+
+/// Returns when the daemon is to end, with what asked for it.
+fn keep_watch(
+    lifecycle: &Lifecycle,
+    desk: &mut Desk,
+    signals: &mut SignalPipe,
+) -> io::Result<Woken> {
+    let endpoint = lifecycle.own_endpoint();
+    let every = between_checks();
+    let mut check_at = Instant::now() + every;
+    loop {
+        desk.open(lifecycle);
+        lifecycle.publish();
+        if lifecycle.is_asked_to_stop() {
+            return Ok(Woken::Thread);
+        }
+        let idle_at = lifecycle.idle_at();
+        let next = idle_at.map_or(check_at, |idle_at| idle_at.min(check_at));
+        match desk.wait(lifecycle, signals, Some(next))? {
+            Woken::Signal => return Ok(Woken::Signal),
+            Woken::Thread | Woken::Watched => continue,
+            Woken::Time => {}
+        }
+        if let Some(after) = lifecycle.is_idle() {
+            say_in_passing(
+                lifecycle.name(),
+                format!("nobody was served for {} s: ending", after.as_secs()),
+            );
+            return Ok(Woken::Thread);
+        }
+        if Instant::now() >= check_at {
+            check_at = Instant::now() + every;
+            if !lifecycle.is_in_place(endpoint) {
+                say_in_passing(
+                    lifecycle.name(),
+                    format!(
+                        "{} is gone, or another one: ending, and the next client starts a new daemon",
+                        lifecycle.socket().display()
+                    ),
+                );
+                return Ok(Woken::Thread);
+            }
+        }
+    }
+}
+
+/// How often the daemon looks whether its directory and its endpoint are still there.
+fn between_checks() -> Duration {
+    // For the tests of it, and in their builds alone.
+    if cfg!(debug_assertions)
+        && let Ok(milliseconds) = std::env::var("BROKERED_TEST_CHECK_MS")
+        && let Ok(milliseconds) = milliseconds.parse()
+    {
+        return Duration::from_millis(milliseconds);
+    }
+    CHECK
 }
 
 /// Returns when the drain is to be cut short. Otherwise the process ends meanwhile.
-fn watch_drain(lifecycle: &Lifecycle, signals: &mut SignalPipe, asked_by: Woken) -> String {
-    let deadline = Instant::now() + DRAIN;
+fn watch_drain(
+    lifecycle: &Lifecycle,
+    desk: &mut Desk,
+    signals: &mut SignalPipe,
+    asked_by: Woken,
+) -> String {
+    let began = Instant::now();
+    let mut deadline = began + DRAIN;
     let mut signalled = asked_by == Woken::Signal;
     // Whoever waits at a terminal is told why, if there is anything to wait for.
-    let mut tell_why_at = Some(Instant::now() + LAST_WORDS);
+    let mut tell_why_at = Some(began + LAST_WORDS);
+    let mut connections = AcceptedConnections::on(lifecycle.socket());
+    let mut look_at = began;
     loop {
-        match signals.wait(Some(tell_why_at.unwrap_or(deadline))) {
-            Ok(Woken::Time) if tell_why_at.take().is_some() => say_in_passing(
+        if lifecycle.failure().is_some() {
+            deadline = deadline.min(began + DRAIN_OF_A_FAILURE);
+        }
+        let now = Instant::now();
+        if now >= deadline {
+            return format!("still busy after {} s", (deadline - began).as_secs());
+        }
+        if now >= look_at {
+            connections.end_quiet_ones();
+            look_at = now + BETWEEN_LOOKS;
+        }
+        if tell_why_at.is_some_and(|at| now >= at) {
+            tell_why_at = None;
+            say_in_passing(
                 lifecycle.name(),
                 format!(
                     "ending; connections are served for at most {} s, and a further signal cuts them short",
-                    DRAIN.as_secs()
+                    (deadline - began).as_secs()
                 ),
-            ),
+            );
+        }
+        let next = deadline.min(look_at).min(tell_why_at.unwrap_or(deadline));
+        match desk.wait(lifecycle, signals, Some(next)) {
             Ok(Woken::Thread) => lifecycle.publish(),
             Ok(Woken::Signal) if signalled => return "asked again to stop".to_owned(),
             Ok(Woken::Signal) => signalled = true,
-            Ok(Woken::Time) => return format!("still busy after {} s", DRAIN.as_secs()),
+            Ok(Woken::Time | Woken::Watched) => {}
             Err(error) => return format!("cannot wait for signals: {error}"),
         }
     }

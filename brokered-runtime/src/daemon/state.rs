@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use super::bound::Bound;
-use crate::Phase;
+use crate::__private::Failed;
+use crate::{Phase, fault};
 
 /// What a daemon loads once its endpoint is bound.
 ///
@@ -45,7 +46,8 @@ use crate::Phase;
     message = "`{Self}` would have to exist before the endpoint is bound",
     label = "a daemon's `main` gets only what is loaded after bind",
     note = "implement `brokered_runtime::State` for it: its `load(bound: &Bound)` runs once clients can connect",
-    note = "or take the parameter off, and make the value inside `main`"
+    note = "or take the parameter off, and make the value inside `main`",
+    note = "see brokered_runtime::errors [B103]"
 )]
 pub trait State: Sized {
     /// What can go wrong: an error type, a `String`, a boxed error.
@@ -58,6 +60,12 @@ pub trait State: Sized {
     ///
     /// Whatever prevents the daemon from serving.
     fn load(bound: &Bound) -> Result<Self, Self::Error>;
+
+    /// What the attribute calls.
+    #[doc(hidden)]
+    fn __load(bound: &Bound) -> Result<Self, Failed> {
+        crate::__private::load(bound)
+    }
 }
 
 /// A state that failed to load.
@@ -68,29 +76,32 @@ pub(crate) struct LoadFailed {
 }
 
 /// Loads one state, by its [`State::load`].
-pub(crate) fn load<S, E>(
-    bound: &Bound,
-    load: impl FnOnce(&Bound) -> Result<S, E>,
-) -> Result<S, LoadFailed>
-where
-    E: Into<Box<dyn Error + Send + Sync>>,
-{
-    bound.lifecycle().enter(Phase::Loading);
-    load(bound).map_err(|error| LoadFailed {
-        why: describe(
-            &without_paths(std::any::type_name::<S>()),
-            error.into().as_ref(),
-        ),
-    })
+pub(crate) fn load<S: State>(bound: &Bound) -> Result<S, LoadFailed> {
+    let lifecycle = bound.lifecycle();
+    lifecycle.enter(Phase::Loading);
+    fault::pass("daemon:loading");
+    let name = name_of::<S>();
+    let number = lifecycle.report().begin_load(&name, false);
+    let loaded = S::load(bound).map_err(|error| LoadFailed {
+        why: describe(&name, error.into().as_ref()),
+    });
+    let failed = loaded.as_ref().err().map(|failed| failed.why.as_str());
+    lifecycle.report().end_load_in_front(number, failed);
+    loaded
 }
 
-/// All states have loaded.
+/// A state's name, as its author writes it.
+pub(super) fn name_of<S>() -> String {
+    without_paths(std::any::type_name::<S>())
+}
+
+/// All states have loaded, but for those in the background.
 pub(crate) fn ready(bound: Bound) -> Bound {
-    bound.lifecycle().ready();
+    fault::pass("daemon:loaded");
     bound
 }
 
-fn describe(state: &str, error: &dyn Error) -> String {
+pub(super) fn describe(state: &str, error: &dyn Error) -> String {
     let mut text = format!("loading {state} failed: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -27,6 +27,7 @@ pub struct Daemon {
     contract: u32,
     per_directory: bool,
     binds_itself: bool,
+    idle_exit_secs: u32,
 }
 
 impl Daemon {
@@ -47,6 +48,7 @@ impl Daemon {
             contract: 1,
             per_directory: false,
             binds_itself: false,
+            idle_exit_secs: 0,
         }
     }
 
@@ -82,6 +84,38 @@ impl Daemon {
     pub const fn binds_itself(mut self) -> Self {
         self.binds_itself = true;
         self
+    }
+
+    /// The daemon ends by itself when it has served nobody for so many seconds.
+    ///
+    /// A connection that is open counts as being served, whether or not anything is said on it. Whoever connects
+    /// just then is served; the next client starts the daemon again.
+    /// [`Bound::serve`](crate::Bound::serve) counts connections by itself. Where the daemon accepts for itself,
+    /// with [`incoming`](crate::Bound::incoming) or [`into_listener`](crate::Bound::into_listener), it stays
+    /// until it counts them with [`Handle::connection`](crate::Handle::connection).
+    ///
+    /// # Panics
+    ///
+    /// If it is 0. In a `const` that is a compile error.
+    #[must_use]
+    #[track_caller]
+    pub const fn idle_exit_secs(mut self, seconds: u32) -> Self {
+        assert!(
+            seconds != 0,
+            "a daemon that ends after no time serves nobody"
+        );
+        self.idle_exit_secs = seconds;
+        self
+    }
+
+    /// The seconds that were given to [`idle_exit_secs`](Self::idle_exit_secs).
+    #[must_use]
+    pub const fn idle_exit(self) -> Option<u32> {
+        if self.idle_exit_secs == 0 {
+            None
+        } else {
+            Some(self.idle_exit_secs)
+        }
     }
 
     /// The name.

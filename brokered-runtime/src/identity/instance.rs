@@ -50,6 +50,23 @@ pub(crate) struct Launch {
     pub(crate) log: Option<PathBuf>,
     pub(crate) wait: Wait,
     pub(crate) deadline: Duration,
+    pub(crate) start_limit: StartLimit,
+}
+
+/// How often a daemon is started that does not stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StartLimit {
+    pub(crate) starts: u32,
+    pub(crate) within: Duration,
+}
+
+impl Default for StartLimit {
+    fn default() -> Self {
+        Self {
+            starts: 5,
+            within: Duration::from_secs(30),
+        }
+    }
 }
 
 /// What [`connect_or_spawn`](Instance::connect_or_spawn) waits for when it has started the daemon.
@@ -225,6 +242,23 @@ impl Instance {
         self
     }
 
+    /// How often the daemon is started within some time before it has to have stayed: 5 times in 30 seconds
+    /// otherwise. Beyond that a client gets [`LaunchError::StartLimit`](crate::LaunchError::StartLimit), with
+    /// the last failure, instead of one more process that dies.
+    ///
+    /// Starts are counted over all clients of the instance. A daemon that ends because it was asked to clears
+    /// the count; a restart of the machine does, too.
+    ///
+    /// # Panics
+    ///
+    /// If `starts` is 0.
+    #[must_use]
+    pub fn start_limit(mut self, starts: u32, within: Duration) -> Self {
+        assert!(starts > 0, "a daemon that may not be started serves nobody");
+        self.launch.start_limit = StartLimit { starts, within };
+        self
+    }
+
     /// The instance's files, worked out at the first call.
     pub(crate) fn paths(&self) -> Result<&Paths, InstanceError> {
         if let Some(resolved) = self.resolved.get() {
@@ -288,6 +322,7 @@ impl Default for Launch {
             log: None,
             wait: Wait::default(),
             deadline: Duration::from_secs(15),
+            start_limit: StartLimit::default(),
         }
     }
 }

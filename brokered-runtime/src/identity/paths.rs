@@ -70,6 +70,11 @@ impl Paths {
         &self.directory
     }
 
+    /// The framework's own endpoint.
+    pub(crate) fn control(&self) -> PathBuf {
+        self.directory.join("control")
+    }
+
     /// Who is bound, and since when.
     pub(crate) fn record(&self) -> PathBuf {
         self.directory.join("record")
@@ -85,9 +90,14 @@ impl Paths {
         self.directory.join("log")
     }
 
+    /// When the daemon was started lately.
+    pub(crate) fn starts(&self) -> PathBuf {
+        self.directory.join("starts")
+    }
+
     /// The longest path that is ever bound in the directory.
     fn longest_endpoint(&self) -> PathBuf {
-        self.directory.join("control")
+        self.control()
     }
 
     /// Makes the directories that are missing, and refuses those that are not ours alone.
@@ -100,6 +110,12 @@ impl Paths {
     pub(crate) fn check(&self) -> Result<(), DirectoryError> {
         check(&self.runtime)?;
         check(&self.directory)
+    }
+
+    /// Refuses a runtime directory that is not ours alone.
+    #[cfg(feature = "cli")]
+    pub(crate) fn check_runtime(&self) -> Result<(), DirectoryError> {
+        check(&self.runtime)
     }
 
     /// Opens what the instance lock is taken on.

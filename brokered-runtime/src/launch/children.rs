@@ -1,12 +1,31 @@
 //! The daemons that this process has started: its children, whom somebody has to ask for in the end.
 
 use std::process::{Child, ExitStatus};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Children that went on living. Asking for them now and then leaves no zombies in the host program.
 static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+
+/// How many there are, so that whoever has started nothing pays nothing.
+static REMEMBERED: AtomicUsize = AtomicUsize::new(0);
+
+/// Asks for those that have ended.
+pub(super) fn reap() {
+    if REMEMBERED.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    let mut children = children();
+    // An error means that the host program has asked for this one itself.
+    children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    REMEMBERED.store(children.len(), Ordering::Relaxed);
+}
+
+fn children() -> MutexGuard<'static, Vec<Child>> {
+    CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A daemon that was just started. When this is dropped, the daemon goes on, and is remembered.
 #[derive(Debug)]
@@ -37,10 +56,11 @@ impl Offspring {
 
 impl Drop for Offspring {
     fn drop(&mut self) {
+        reap();
         if let Some(child) = self.0.take() {
-            let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
-            children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+            let mut children = children();
             children.push(child);
+            REMEMBERED.store(children.len(), Ordering::Relaxed);
         }
     }
 }

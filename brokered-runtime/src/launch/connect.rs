@@ -2,14 +2,17 @@
 
 use std::io;
 
+use super::children;
 use super::clock::{Clock, Pause};
 use super::error::{LaunchError, describe_holder};
-use super::spawn;
+use super::failure;
+use super::spawn::{self, Started};
+use super::switch;
 use super::wait::{self, Outcome};
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::record::Record;
-use crate::{Daemon, Instance, IpcStream, Wait, handover, platform};
+use crate::record::{Owner, Record};
+use crate::{Daemon, Instance, IpcStream, Wait, fault, handover, platform};
 
 /// How often one call starts a daemon that finds another one, which nobody else finds.
 const MOST_LAUNCHES: u32 = 3;
@@ -31,6 +34,7 @@ impl Instance {
     ///
     /// [`LaunchError::NotRunning`] if nobody listens; see [`LaunchError`] for what else can be.
     pub fn connect(&self) -> Result<IpcStream, LaunchError> {
+        self.check_switch()?;
         let clock = Clock::start(self.launch.deadline);
         let paths = self.paths()?;
         reach(paths, &clock)?.ok_or_else(|| LaunchError::NotRunning {
@@ -46,18 +50,44 @@ impl Instance {
     /// its start comes back from here.
     ///
     /// Being connected is no promise of an answer: a process that is just being killed still has clients in its
-    /// queue, and their streams end. A client whose request may be repeated connects once more then.
+    /// queue, and their streams end. A client whose request may be repeated asks for the
+    /// [`last_failure`](Instance::last_failure) then, which waits until that process is gone, and connects
+    /// again; without that it may meet the same dying process once more. And a process that has stopped answers
+    /// nobody: a client that cannot wait for ever sets a time-out on the stream.
     ///
     /// # Errors
     ///
     /// See [`LaunchError`]. Whatever it is, calling again is always safe.
     pub fn connect_or_spawn(&self) -> Result<IpcStream, LaunchError> {
+        self.check_switch()?;
+        children::reap();
         let clock = Clock::start(self.launch.deadline);
         let paths = self.paths()?;
         match reach(paths, &clock)? {
             Some(stream) => Ok(stream),
             None => self.contend(paths, &clock),
         }
+    }
+
+    /// Connects if that takes no waiting. `None` also where a backlog is full.
+    #[cfg(feature = "tokio")]
+    pub(super) fn connect_at_once(&self) -> Result<Option<IpcStream>, LaunchError> {
+        self.check_switch()?;
+        let clock = Clock::start(std::time::Duration::ZERO);
+        match reach(self.paths()?, &clock) {
+            Err(LaunchError::BacklogFull { .. }) => Ok(None),
+            reached => reached,
+        }
+    }
+
+    fn check_switch(&self) -> Result<(), LaunchError> {
+        let daemon = self.daemon();
+        if switch::is_off(daemon) {
+            return Err(LaunchError::Disabled {
+                daemon: daemon.name(),
+            });
+        }
+        Ok(())
     }
 
     /// Takes the lock or connects, whichever comes first.
@@ -67,12 +97,15 @@ impl Instance {
                 endpoint: paths.socket.clone(),
             });
         }
+        pass(paths, "launch:refused")?;
         paths.prepare()?;
+        pass(paths, "launch:prepared")?;
         let mut pause = Pause::new();
         let mut launches = 0;
         let mut has_paused = false;
         loop {
             if let Some(lock) = try_lock(paths)? {
+                pass(paths, "launch:locked")?;
                 // It may have come up just before the lock was free. Right after a connect, it has not.
                 if has_paused && let Some(stream) = reach(paths, clock)? {
                     return Ok(stream);
@@ -103,6 +136,7 @@ impl Instance {
         lock: InstanceLock,
         clock: &Clock,
     ) -> Result<Launched, LaunchError> {
+        self.check_owner(paths)?;
         let mut started = spawn::start(self, paths, lock)?;
         // Where the endpoint is bound already, the connection comes first.
         let early = if started.is_bound {
@@ -110,12 +144,16 @@ impl Instance {
         } else {
             None
         };
+        pass(paths, "launch:connected")?;
         let wanted = match self.launch.wait {
             // A daemon that binds itself must have come that far at least.
             Wait::Nothing if early.is_none() => Wait::Bound,
             wanted => wanted,
         };
-        let outcome = wait::wait(self.daemon(), &mut started, wanted, clock)?;
+        let outcome = wait::wait(self.daemon(), &mut started, wanted, clock);
+        pass(paths, "launch:told")?;
+        leave_word(self, paths, &started, &outcome);
+        let outcome = outcome?;
         let error = |outcome: Outcome| outcome.into_error(self.daemon(), &started.log);
         if outcome.is_already_bound() {
             return Ok(Launched::AlreadyBound(error(outcome)));
@@ -131,11 +169,22 @@ impl Instance {
         }
     }
 
+    /// A daemon that systemd has started is systemd's to start.
+    fn check_owner(&self, paths: &Paths) -> Result<(), LaunchError> {
+        match Record::read(paths) {
+            Some(record) if record.owner == Owner::Systemd => Err(LaunchError::OwnedBySystemd {
+                daemon: self.daemon().name(),
+                endpoint: paths.socket.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn held(&self, paths: &Paths, clock: &Clock) -> LaunchError {
         LaunchError::Held {
             daemon: self.daemon().name(),
             lock: paths.directory().to_owned(),
-            holder: Record::read(paths).as_ref().map(describe_holder),
+            holder: Record::read(paths).as_ref().and_then(describe_holder),
             waited: clock.waited(),
         }
     }
@@ -191,6 +240,34 @@ fn reach(paths: &Paths, clock: &Clock) -> Result<Option<IpcStream>, LaunchError>
             user,
         }),
     }
+}
+
+/// A point at which a test can make a launch fail.
+fn pass(paths: &Paths, name: &'static str) -> Result<(), LaunchError> {
+    fault::point(name).map_err(LaunchError::io("go on in", paths.directory()))
+}
+
+/// Others may have queued for a daemon that has ended: they find the reason in the record.
+fn leave_word(
+    instance: &Instance,
+    paths: &Paths,
+    started: &Started,
+    outcome: &Result<Outcome, LaunchError>,
+) {
+    let (status, reason) = match outcome {
+        Ok(outcome) if outcome.is_already_bound() => return,
+        Ok(Outcome::Ended { status, reason }) => (*status, reason.clone()),
+        Err(error @ LaunchError::Hung { reached, .. }) => {
+            let _ = error;
+            (
+                None,
+                Some(format!("it hung at its start ({reached}), and was killed")),
+            )
+        }
+        _ => return,
+    };
+    let log = &started.log.path;
+    failure::leave_word(instance, paths, started.pid, status, reason.as_deref(), log);
 }
 
 fn try_lock(paths: &Paths) -> Result<Option<InstanceLock>, LaunchError> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use super::failure::Failure;
 use crate::endpoint::EndpointError;
 use crate::record::Record;
 use crate::{DirectoryError, InstanceError, Phase, text};
@@ -44,6 +45,31 @@ pub enum LaunchError {
         /// How long was waited.
         waited: Duration,
     },
+    /// Daemons are switched off, by `BROKERED_DISABLE`: the client does without.
+    Disabled {
+        /// The daemon's name.
+        daemon: &'static str,
+    },
+    /// The daemon is systemd's, which does not listen for it: nobody else starts it.
+    OwnedBySystemd {
+        /// The daemon's name.
+        daemon: &'static str,
+        /// Where systemd would listen.
+        endpoint: PathBuf,
+    },
+    /// The daemon was started too often and did not stay: it is not started again for a while.
+    StartLimit {
+        /// The daemon's name.
+        daemon: &'static str,
+        /// How often it was started.
+        starts: u32,
+        /// Within which time.
+        within: Duration,
+        /// After which time it is started again.
+        again_in: Duration,
+        /// How the last one failed, if that is known.
+        last_failure: Option<Box<Failure>>,
+    },
     /// This process was started as a daemon and asks for a daemon to be started.
     InsideDaemon {
         /// Where the other daemon would listen.
@@ -80,11 +106,25 @@ pub enum LaunchError {
     SlowStart {
         /// The daemon's name.
         daemon: &'static str,
-        /// How far it had come, if it had said anything.
-        reached: Option<Phase>,
+        /// How far it had come.
+        reached: StartStep,
         /// How long was waited.
         waited: Duration,
         /// Where its output goes.
+        log: PathBuf,
+    },
+    /// The daemon was started, and slept for the last two seconds before the deadline without having
+    /// bound. It was killed, so that the next client can start another one.
+    Hung {
+        /// The daemon's name.
+        daemon: &'static str,
+        /// How far it had come.
+        reached: StartStep,
+        /// How long was waited.
+        waited: Duration,
+        /// The last that it printed.
+        output: String,
+        /// Where all of what it printed is.
         log: PathBuf,
     },
     /// Another process holds the instance lock, and nobody could be connected to until the deadline.
@@ -114,7 +154,45 @@ pub enum LaunchError {
     },
 }
 
+/// How far a daemon that was started had come when nobody waited for it any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum StartStep {
+    /// Its process is there, and has not taken over what it was handed.
+    Spawned,
+    /// It has taken over its lock, and is about to bind.
+    Adopted,
+    /// It has bound its endpoint, and loads.
+    Bound,
+    /// It has loaded.
+    Ready,
+}
+
+impl fmt::Display for StartStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Spawned => "it is before `main`, or the executable is still being read",
+            Self::Adopted => "it is in `bind`",
+            Self::Bound => "it is bound, and loads",
+            Self::Ready => "it has loaded",
+        })
+    }
+}
+
 impl LaunchError {
+    /// Whether the time that [`Instance::deadline`](crate::Instance::deadline) gives was over. Calling again
+    /// may find the daemon up.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(
+            self,
+            Self::BacklogFull { .. }
+                | Self::SlowStart { .. }
+                | Self::Hung { .. }
+                | Self::Held { .. }
+        )
+    }
+
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {
@@ -153,20 +231,36 @@ impl fmt::Display for LaunchError {
                 endpoint.display(),
                 text::duration(*waited)
             ),
+            Self::Disabled { daemon } => write!(
+                f,
+                "{daemon} is switched off by BROKERED_DISABLE: nothing was connected to or started"
+            ),
+            Self::OwnedBySystemd { daemon, endpoint } => write!(
+                f,
+                "{daemon} was last started by systemd, which does not listen on {} any more: start its \
+                 socket unit again, or run the daemon's executable once by hand to have it without systemd",
+                endpoint.display()
+            ),
+            Self::StartLimit {
+                daemon,
+                starts,
+                within,
+                again_in,
+                last_failure,
+            } => start_limit(
+                f,
+                daemon,
+                *starts,
+                [*within, *again_in],
+                last_failure.as_deref(),
+            ),
             Self::InsideDaemon { endpoint } => write!(
                 f,
                 "nobody listens on {}, and this process was itself started as a daemon \
                  (BROKERED_LAUNCH is set), so it starts no other",
                 endpoint.display()
             ),
-            Self::ProgramMissing { daemon, tried } => {
-                write!(f, "no executable for the daemon {daemon}: tried")?;
-                for (index, path) in tried.iter().enumerate() {
-                    let comma = if index == 0 { "" } else { "," };
-                    write!(f, "{comma} {}", path.display())?;
-                }
-                write!(f, "; install it there, or name it with `Instance::program`")
-            }
+            Self::ProgramMissing { daemon, tried } => program_missing(f, daemon, tried),
             Self::ProgramNotExecutable { program, source } => write!(
                 f,
                 "cannot start {}: {source}; check its permissions and that it is built for this machine",
@@ -184,41 +278,26 @@ impl fmt::Display for LaunchError {
                 reached,
                 waited,
                 log,
-            } => {
-                write!(
-                    f,
-                    "{daemon} was started and is not up after {}",
-                    text::duration(*waited)
-                )?;
-                match reached {
-                    Some(phase) => write!(f, " (it is {phase})")?,
-                    None => write!(f, " (it has not bound yet)")?,
-                }
-                write!(
-                    f,
-                    "; it goes on, so try again, or give it more time with `Instance::deadline`; its \
-                     output: {}",
-                    log.display()
-                )
-            }
+            } => write!(
+                f,
+                "{daemon} was started and is not up after {} ({reached}); it goes on, so try again, or \
+                 give it more time with `Instance::deadline`; its output: {}",
+                text::duration(*waited),
+                log.display()
+            ),
+            Self::Hung {
+                daemon,
+                reached,
+                waited,
+                output,
+                log,
+            } => hung(f, daemon, *reached, *waited, (output, log)),
             Self::Held {
                 daemon,
                 lock,
                 holder,
                 waited,
-            } => {
-                write!(
-                    f,
-                    "cannot reach {daemon}: its lock {} was held for {} by ",
-                    lock.display(),
-                    text::duration(*waited)
-                )?;
-                match holder {
-                    Some(holder) => write!(f, "{holder}")?,
-                    None => write!(f, "a process that has not recorded itself")?,
-                }
-                write!(f, ", which does not listen; wait for it to end, or end it")
-            }
+            } => held(f, daemon, lock, holder.as_deref(), *waited),
             Self::Bind { reason } => f.write_str(reason),
             Self::Io {
                 doing,
@@ -227,6 +306,68 @@ impl fmt::Display for LaunchError {
             } => write!(f, "cannot {doing} {}: {source}", path.display()),
         }
     }
+}
+
+fn start_limit(
+    f: &mut fmt::Formatter<'_>,
+    daemon: &str,
+    starts: u32,
+    [within, again_in]: [Duration; 2],
+    last_failure: Option<&Failure>,
+) -> fmt::Result {
+    write!(
+        f,
+        "{daemon} was started {starts} times within {} and did not stay, so it is not started again \
+         for {}",
+        text::duration(within),
+        text::duration(again_in)
+    )?;
+    match last_failure {
+        Some(failure) => write!(f, "; the last time: {failure}"),
+        None => Ok(()),
+    }
+}
+
+fn program_missing(f: &mut fmt::Formatter<'_>, daemon: &str, tried: &[PathBuf]) -> fmt::Result {
+    write!(f, "no executable for the daemon {daemon}: tried")?;
+    for (index, path) in tried.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        write!(f, "{comma} {}", path.display())?;
+    }
+    write!(f, "; install it there, or name it with `Instance::program`")
+}
+
+fn held(
+    f: &mut fmt::Formatter<'_>,
+    daemon: &str,
+    lock: &Path,
+    holder: Option<&str>,
+    waited: Duration,
+) -> fmt::Result {
+    write!(
+        f,
+        "cannot reach {daemon}: its lock {} was held for {} by {}, which does not listen; wait for it to \
+         end, or end it",
+        lock.display(),
+        text::duration(waited),
+        holder.unwrap_or("a process that has not recorded itself")
+    )
+}
+
+fn hung(
+    f: &mut fmt::Formatter<'_>,
+    daemon: &str,
+    reached: StartStep,
+    waited: Duration,
+    (output, log): (&str, &Path),
+) -> fmt::Result {
+    write!(
+        f,
+        "{daemon} was started and was not up after {} ({reached}); it slept for the last two seconds of \
+         them, so it was killed",
+        text::duration(waited)
+    )?;
+    what_it_printed(f, output, log)
 }
 
 fn died(
@@ -244,6 +385,10 @@ fn died(
     if let Some(reason) = reason {
         write!(f, ": {reason}")?;
     }
+    what_it_printed(f, output, log)
+}
+
+fn what_it_printed(f: &mut fmt::Formatter<'_>, output: &str, log: &Path) -> fmt::Result {
     write!(f, "; its output is in {}", log.display())?;
     if !output.is_empty() {
         write!(f, " and ends with:\n{}", output.trim_end())?;
@@ -261,12 +406,12 @@ impl fmt::Debug for LaunchError {
 impl Error for LaunchError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // These say what the error inside says, so its cause is theirs.
+            // All of these say what the error inside says, so its cause is theirs.
             Self::Instance(error) => error.source(),
             Self::Directory(error) => error.source(),
             Self::NoPermission { source, .. }
             | Self::ProgramNotExecutable { source, .. }
-            | Self::Io { source, .. } => Some(source),
+            | Self::Io { source, .. } => source.source(),
             _ => None,
         }
     }
@@ -292,12 +437,14 @@ impl From<EndpointError> for LaunchError {
     }
 }
 
-/// Who holds a lock, in words.
-pub(super) fn describe_holder(record: &Record) -> String {
-    format!(
-        "process {} ({}, started {} ago)",
-        record.pid,
-        record.phase,
-        text::duration(record.age())
-    )
+/// Who holds a lock, in words. A record that tells of a failure is of a process that is gone.
+pub(super) fn describe_holder(record: &Record) -> Option<String> {
+    (record.phase != Phase::Failed).then(|| {
+        format!(
+            "process {} ({}, started {} ago)",
+            record.pid,
+            record.phase,
+            text::duration(record.age())
+        )
+    })
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Child;
 
+use super::budget;
 use super::children::Offspring;
 use super::error::LaunchError;
 use super::program;
@@ -12,7 +13,8 @@ use crate::handover::{self, Message};
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::platform::{self, Channel, ChannelEnd};
-use crate::{Instance, IpcListener, endpoint};
+use crate::record::Record;
+use crate::{Instance, IpcListener, Phase, endpoint, fault};
 
 /// A log that has grown beyond this is put aside when the next daemon starts.
 const LARGEST_LOG: u64 = 1024 * 1024;
@@ -21,6 +23,7 @@ const LARGEST_LOG: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Started {
     pub(super) child: Offspring,
+    pub(super) pid: u32,
     pub(super) channel: Channel,
     pub(super) log: Log,
     /// Whether the endpoint is bound already.
@@ -36,16 +39,32 @@ pub(super) fn start(
     paths: &Paths,
     lock: InstanceLock,
 ) -> Result<Started, LaunchError> {
+    let noted = budget::spend(instance, paths, &lock)?;
+    fault::pass("launch:noted");
+    let started = bind_and_spawn(instance, paths, lock);
+    if started.is_err() {
+        noted.take_back();
+    }
+    started
+}
+
+fn bind_and_spawn(
+    instance: &Instance,
+    paths: &Paths,
+    lock: InstanceLock,
+) -> Result<Started, LaunchError> {
     let listener = if binds_here(instance) {
         Some(endpoint::bind(paths, &lock)?)
     } else {
         None
     };
-    // What it tells is of a daemon that is dead; until the new one has written its own, there is none.
-    let _ = fs::remove_file(paths.record());
+    fault::pass("launch:bound");
+    retire_record(paths);
+    fault::pass("launch:retired");
     match hand_over_and_spawn(instance, paths, &lock, listener.as_ref()) {
         // Both are in the message now. Kept any longer here, they would only hide the daemon's death.
         Ok((child, channel, log)) => Ok(Started {
+            pid: child.id(),
             child: Offspring::new(child),
             channel,
             log,
@@ -56,6 +75,15 @@ pub(super) fn start(
             endpoint::unlink(paths, &lock);
             Err(error)
         }
+    }
+}
+
+/// What the record tells is of a daemon that is dead: nobody is to take it for the next one's. A failure stays
+/// until the next one is up, since others may still ask for it.
+fn retire_record(paths: &Paths) {
+    let is_a_failure = |record: Record| record.phase == Phase::Failed;
+    if !Record::read(paths).is_some_and(is_a_failure) {
+        let _ = fs::remove_file(paths.record());
     }
 }
 
@@ -71,6 +99,7 @@ fn hand_over_and_spawn(
     listener: Option<&IpcListener>,
 ) -> Result<(Child, Channel, Log), LaunchError> {
     let log = Log::open(instance, paths)?;
+    fault::point("launch:logged").map_err(LaunchError::io("open", &log.path))?;
     let nonce = handover::new_nonce();
     let message = Message {
         name: instance.daemon().name().to_owned(),
@@ -90,7 +119,9 @@ fn hand_over_and_spawn(
     channel
         .send(text.as_bytes(), lock.file(), listener)
         .map_err(failed())?;
+    fault::point("launch:sent").map_err(failed())?;
     let child = spawn(instance, &nonce, end, &log)?;
+    fault::pass("launch:spawned");
     Ok((child, channel, log))
 }
 

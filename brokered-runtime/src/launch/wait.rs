@@ -5,11 +5,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::process::ExitStatus;
 
 use super::clock::Clock;
-use super::error::LaunchError;
+use super::error::{LaunchError, StartStep};
+use super::hang::HangWatch;
 use super::spawn::{Log, Started};
 use crate::handover::{EXIT_ALREADY_BOUND, Event};
-use crate::platform::Line;
-use crate::{Daemon, Phase, Wait};
+use crate::platform::{self, Line};
+use crate::{Daemon, Wait};
 
 /// How much of a daemon's output an error shows.
 const SHOWN: u64 = 4096;
@@ -67,45 +68,77 @@ pub(super) fn wait(
     if wanted == Wait::Nothing {
         return Ok(Outcome::Up);
     }
-    let mut reached = None;
+    let mut reached = StartStep::Spawned;
     let mut reason = None;
+    let mut watch = HangWatch::new(started.pid, clock);
     loop {
-        let line = started.channel.next_line(clock.deadline);
+        let line = started.channel.next_line(watch.listen_until(clock));
         match line.map_err(LaunchError::io(
             "hear from the daemon of",
             &started.log.path,
         ))? {
             Line::Text(line) => match Event::from_line(&line) {
-                Some(Event::Adopted) => started.copy = None,
-                Some(Event::Bound) => reached = Some(Phase::Bound),
-                Some(Event::Ready) => reached = Some(Phase::Ready),
+                Some(Event::Adopted) => {
+                    started.copy = None;
+                    reached = reached.max(StartStep::Adopted);
+                }
+                Some(Event::Bound) => reached = reached.max(StartStep::Bound),
+                Some(Event::Ready) => reached = StartStep::Ready,
                 Some(Event::Stopping) => reason = Some("it was asked to end".to_owned()),
                 Some(Event::Failed(why)) => reason = Some(why),
-                None => {}
+                Some(Event::Status(_)) | None => {}
             },
             Line::End => {
                 let status = started.child.exit_status();
                 return Ok(Outcome::Ended { status, reason });
             }
-            Line::TimedOut => {
-                return Err(LaunchError::SlowStart {
-                    daemon: daemon.name(),
-                    reached,
-                    waited: clock.waited(),
-                    log: started.log.path.clone(),
-                });
-            }
+            Line::TimedOut if !clock.is_over() => watch.look(),
+            Line::TimedOut => return Err(too_slow(daemon, started, reached, &watch, clock)),
         }
-        if reached.is_some_and(|reached| is_far_enough(reached, wanted)) {
+        if is_far_enough(reached, wanted) {
             return Ok(Outcome::Up);
         }
     }
 }
 
-fn is_far_enough(reached: Phase, wanted: Wait) -> bool {
+/// What to say of a daemon that is not up at the deadline. One that hangs before it is bound is killed: it
+/// holds the lock, so nobody would ever be served.
+fn too_slow(
+    daemon: Daemon,
+    started: &mut Started,
+    reached: StartStep,
+    watch: &HangWatch,
+    clock: &Clock,
+) -> LaunchError {
+    let daemon = daemon.name();
+    let log = started.log.path.clone();
+    if reached < StartStep::Bound
+        && watch.is_hung(clock)
+        && platform::kill_process(started.pid).is_ok()
+    {
+        let output = tail(&started.log).unwrap_or_default();
+        // Reaped here, within its second: the lock is free when the caller tries again.
+        started.child.exit_status();
+        return LaunchError::Hung {
+            daemon,
+            reached,
+            waited: clock.waited(),
+            output,
+            log,
+        };
+    }
+    LaunchError::SlowStart {
+        daemon,
+        reached,
+        waited: clock.waited(),
+        log,
+    }
+}
+
+fn is_far_enough(reached: StartStep, wanted: Wait) -> bool {
     match wanted {
-        Wait::Bound | Wait::Nothing => reached >= Phase::Bound,
-        Wait::Ready => reached >= Phase::Ready,
+        Wait::Bound | Wait::Nothing => reached >= StartStep::Bound,
+        Wait::Ready => reached >= StartStep::Ready,
     }
 }
 

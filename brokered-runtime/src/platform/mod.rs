@@ -35,6 +35,19 @@ pub(crate) enum Fault {
     Mode(u32),
 }
 
+/// What a process is doing, at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    allow(dead_code, reason = "other systems do not say it at a glance")
+)]
+pub(crate) struct Glimpse {
+    /// Whether all of it waits for something else than the processor, the disk, or a debugger.
+    pub(crate) is_asleep: bool,
+    /// The processor time that it has used.
+    pub(crate) cpu_time: std::time::Duration,
+}
+
 /// What stands at a path where a socket is to be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(windows, allow(dead_code, reason = "a named pipe has no file"))]

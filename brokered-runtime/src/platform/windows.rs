@@ -15,11 +15,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
 
-use super::{AcceptError, Fault, InTheWay};
+use super::{AcceptError, Fault, Glimpse, InTheWay};
 
 fn unsupported() -> io::Error {
     io::Error::new(
@@ -76,6 +76,73 @@ pub(crate) fn open_regular(_path: &Path) -> io::Result<File> {
     Err(unsupported())
 }
 
+pub(crate) fn open_to_note(_path: &Path) -> io::Result<File> {
+    Err(unsupported())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileIdentity;
+
+pub(crate) fn identity_of(_path: &Path) -> io::Result<Option<FileIdentity>> {
+    Err(unsupported())
+}
+
+#[derive(Debug)]
+pub(crate) struct AcceptedConnections;
+
+impl AcceptedConnections {
+    pub(crate) fn on(_path: &Path) -> Self {
+        Self
+    }
+
+    #[allow(
+        clippy::unused_self,
+        reason = "the doors have one shape on every platform"
+    )]
+    pub(crate) fn end_quiet_ones(&mut self) {}
+}
+
+pub(crate) fn uptime() -> Duration {
+    Duration::ZERO
+}
+
+pub(crate) fn boot_id() -> String {
+    String::new()
+}
+
+pub(crate) fn glimpse(_pid: u32) -> Option<Glimpse> {
+    None
+}
+
+pub(crate) fn kill_process(_pid: u32) -> io::Result<()> {
+    Err(unsupported())
+}
+
+#[derive(Debug)]
+pub(crate) struct OtherProcess(Infallible);
+
+impl OtherProcess {
+    pub(crate) fn open(_pid: u32) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    pub(crate) fn is_not_the_one(
+        &self,
+        _began_before: Option<Duration>,
+        _has_open: &Path,
+    ) -> Option<String> {
+        match self.0 {}
+    }
+
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn wait(&self, _deadline: Instant) -> io::Result<bool> {
+        match self.0 {}
+    }
+}
+
 pub(crate) fn path_bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
@@ -97,6 +164,13 @@ pub(crate) fn listens_at(_listener: &IpcListener, _path: &Path) -> io::Result<bo
 }
 
 pub(crate) fn connect(_path: &Path, _deadline: Instant) -> io::Result<IpcStream> {
+    Err(unsupported())
+}
+
+#[cfg(feature = "tokio")]
+pub(crate) fn into_tokio(
+    _stream: IpcStream,
+) -> io::Result<interprocess::local_socket::tokio::Stream> {
     Err(unsupported())
 }
 
@@ -184,6 +258,10 @@ impl Channel {
         match self.0 {}
     }
 
+    pub(crate) fn tell_in_passing(&self, _line: &str) {
+        match self.0 {}
+    }
+
     pub(crate) fn next_line(&mut self, _deadline: Instant) -> io::Result<Line> {
         match self.0 {}
     }
@@ -201,6 +279,21 @@ pub(crate) enum Woken {
     Signal,
     Thread,
     Time,
+    Watched,
+}
+
+#[derive(Debug)]
+#[allow(dead_code, reason = "nothing is watched yet")]
+pub(crate) enum Watch<'a> {
+    Listener(&'a IpcListener),
+    Reading(&'a IpcStream),
+    Ending(&'a IpcStream),
+}
+
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) woken: Woken,
+    pub(crate) watched: Vec<bool>,
 }
 
 impl SignalPipe {
@@ -208,7 +301,11 @@ impl SignalPipe {
         Err(unsupported())
     }
 
-    pub(crate) fn wait(&mut self, _deadline: Option<Instant>) -> io::Result<Woken> {
+    pub(crate) fn wait_and_watch(
+        &mut self,
+        _watched: &[Watch<'_>],
+        _deadline: Option<Instant>,
+    ) -> io::Result<Ready> {
         match self.0 {}
     }
 }
@@ -235,6 +332,25 @@ pub(crate) fn end_process(code: u8) -> ! {
     process::exit(i32::from(code))
 }
 
+#[cfg(feature = "fault-injection")]
+pub(crate) fn kill_this_process() -> ! {
+    process::abort()
+}
+
+/// There is no fork.
+#[derive(Debug)]
+pub(crate) struct ForkSeal;
+
+impl ForkSeal {
+    pub(crate) fn new<T>(_descriptor: &T) -> Self {
+        Self
+    }
+
+    pub(crate) fn of_listener(_listener: &IpcListener) -> Self {
+        Self
+    }
+}
+
 pub(crate) fn current_executable() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
@@ -245,4 +361,14 @@ pub(crate) fn detach(_command: &mut Command) {}
 
 pub(crate) fn become_program(_command: &mut Command) -> io::Error {
     unsupported()
+}
+
+#[cfg(feature = "cli")]
+pub(crate) fn listening_process(_stream: &IpcStream) -> Option<u32> {
+    None
+}
+
+#[cfg(feature = "cli")]
+pub(crate) fn open_files_limit() -> Option<u64> {
+    None
 }

@@ -5,6 +5,7 @@
 use std::env;
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use daemon_tests::BACKEND;
 
@@ -17,7 +18,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         BACKEND
     };
     let program = arguments.next().ok_or("which?")?;
-    let mut stream = daemon.instance().program(program).connect_or_spawn()?;
+    let mut instance = daemon.instance().program(program);
+    if let Ok(deadline) = env::var("ASK_DEADLINE_MS") {
+        instance = instance.deadline(Duration::from_millis(deadline.parse()?));
+    }
+    let mut stream = instance.connect_or_spawn()?;
     // The backend closes after one line.
     io::copy(&mut stream, &mut io::stdout())?;
     Ok(())

@@ -1,6 +1,7 @@
 //! A client: `ask <directory> <executable of the daemon> <line>` asks the daemon of the directory, starting
-//! it if it is not there, and prints the answer. `ASK_WAIT=ready|nothing`, `ASK_DEADLINE_MS`, `ASK_LOG` and
-//! `ASK_ONLY_CONNECT` say how; with `ASK_TELL` it says on standard error when it is connected.
+//! it if it is not there, and prints the answer. `ASK_WAIT=ready|nothing`, `ASK_DEADLINE_MS`, `ASK_LOG`, `ASK_STARTS`
+//! (how many are the limit) and `ASK_ONLY_CONNECT` say how; with `ASK_TELL` it says on standard error when it is
+//! connected. Without an answer, it says how the daemon failed.
 
 #![forbid(unsafe_code)]
 
@@ -39,6 +40,9 @@ fn ask() -> Result<(), Box<dyn Error>> {
     if let Ok(deadline) = env::var("ASK_DEADLINE_MS") {
         instance = instance.deadline(Duration::from_millis(deadline.parse()?));
     }
+    if let Ok(starts) = env::var("ASK_STARTS") {
+        instance = instance.start_limit(starts.parse()?, Duration::from_secs(30));
+    }
     let mut stream = if env::var_os("ASK_ONLY_CONNECT").is_some() {
         instance.connect()?
     } else {
@@ -47,7 +51,13 @@ fn ask() -> Result<(), Box<dyn Error>> {
     if env::var_os("ASK_TELL").is_some() {
         eprintln!("connected");
     }
-    writeln!(stream, "{}", line.to_string_lossy())?;
-    io::copy(&mut stream, &mut io::stdout())?;
+    // A daemon that has ended is noticed when no answer comes.
+    let _ = writeln!(stream, "{}", line.to_string_lossy());
+    if matches!(io::copy(&mut stream, &mut io::stdout()), Ok(0) | Err(_)) {
+        return Err(match instance.last_failure()? {
+            Some(failure) => format!("no answer: {failure}").into(),
+            None => "no answer".into(),
+        });
+    }
     Ok(())
 }

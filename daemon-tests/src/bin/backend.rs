@@ -2,14 +2,17 @@
 
 #![forbid(unsafe_code)]
 
+use std::env;
 use std::io::Write;
 use std::process::{self, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use brokered_runtime::interprocess::local_socket::traits::Listener as _;
 use brokered_runtime::interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener, Never, bootstrap};
-use daemon_tests::BACKEND;
+use daemon_tests::{BACKEND, BIND_SLEEPS, SERVE_SLEEPS};
 
 static CALLED: AtomicBool = AtomicBool::new(false);
 
@@ -20,6 +23,7 @@ impl BrokeredBackend for Backend {
 
     fn bind(_endpoint: &Endpoint) -> Result<IpcListener, BindError> {
         CALLED.store(true, Ordering::SeqCst);
+        sleep(BIND_SLEEPS);
         let path = BACKEND
             .endpoint()
             .map_err(|error| BindError::InvalidEndpoint(error.to_string()))?;
@@ -32,6 +36,7 @@ impl BrokeredBackend for Backend {
     }
 
     fn serve(listener: IpcListener) -> Never {
+        sleep(SERVE_SLEEPS);
         let how = if CALLED.load(Ordering::SeqCst) {
             "bound"
         } else {
@@ -43,6 +48,14 @@ impl BrokeredBackend for Backend {
             }
         }
     }
+}
+
+/// Sleeps for as many milliseconds as a variable says.
+fn sleep(variable: &str) {
+    let milliseconds = env::var(variable)
+        .ok()
+        .and_then(|number| number.parse().ok());
+    thread::sleep(Duration::from_millis(milliseconds.unwrap_or(0)));
 }
 
 fn main() -> ExitCode {

@@ -7,12 +7,13 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::parent_id;
 use std::panic;
+use std::path::PathBuf;
 use std::process;
 use std::thread;
 use std::time::Duration;
 
 use brokered_runtime::{Bound, Handle, IpcStream, State, brokered_daemon};
-use daemon_tests::{LOAD_FAILS, LOAD_FORKS, LOAD_FROM, MAIN_ENDS, SUBJECT};
+use daemon_tests::{LOAD_FAILS, LOAD_FORKS, LOAD_FROM, MAIN_ENDS, SUBJECT, WITNESS};
 
 struct Loaded;
 
@@ -41,6 +42,7 @@ fn main(bound: Bound, _loaded: Loaded) -> io::Result<()> {
         Ok(other) => return leave_a_guard(&bound, other),
         Err(_) => {}
     }
+    let _witness = witness()?;
     let handle = bound.handle();
     let few = env::args().nth(1).and_then(|number| number.parse().ok());
     let bound = match few {
@@ -50,6 +52,21 @@ fn main(bound: Bound, _loaded: Loaded) -> io::Result<()> {
     bound.serve(move |client| answer(&client, &handle))?;
     println!("served");
     Ok(())
+}
+
+/// Nobody else is to be in here at the same time.
+fn witness() -> io::Result<Option<fs::File>> {
+    let Some(path) = env::var_os(WITNESS) else {
+        return Ok(None);
+    };
+    let file = fs::File::create(&path)?;
+    if file.try_lock().is_err() {
+        fs::write(
+            PathBuf::from(path).with_extension("second"),
+            "a second owner",
+        )?;
+    }
+    Ok(Some(file))
 }
 
 /// Returns with an error while another thread still holds a connection, for so many microseconds.
@@ -93,6 +110,13 @@ fn answer(client: &IpcStream, handle: &Handle) -> io::Result<()> {
             handle.stop();
             handle.stopping().wait();
             writeln!(reply, "stopping")
+        }
+        // Holds the connection whatever happens.
+        "stuck" => {
+            writeln!(reply, "stuck")?;
+            loop {
+                thread::park();
+            }
         }
         // Holds the connection until the client closes its side.
         "hold" => {

@@ -165,6 +165,30 @@ impl Place {
         Ok(BufReader::new(stream))
     }
 
+    /// The subjects of this place that live, whoever has started them.
+    pub(crate) fn daemons(&self) -> Vec<u32> {
+        self.processes(SUBJECT)
+    }
+
+    /// The processes of this place that run an executable.
+    pub(crate) fn processes(&self, executable: &str) -> Vec<u32> {
+        let place = format!("BROKERED_RUNTIME_DIR={}", self.runtime().display());
+        let is_here = |pid: &u32| {
+            let process = PathBuf::from(format!("/proc/{pid}"));
+            let runs = fs::read_link(process.join("exe"));
+            let environment = fs::read(process.join("environ")).unwrap_or_default();
+            runs.is_ok_and(|runs| runs == Path::new(executable))
+                && environment
+                    .split(|byte| *byte == 0)
+                    .any(|variable| variable == place.as_bytes())
+        };
+        fs::read_dir("/proc")
+            .expect("/proc")
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter(is_here)
+            .collect()
+    }
+
     /// Whether the lock is free: whether a daemon could start.
     pub(crate) fn is_free(&self) -> Result<bool, Box<dyn Error>> {
         let directory = fs::File::open(self.instance()?)?;

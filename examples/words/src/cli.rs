@@ -69,7 +69,8 @@ asks for the lines with both `std` and `io`. Whole words are compared, upper and
 
 The first search in a directory starts a daemon that reads all its files and keeps an index of their words \
 in memory. It stays and answers the next searches; --verbose names its process, and `kill` ends it. What has \
-changed in the meantime is seen by the next search.
+changed in the meantime is seen by the next search. With BROKERED_DISABLE=1 there is no daemon: each search \
+reads all files itself.
 
 Searched is what ripgrep would search: no hidden files, nothing that a .gitignore in a git work tree or an \
 .ignore names, no symbolic links. Skipped and counted are binary files (those with a NUL byte), files of \

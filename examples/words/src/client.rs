@@ -1,18 +1,21 @@
 //! The client's side of a conversation.
 
 use std::{
+    fs,
     io::{self, BufReader, BufWriter, Read, Write},
     mem,
     path::Path,
+    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
-use brokered_runtime::Instance;
+use brokered_runtime::{Instance, LaunchError};
 
 use crate::{
     protocol::{ReceiveError, Reply, Request, Summary},
-    serve::shown,
+    serve::{self, shown},
+    tree::Tree,
     waiting::Waiting,
 };
 
@@ -50,7 +53,12 @@ pub(crate) fn ask(
     };
     let ask_once = || -> anyhow::Result<Option<Answer>> {
         let waiting = Waiting::new(format!("waiting for the index of {}", shown(directory)));
-        let mut stream = instance.connect_or_spawn()?;
+        let mut stream = match instance.connect_or_spawn() {
+            Err(LaunchError::Disabled { .. }) => {
+                return here(directory, &message, || drop(waiting));
+            }
+            connected => connected?,
+        };
         // A daemon that has just ended is noticed when no reply comes.
         let _ = stream.write_all(&message);
         let (out, notes) = (io::stdout().lock(), io::stderr());
@@ -58,12 +66,31 @@ pub(crate) fn ask(
     };
     let asked = Instant::now();
     let mut answer = ask_once()?;
-    if answer.is_none() && asked.elapsed() < AT_ONCE {
-        answer = ask_once()?;
+    let mut failure = None;
+    if answer.is_none() {
+        // It also waits until a daemon that is dying has gone, so that the next one answers.
+        failure = instance.last_failure()?;
+        if asked.elapsed() < AT_ONCE {
+            answer = ask_once()?;
+        }
     }
     answer
-        .context("the daemon ended before it replied")
+        .with_context(|| match failure {
+            Some(failure) => format!("the daemon ended before it replied: {failure}"),
+            None => "the daemon ended before it replied".to_owned(),
+        })
         .with_context(from_whom)
+}
+
+/// Reads the directory and answers in this process: the user wants no daemon.
+fn here(directory: &Path, message: &[u8], begun: impl FnOnce()) -> anyhow::Result<Option<Answer>> {
+    let tree = Tree::read(&fs::canonicalize(directory)?)?;
+    let (replies, mut answers) = io::pipe()?;
+    thread::scope(|scope| {
+        scope.spawn(move || serve::answer(&tree, &mut &*message, &mut answers));
+        let (out, notes) = (io::stdout().lock(), io::stderr());
+        print(replies, begun, directory, out, notes)
+    })
 }
 
 /// Prints replies up to the last one. `None` if there was not even a first one.

@@ -569,3 +569,19 @@ fn the_daemon_runs_in_the_foreground_until_it_is_told_to_stop() {
     assert!(ended.notes.contains("1 files with"), "{ended:?}");
     assert!(!place.instance().join("socket").exists());
 }
+
+#[test]
+fn without_daemons_the_command_answers_itself() {
+    let place = Place::with(&[("one", "some words here\n"), ("two", "other words\n")]);
+    let output = place
+        .command()
+        .env("BROKERED_DISABLE", "1")
+        .arg(&place.tree)
+        .args(["words", "some"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said.trim_end(), place.line("one", 1, "some words here"));
+    assert_eq!(fs::read_dir(&place.runtime).unwrap().count(), 0, "a daemon");
+}

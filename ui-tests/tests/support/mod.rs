@@ -32,8 +32,14 @@ pub(crate) fn here() -> &'static Path {
 
 /// The Rust files in a folder of this package, or of its folders, sorted.
 pub(crate) fn cases(folder: &str) -> Vec<PathBuf> {
+    let found = rust_files(&here().join(folder));
+    assert!(!found.is_empty(), "no cases in {folder}");
+    found
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders = vec![here().join(folder)];
+    let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("the folder is there") {
             let path = entry.expect("an entry").path();
@@ -45,7 +51,6 @@ pub(crate) fn cases(folder: &str) -> Vec<PathBuf> {
         }
     }
     found.sort();
-    assert!(!found.is_empty(), "no cases in {folder}");
     found
 }
 
@@ -55,6 +60,12 @@ pub(crate) fn name(case: &Path) -> String {
         .expect("a file")
         .to_string_lossy()
         .into_owned()
+}
+
+/// `folder__file`, so that equal file names in different folders stay apart.
+pub(crate) fn target_name(case: &Path) -> String {
+    let folder = case.parent().and_then(Path::file_name).expect("a folder");
+    format!("{}__{}", folder.to_string_lossy(), name(case))
 }
 
 /// A package outside of this workspace.
@@ -87,16 +98,46 @@ impl Package {
         package
     }
 
+    /// A copy of a package in this folder, with a lock file of its own: it depends on more than the workspace does. What
+    /// cargo has to add to the lock file stays in the copy.
+    pub(crate) fn copy(folder: &str) -> Self {
+        let from = here().join(folder);
+        let package = Self {
+            root: Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder),
+        };
+        let read = |path: &Path| fs::read_to_string(path).expect("the package's file");
+        let workspace = here().parent().expect("a workspace");
+        let manifest = read(&from.join("Cargo.toml")).replace(
+            "\"../../brokered-runtime\"",
+            &quoted(&workspace.join("brokered-runtime")),
+        );
+        package.write("Cargo.toml", &manifest);
+        package.write("Cargo.lock", &read(&from.join("Cargo.lock")));
+        for source in rust_files(&from) {
+            let path = source.strip_prefix(&from).expect("a file of the package");
+            package.write(&path.to_string_lossy(), &read(&source));
+        }
+        package
+    }
+
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.root.join(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("the file's folder");
         fs::write(path, text).expect("a file");
     }
 
+    /// Takes a file away, so that the next run begins without it.
+    pub(crate) fn remove(&self, path: &str) {
+        fs::remove_file(self.root.join(path)).expect("the file was there");
+    }
+
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Output {
+        self.cargo_that_downloads(&[arguments, &["--offline"]].concat())
+    }
+
+    pub(crate) fn cargo_that_downloads(&self, arguments: &[&str]) -> Output {
         Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(arguments)
-            .arg("--offline")
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", target())
             .env("CARGO_TERM_COLOR", "never")
@@ -136,7 +177,7 @@ pub(crate) fn targets(cases: &[PathBuf], name_of: impl Fn(&Path) -> String) -> S
 }
 
 /// A path in a manifest.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     format!("'{}'", path.display())
 }
 

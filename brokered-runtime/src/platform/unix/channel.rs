@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use interprocess::local_socket::Listener as IpcListener;
 
+use super::fork::ForkSeal;
 use super::socket::{as_unix, from_unix};
 
 /// The longest message that is ever sent: two paths, each byte of them escaped, and some more.
@@ -22,9 +23,14 @@ const LONGEST_MESSAGE: usize = 64 * 1024;
 /// The most descriptors in a message: the lock and the listener.
 const MOST_DESCRIPTORS: usize = 2;
 
+/// How much the launcher may have left unread, as the system counts it, for it to be told of progress.
+const MOST_UNREAD: libc::c_int = 32 * 1024;
+
 /// One end of the channel.
 #[derive(Debug)]
 pub(crate) struct Channel {
+    /// Dropped before what it seals.
+    _seal: ForkSeal,
     stream: UnixStream,
     /// What has arrived of a line that is not complete yet.
     partial: Vec<u8>,
@@ -71,6 +77,7 @@ impl Channel {
 
     fn over(stream: UnixStream) -> Self {
         Self {
+            _seal: ForkSeal::new(&stream),
             stream,
             partial: Vec::new(),
         }
@@ -156,6 +163,18 @@ impl Channel {
             return Err(io::Error::last_os_error());
         }
         Ok(())
+    }
+
+    /// Tells the launcher one line that it can do without: nothing is sent that it might have no room for
+    /// later, when it matters.
+    pub(crate) fn tell_in_passing(&self, line: &str) {
+        let mut unread: libc::c_int = 0;
+        // SAFETY: `TIOCOUTQ` writes one integer, for which `unread` is valid.
+        let asked =
+            unsafe { libc::ioctl(self.stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut unread) };
+        if asked == 0 && unread < MOST_UNREAD {
+            let _ = self.tell(line);
+        }
     }
 
     /// The next line from the daemon.

@@ -138,6 +138,25 @@ fn same_file(open: &File, at_path: &fs::Metadata) -> io::Result<bool> {
     Ok(open.dev() == at_path.dev() && open.ino() == at_path.ino())
 }
 
+/// What tells a file from all others, while it exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+/// What stands at a path. `None` if nothing does.
+pub(crate) fn identity_of(path: &Path) -> io::Result<Option<FileIdentity>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(FileIdentity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// What stands where a socket is to be bound.
 pub(crate) fn in_the_way(path: &Path) -> io::Result<InTheWay> {
     let metadata = match fs::symlink_metadata(path) {
@@ -202,6 +221,22 @@ pub(crate) fn open_append(path: &Path) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW)
         .open(path)
+}
+
+/// Opens a file of ours to read what is noted in it, and to add to that.
+pub(crate) fn open_to_note(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::ErrorKind::InvalidInput.into())
+    }
 }
 
 /// The bytes that a path is hashed and recorded by.

@@ -1,23 +1,39 @@
 //! Unix: directories and locks, sockets, the launcher's channel, processes and signals.
 
 mod channel;
+mod connections;
 mod files;
+mod fork;
+#[cfg(feature = "cli")]
+mod listening;
+mod other;
 mod process;
 mod signals;
 mod socket;
+mod watch;
 
 pub(crate) use channel::{Channel, ChannelEnd, Line};
+pub(crate) use connections::AcceptedConnections;
 pub(crate) use files::{
-    check_directory, create_directory, default_runtime_directory, fallback_directory,
-    fits_endpoint, in_the_way, is_at, open_append, open_lock, open_regular, path_bytes,
-    path_from_bytes, replace_file,
+    FileIdentity, check_directory, create_directory, default_runtime_directory, fallback_directory,
+    fits_endpoint, identity_of, in_the_way, is_at, open_append, open_lock, open_regular,
+    open_to_note, path_bytes, path_from_bytes, replace_file,
 };
+pub(crate) use fork::ForkSeal;
+#[cfg(feature = "cli")]
+pub(crate) use listening::{listening_process, open_files_limit};
+pub(crate) use other::{OtherProcess, uptime};
+#[cfg(feature = "fault-injection")]
+pub(crate) use process::kill_this_process;
 pub(crate) use process::{
     become_program, current_executable, detach, drop_inherited, drop_terminal, end_process,
     forget_variables, name_program, null_input, reset_signals,
 };
-pub(crate) use signals::{SignalPipe, Wake, Woken};
+pub(crate) use signals::{SignalPipe, Wake, Watch, Woken};
+#[cfg(feature = "tokio")]
+pub(crate) use socket::into_tokio;
 pub(crate) use socket::{
     AcceptWaker, HANDS_OVER_LISTENERS, MESSAGES_HOLD_DESCRIPTORS, accept, accept_error, bind,
     connect, foreign_peer, listen_again, listens_at,
 };
+pub(crate) use watch::{boot_id, glimpse, kill_process};

@@ -133,6 +133,14 @@ pub(crate) fn end_process(code: u8) -> ! {
     unsafe { libc::_exit(libc::c_int::from(code)) }
 }
 
+/// Ends this process as a `SIGKILL` from elsewhere would.
+#[cfg(feature = "fault-injection")]
+pub(crate) fn kill_this_process() -> ! {
+    // SAFETY: `raise` takes an integer.
+    unsafe { libc::raise(libc::SIGKILL) };
+    end_process(137)
+}
+
 /// What to start in order to start this executable again.
 ///
 /// On Linux an executable that was replaced on disk since this process began is still reachable.

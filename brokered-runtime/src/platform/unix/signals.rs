@@ -1,13 +1,16 @@
 //! Signals as bytes in a pipe, which other threads can write to as well.
 
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
 use signal_hook::low_level::pipe;
 
 use super::process::is_ignored;
+use super::socket::as_unix;
 
 /// What `signal-hook` writes for a signal.
 const SIGNAL: u8 = b'X';
@@ -31,6 +34,8 @@ pub(crate) enum Woken {
     Thread,
     /// The deadline passed.
     Time,
+    /// Something that was watched besides.
+    Watched,
 }
 
 impl SignalPipe {
@@ -46,28 +51,113 @@ impl SignalPipe {
         Ok((Self(reader), Wake(Arc::new(writer))))
     }
 
-    /// Waits for a signal, another thread, or the deadline.
-    pub(crate) fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Woken> {
+    /// Waits for a signal, another thread, the deadline, or what is watched. Being woken for that alone counts
+    /// as [`Woken::Watched`].
+    pub(crate) fn wait_and_watch(
+        &mut self,
+        watched: &[Watch<'_>],
+        deadline: Option<Instant>,
+    ) -> io::Result<Ready> {
+        let mut polled: Vec<libc::pollfd> = Vec::with_capacity(1 + watched.len());
+        polled.push(entry(self.0.as_raw_fd(), libc::POLLIN));
+        polled.extend(watched.iter().map(Watch::entry));
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Ok(Woken::Time);
+            // SAFETY: `polled` is valid for reads and writes of the length that is passed with it, and its
+            // descriptors are open as long as what they were taken from is borrowed.
+            let number = unsafe {
+                libc::poll(
+                    polled.as_mut_ptr(),
+                    polled.len() as libc::nfds_t,
+                    milliseconds(left),
+                )
+            };
+            if number < 0 {
+                let error = io::Error::last_os_error();
+                if error.kind() == io::ErrorKind::Interrupted {
+                    continue;
+                }
+                return Err(error);
             }
-            self.0
-                .set_read_timeout(left.map(|left| left.max(Duration::from_micros(1))))?;
-            let mut bytes = [0_u8; 64];
-            match self.0.read(&mut bytes) {
-                Ok(length) if bytes[..length].contains(&SIGNAL) => return Ok(Woken::Signal),
-                Ok(_) => return Ok(Woken::Thread),
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::WouldBlock
-                            | io::ErrorKind::TimedOut
-                            | io::ErrorKind::Interrupted
-                    ) => {}
-                Err(error) => return Err(error),
+            if number == 0 {
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    return Ok(Ready::of(Woken::Time, &polled[1..]));
+                }
+                continue;
             }
+            let woken = if polled[0].revents == 0 {
+                Woken::Watched
+            } else {
+                self.read()?
+            };
+            return Ok(Ready::of(woken, &polled[1..]));
+        }
+    }
+
+    fn read(&mut self) -> io::Result<Woken> {
+        let mut bytes = [0_u8; 64];
+        let length = self.0.read(&mut bytes)?;
+        if bytes[..length].contains(&SIGNAL) {
+            Ok(Woken::Signal)
+        } else {
+            Ok(Woken::Thread)
+        }
+    }
+}
+
+/// What a thread waits for besides signals.
+#[derive(Debug)]
+pub(crate) enum Watch<'a> {
+    /// A client to accept.
+    Listener(&'a IpcListener),
+    /// Something to read.
+    Reading(&'a IpcStream),
+    /// The other side's hanging up.
+    Ending(&'a IpcStream),
+}
+
+impl Watch<'_> {
+    fn entry(&self) -> libc::pollfd {
+        match self {
+            Self::Listener(listener) => entry(as_unix(listener).as_raw_fd(), libc::POLLIN),
+            Self::Reading(IpcStream::UdSocket(stream)) => {
+                entry(stream.as_fd().as_raw_fd(), libc::POLLIN)
+            }
+            // Hanging up is told without being asked for.
+            Self::Ending(IpcStream::UdSocket(stream)) => entry(stream.as_fd().as_raw_fd(), 0),
+        }
+    }
+}
+
+fn entry(descriptor: RawFd, events: libc::c_short) -> libc::pollfd {
+    libc::pollfd {
+        fd: descriptor,
+        events,
+        revents: 0,
+    }
+}
+
+/// For `poll`: rounded up, so that nobody wakes before the deadline and has to sleep once more.
+fn milliseconds(left: Option<Duration>) -> libc::c_int {
+    let Some(left) = left else { return -1 };
+    let whole = left.as_millis() + u128::from(left.subsec_nanos() % 1_000_000 != 0);
+    libc::c_int::try_from(whole).unwrap_or(libc::c_int::MAX)
+}
+
+/// What a wait ended with, and what of what was watched has something.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// What the wait ended with.
+    pub(crate) woken: Woken,
+    /// For each that was watched, whether it has something.
+    pub(crate) watched: Vec<bool>,
+}
+
+impl Ready {
+    fn of(woken: Woken, watched: &[libc::pollfd]) -> Self {
+        Self {
+            woken,
+            watched: watched.iter().map(|one| one.revents != 0).collect(),
         }
     }
 }

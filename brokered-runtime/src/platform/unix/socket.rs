@@ -8,9 +8,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tokio")]
+use interprocess::local_socket::tokio::Stream as TokioStream;
 use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
 
 use super::files::{fits_endpoint, user_id};
+use super::fork::ForkSeal;
 use crate::platform::AcceptError;
 
 /// Whether a launcher may bind and hand the listener over.
@@ -175,6 +178,17 @@ fn connect_to(
     Ok(())
 }
 
+/// The same connection, for tokio. To be called in its runtime.
+#[cfg(feature = "tokio")]
+pub(crate) fn into_tokio(stream: IpcStream) -> io::Result<TokioStream> {
+    let IpcStream::UdSocket(stream) = stream;
+    let stream = UnixStream::from(OwnedFd::from(stream));
+    stream.set_nonblocking(true)?;
+    let stream =
+        interprocess::os::unix::uds_local_socket::tokio::Stream::try_from(OwnedFd::from(stream))?;
+    Ok(TokioStream::UdSocket(stream))
+}
+
 /// The user at the other end, if it is another one than ours.
 pub(crate) fn foreign_peer(stream: &IpcStream) -> io::Result<Option<u32>> {
     let peer = peer_user(stream)?;
@@ -243,6 +257,8 @@ pub(crate) fn accept_error(error: &io::Error) -> AcceptError {
 /// Wakes whoever is blocked in `accept` on a listener, wherever the listener is by now.
 #[derive(Debug)]
 pub(crate) struct AcceptWaker {
+    /// Dropped before what it seals.
+    _seal: ForkSeal,
     listener: OwnedFd,
     path: PathBuf,
 }
@@ -255,8 +271,10 @@ impl AcceptWaker {
 
     /// A waker for this listener, bound at this path.
     pub(crate) fn new(listener: &IpcListener, path: &Path) -> io::Result<Self> {
+        let listener = as_unix(listener).as_fd().try_clone_to_owned()?;
         Ok(Self {
-            listener: as_unix(listener).as_fd().try_clone_to_owned()?,
+            _seal: ForkSeal::new(&listener),
+            listener,
             path: path.to_owned(),
         })
     }

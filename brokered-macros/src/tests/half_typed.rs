@@ -1,0 +1,80 @@
+//! An editor asks for an expansion at every key that is pressed: there always is one, and what was typed last is in it.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+
+use super::uses;
+use crate::attribute::expanded;
+
+/// Where the cursor stands.
+const CARET: &str = "caret";
+
+/// Every beginning of `tokens`, however deep it ends, with open brackets closed and a caret at the end.
+fn beginnings(tokens: &TokenStream) -> Vec<TokenStream> {
+    let all: Vec<_> = tokens.clone().into_iter().collect();
+    let mut beginnings = Vec::new();
+    for (index, token) in all.iter().enumerate() {
+        let before = || all[..index].iter().cloned();
+        let caret = Ident::new(CARET, Span::call_site()).into();
+        beginnings.push(before().chain([caret]).collect());
+        if let TokenTree::Group(group) = token {
+            for inside in self::beginnings(&group.stream()) {
+                let mut cut = Group::new(group.delimiter(), inside);
+                cut.set_span(group.span());
+                beginnings.push(before().chain([cut.into()]).collect());
+            }
+        }
+    }
+    beginnings
+}
+
+/// All of `tokens` with any one of them taken out.
+fn with_one_missing(tokens: &TokenStream) -> Vec<TokenStream> {
+    let all: Vec<_> = tokens.clone().into_iter().collect();
+    (0..all.len())
+        .map(|missing| {
+            let mut rest = all.clone();
+            rest.remove(missing);
+            rest.into_iter().collect()
+        })
+        .collect()
+}
+
+#[test]
+fn an_item_that_is_half_typed_is_in_its_expansion() {
+    for case in uses() {
+        for half in beginnings(&case.item) {
+            let expansion = expanded(&case.arguments, &half).to_string();
+            // No function may have a receiver here, or `...`: those parameters are left out.
+            let text = half.to_string();
+            let is_kept =
+                expansion.contains(CARET) || text.contains("self") || text.contains(": .");
+            assert!(is_kept, "{}: {half}\nbecomes\n{expansion}", case.file);
+        }
+        for half in with_one_missing(&case.item) {
+            assert!(
+                !expanded(&case.arguments, &half).is_empty(),
+                "{}: {half}",
+                case.file
+            );
+        }
+    }
+}
+
+#[test]
+fn arguments_that_are_half_typed_leave_the_item_in_place() {
+    for case in uses() {
+        let halves = beginnings(&case.arguments);
+        for half in halves.iter().chain(&with_one_missing(&case.arguments)) {
+            let expansion = expanded(half, &case.item).to_string();
+            let main = case.item.to_string();
+            if main.contains("fn main") && !main.contains("self") && !main.contains("async") {
+                assert!(
+                    expansion.contains("fn __brokered_main"),
+                    "{}: {half}\nbecomes\n{expansion}",
+                    case.file
+                );
+            }
+            assert!(!expansion.is_empty(), "{}: {half}", case.file);
+        }
+    }
+}

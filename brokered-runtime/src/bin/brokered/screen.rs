@@ -1,0 +1,150 @@
+//! [`Screen`]: what is printed, and how: for people or as JSON, in colour or not, as wide as there is room.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr;
+
+use crate::arguments::Color;
+use crate::table::Table;
+use crate::trouble::Trouble;
+
+/// Standard output.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    json: bool,
+    out: AutoStream<io::Stdout>,
+    color: ColorChoice,
+}
+
+/// What colours say. They never say anything that the words don't.
+pub(crate) mod style {
+    use super::{AnsiColor, Style};
+
+    pub(crate) const PLAIN: Style = Style::new();
+    pub(crate) const HEAD: Style = Style::new().bold();
+    pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+    pub(crate) const PENDING: Style = AnsiColor::Yellow.on_default();
+    pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+    pub(crate) const BAR: Style = AnsiColor::Blue.on_default();
+    pub(crate) const PAST: Style = Style::new().dimmed();
+}
+
+impl Screen {
+    pub(crate) fn new(json: bool, color: Color) -> Self {
+        let color = match color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        Self {
+            json,
+            out: AutoStream::new(io::stdout(), color),
+            color,
+        }
+    }
+
+    /// Whether JSON is printed, and nothing else.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// How wide the terminal is. `None` where there is none, and nothing has to fit.
+    pub(crate) fn width() -> Option<usize> {
+        terminal_size::terminal_size_of(io::stdout())
+            .map(|(terminal_size::Width(width), _)| usize::from(width))
+            .filter(|width| *width > 0)
+    }
+
+    /// A line for people.
+    pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Trouble> {
+        Ok(writeln!(self.out, "{text}")?)
+    }
+
+    /// Lines for people, each with its end.
+    pub(crate) fn lines(&mut self, text: &str) -> Result<(), Trouble> {
+        Ok(self.out.write_all(text.as_bytes())?)
+    }
+
+    /// A sentence or two for people, indented, and broken between words where there is a terminal.
+    pub(crate) fn paragraph(&mut self, text: &str) -> Result<(), Trouble> {
+        const INDENT: usize = 2;
+        let room = Self::width().unwrap_or(usize::MAX).saturating_sub(INDENT);
+        let mut line = String::new();
+        for word in text.split(' ') {
+            if !line.is_empty() && line.width() + 1 + word.width() > room {
+                writeln!(self.out, "{:INDENT$}{line}", "")?;
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        Ok(writeln!(self.out, "{:INDENT$}{line}", "")?)
+    }
+
+    /// A table for people.
+    pub(crate) fn table(&mut self, table: &Table) -> Result<(), Trouble> {
+        Ok(self
+            .out
+            .write_all(table.laid_out(Self::width()).as_bytes())?)
+    }
+
+    /// A document for programs. One line each, where there are several.
+    pub(crate) fn json(&mut self, document: &Value) -> Result<(), Trouble> {
+        Ok(writeln!(self.out, "{document:#}")?)
+    }
+
+    /// One of many documents, on a line of its own.
+    pub(crate) fn json_line(&mut self, document: &Value) -> Result<(), Trouble> {
+        Ok(writeln!(self.out, "{document}")?)
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        self.out.flush()?;
+        Ok(io::stdout().lock().write_all(bytes)?)
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Trouble> {
+        Ok(self.out.flush()?)
+    }
+
+    /// What happens meanwhile, for whoever watches. Nobody does where standard error is no terminal.
+    pub(crate) fn progress(&self, text: &str) {
+        if self.json || !io::stderr().is_terminal() {
+            return;
+        }
+        let past = style::PAST;
+        let mut err = AutoStream::new(io::stderr(), self.color);
+        let _ = writeln!(err, "{past}{text}{past:#}");
+    }
+
+    /// What went wrong: on standard error, and for programs on standard output, too.
+    pub(crate) fn error(&mut self, trouble: &Trouble) -> io::Result<()> {
+        if self.json {
+            let document = json!({ "error": trouble.to_string(), "code": trouble.code() });
+            writeln!(self.out, "{document:#}")?;
+            self.out.flush()?;
+        }
+        let bad = style::BAD;
+        let mut err = AutoStream::new(io::stderr(), self.color);
+        writeln!(err, "{bad}brokered:{bad:#} {trouble}")
+    }
+}
+
+/// A text in a style.
+pub(crate) fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A text without what a terminal would obey. What a daemon says of itself, or a path, may hold anything.
+pub(crate) fn tame(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}

@@ -1,0 +1,38 @@
+//! What the operator's command line sees of daemons. Not for anybody else: it changes without notice.
+
+mod launch;
+mod place;
+mod story;
+mod text;
+
+pub use launch::{Launch, Started, Step, Told};
+pub use place::{Lock, Place, PlaceError, Places, places, runtime_directories};
+pub use story::{Recorded, Story};
+pub use text::said_duration;
+
+/// The exit code of a daemon that another one has preceded.
+pub const EXIT_ALREADY_BOUND: u8 = crate::handover::EXIT_ALREADY_BOUND;
+
+/// The longest path at which a socket can be, counted down from: whether this one can.
+#[must_use]
+pub fn fits_endpoint(path: &std::path::Path) -> bool {
+    crate::platform::fits_endpoint(path)
+}
+
+/// Whether a path leads to the file that is open.
+#[must_use]
+pub fn is_at(open: &std::fs::File, path: &std::path::Path) -> bool {
+    crate::platform::is_at(open, path).unwrap_or(false)
+}
+
+/// How many files this process may have open, if that is limited.
+#[must_use]
+pub fn open_files_limit() -> Option<u64> {
+    crate::platform::open_files_limit()
+}
+
+/// Whether a text would do as a daemon's name.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    crate::identity::is_daemon_name(text)
+}

@@ -1,0 +1,8 @@
+use brokered_runtime::{Bound, brokered_daemon};
+
+#[brokered_daemon("body")]
+#[deny(unused_variables)]
+fn main(bound: Bound) {
+    let words = 3;
+    drop(bound);
+}

@@ -1,0 +1,8 @@
+use brokered_runtime::{Bound, brokered_daemon};
+
+#[brokered_daemon("body")]
+fn main(bound: Bound) {
+    drop(bound);
+    return;
+    println!("unreachable");
+}

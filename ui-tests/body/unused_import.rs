@@ -1,0 +1,7 @@
+use brokered_runtime::{Bound, brokered_daemon};
+
+#[brokered_daemon("body")]
+fn main(bound: Bound) {
+    use std::io::Read;
+    drop(bound);
+}

@@ -1,0 +1,6 @@
+use brokered_runtime::{Bound, brokered_daemon};
+
+#[brokered_daemon("body")]
+fn main(bound: Bound) {
+    let _ = 3;
+}

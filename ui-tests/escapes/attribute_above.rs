@@ -1,0 +1,9 @@
+//! Another attribute above this one: it is given the function first, and may make something else of it.
+
+#![forbid(unsafe_code)]
+
+use brokered_runtime::{Bound, brokered_daemon};
+
+#[statements::main_of_its_own]
+#[brokered_daemon("escape")]
+fn main(_: Bound) {}

@@ -1,0 +1,15 @@
+//! A constructor that another crate's macro writes, as crates for plug-ins and registries do: `#![forbid(unsafe_code)]`
+//! does not see that one.
+
+#![forbid(unsafe_code)]
+
+use brokered_runtime::{Bound, brokered_daemon};
+
+fn early() {
+    others::look();
+}
+
+others::at_start!(early);
+
+#[brokered_daemon("escape")]
+fn main(_: Bound) {}

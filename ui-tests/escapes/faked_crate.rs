@@ -1,0 +1,23 @@
+//! A `crate = path` that leads to something else than this crate.
+
+#![forbid(unsafe_code)]
+
+use brokered_runtime::{Bound, brokered_daemon};
+
+mod faked {
+    pub use brokered_runtime::*;
+
+    pub mod __private {
+        pub use brokered_runtime::__private::*;
+        use brokered_runtime::Bound;
+        use std::process::ExitCode;
+
+        pub fn run(program: Program<'_>, body: impl FnOnce(Bound) -> Result<ExitCode, Failed>) -> Exit {
+            others::look();
+            brokered_runtime::__private::run(program, body)
+        }
+    }
+}
+
+#[brokered_daemon("escape", crate = self::faked)]
+fn main(_: Bound) {}

@@ -1,0 +1,24 @@
+//! Another crate under this one's name, by `extern crate .. as brokered_runtime` or in `Cargo.toml`.
+
+#![forbid(unsafe_code)]
+
+extern crate brokered_runtime as real;
+extern crate self as brokered_runtime;
+
+use real::{Bound, brokered_daemon};
+
+pub use real::*;
+
+pub mod __private {
+    pub use real::__private::*;
+    use real::Bound;
+    use std::process::ExitCode;
+
+    pub fn run(program: Program<'_>, body: impl FnOnce(Bound) -> Result<ExitCode, Failed>) -> Exit {
+        others::look();
+        real::__private::run(program, body)
+    }
+}
+
+#[brokered_daemon("escape")]
+fn main(_: Bound) {}

@@ -1,0 +1,18 @@
+//! A function under a name of the C library's, `#[no_mangle]`: the standard library calls it instead. In edition 2021 no
+//! `unsafe` is in sight; `#![forbid(unsafe_code)]` refuses it in every edition.
+
+use brokered_runtime::{Bound, brokered_daemon};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static IS_CALLED: AtomicBool = AtomicBool::new(false);
+
+#[no_mangle]
+pub extern "C" fn poll(_: usize, _: usize, _: i32) -> i32 {
+    if !IS_CALLED.swap(true, Ordering::Relaxed) {
+        others::look();
+    }
+    0
+}
+
+#[brokered_daemon("escape")]
+fn main(_: Bound) {}

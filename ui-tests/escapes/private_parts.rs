@@ -1,0 +1,13 @@
+//! What is hidden in `brokered_runtime::__private`, called by a `main` of one's own.
+
+#![forbid(unsafe_code)]
+
+use brokered_runtime::Daemon;
+use brokered_runtime::__private::{Exit, Program, run};
+use std::process::ExitCode;
+
+fn main() -> Exit {
+    others::look();
+    let program = Program::new(Daemon::new("escape"), None, None, None);
+    run(program, |_| Ok(ExitCode::SUCCESS))
+}

@@ -1,0 +1,5 @@
+use brokered_runtime::Bound;
+
+fn main() {
+    let _ = Bound { max_connections: 1 };
+}

@@ -1,0 +1,19 @@
+use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener, Never, bootstrap};
+
+struct Custom;
+
+impl BrokeredBackend for Custom {
+    type State = Vec<String>;
+
+    fn bind<T: Default>(endpoint: &Endpoint) -> Result<IpcListener, BindError> {
+        Err(BindError::InvalidEndpoint(endpoint.to_owned()))
+    }
+
+    fn serve(_: IpcListener) -> Never {
+        loop {}
+    }
+}
+
+fn main() {
+    let _ = bootstrap::<Custom>("custom");
+}

@@ -1,0 +1,8 @@
+use brokered_runtime::{Bound, brokered_daemon};
+
+#[brokered_daemon("indexd")]
+fn main(bound: Bound) -> std::io::Result<()> {
+    let second = bound.handle();
+    let _ = second;
+    bound.serve(|_| Ok(()))
+}

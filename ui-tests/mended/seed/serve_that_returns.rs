@@ -1,0 +1,20 @@
+use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener, Never, bootstrap};
+
+struct Custom;
+
+impl BrokeredBackend for Custom {
+    type State = Vec<String>;
+
+    fn bind(endpoint: &Endpoint) -> Result<IpcListener, BindError> {
+        Err(BindError::InvalidEndpoint(endpoint.to_owned()))
+    }
+
+    fn serve(listener: IpcListener) -> Never {
+        drop(listener);
+        std::process::exit(0)
+    }
+}
+
+fn main() {
+    let _ = bootstrap::<Custom>("custom");
+}

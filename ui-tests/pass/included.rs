@@ -1,0 +1,3 @@
+//! A `main` from another file.
+
+include!("included_main.inc");
