@@ -442,7 +442,7 @@ fn a_launcher_that_is_stopped_while_it_waits_holds_up_nobody() -> Outcome {
     command
         .env(daemon_tests::LOAD_FROM, &fifo)
         .env("ASK_WAIT", "ready");
-    let stopped = piped(&mut command);
+    let mut stopped = piped(&mut command);
     let load = hold_back(&fifo)?;
     let lock = place.instance()?;
     let descriptors = PathBuf::from(format!("/proc/{}/fd", stopped.pid()));
@@ -450,6 +450,7 @@ fn a_launcher_that_is_stopped_while_it_waits_holds_up_nobody() -> Outcome {
         let mut open = fs::read_dir(&descriptors).into_iter().flatten().flatten();
         !open.any(|open| fs::read_link(open.path()).is_ok_and(|path| path == lock))
     });
+    assert!(stopped.0.try_wait()?.is_none(), "only at its end");
     signal_process(stopped.pid(), Signal::SIGSTOP);
     drop(load);
     let output = within(PATIENCE, &mut place.ask_command("pid"));
