@@ -114,7 +114,7 @@ fn too_slow(
     let log = started.log.path.clone();
     if reached < StartStep::Bound
         && watch.is_hung(clock)
-        && platform::kill_process(started.pid).is_ok()
+        && platform::kill_child(started.pid).is_ok()
     {
         let output = tail(&started.log).unwrap_or_default();
         // Reaped here, within its second: the lock is free when the caller tries again.

@@ -114,7 +114,7 @@ pub(crate) fn glimpse(_pid: u32) -> Option<Glimpse> {
     None
 }
 
-pub(crate) fn kill_process(_pid: u32) -> io::Result<()> {
+pub(crate) fn kill_child(_pid: u32) -> io::Result<()> {
     Err(unsupported())
 }
 

@@ -40,4 +40,4 @@ pub(crate) use socket::{
     AcceptWaker, HANDS_OVER_LISTENERS, MESSAGES_HOLD_DESCRIPTORS, accept, accept_error, bind,
     connect, foreign_peer, listen_again, listens_at,
 };
-pub(crate) use watch::{boot_id, glimpse, kill_process};
+pub(crate) use watch::{boot_id, glimpse, kill_child};

@@ -7,17 +7,22 @@ use std::time::{Duration, Instant};
 
 /// Time since the machine was started, with the time that it slept.
 pub(crate) fn uptime() -> Duration {
+    clock(UPTIME).unwrap_or_default()
+}
+
+/// What a clock shows. `None` if there is no such clock, or no longer.
+pub(super) fn clock(clock: libc::clockid_t) -> Option<Duration> {
     let mut time = MaybeUninit::<libc::timespec>::uninit();
     // SAFETY: `time` is valid for writes, and read only if the call has filled it.
     let time = unsafe {
-        if libc::clock_gettime(UPTIME, time.as_mut_ptr()) != 0 {
-            return Duration::ZERO;
+        if libc::clock_gettime(clock, time.as_mut_ptr()) != 0 {
+            return None;
         }
         time.assume_init()
     };
-    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
-    Duration::new(seconds, nanoseconds)
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
+    Some(Duration::new(seconds, nanoseconds))
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -48,7 +53,12 @@ impl OtherProcess {
 
     /// Sends `SIGTERM`.
     pub(crate) fn terminate(&self) -> io::Result<()> {
-        self.0.terminate()
+        self.0.signal(libc::SIGTERM)
+    }
+
+    /// Sends `SIGKILL`.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        self.0.signal(libc::SIGKILL)
     }
 
     /// Waits for its end. Whether it has ended.
@@ -116,13 +126,13 @@ mod handle {
             }
         }
 
-        pub(super) fn terminate(&self) -> io::Result<()> {
+        pub(super) fn signal(&self, signal: libc::c_int) -> io::Result<()> {
             // SAFETY: with no `siginfo`, `pidfd_send_signal` takes integers.
             let sent = unsafe {
                 libc::syscall(
                     libc::SYS_pidfd_send_signal,
                     self.descriptor.as_raw_fd(),
-                    libc::SIGTERM,
+                    signal,
                     std::ptr::null::<libc::siginfo_t>(),
                     0,
                 )
@@ -214,7 +224,7 @@ mod handle {
             match self.0 {}
         }
 
-        pub(super) fn terminate(&self) -> io::Result<()> {
+        pub(super) fn signal(&self, _signal: libc::c_int) -> io::Result<()> {
             match self.0 {}
         }
 
