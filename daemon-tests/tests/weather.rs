@@ -250,6 +250,9 @@ fn a_clock_that_is_set_while_a_client_waits_changes_nothing() -> Outcome {
     with_clock(&mut command, &clock);
     let pid = answered(&place, &within(PATIENCE, &mut command))?;
     assert_eq!(place.ask("pid")?, pid);
+    // What fakes the clock cleans up behind itself where it is let.
+    signal_process(pid.parse()?, Signal::SIGTERM);
+    eventually("it has ended", || place.is_free().unwrap_or(false));
     Ok(())
 }
 
