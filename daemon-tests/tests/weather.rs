@@ -250,7 +250,28 @@ fn a_clock_that_is_set_while_a_client_waits_changes_nothing() -> Outcome {
     with_clock(&mut command, &clock);
     let pid = answered(&place, &within(PATIENCE, &mut command))?;
     assert_eq!(place.ask("pid")?, pid);
+    // What fakes the clock cleans up behind itself where it is let.
+    signal_process(pid.parse()?, Signal::SIGTERM);
+    eventually("it has ended", || place.is_free().unwrap_or(false));
     Ok(())
+}
+
+/// Lets clients start daemons, and kills each, until a client is refused.
+#[track_caller]
+fn spend_all_starts(place: &Place, client: impl Fn() -> Command) -> Outcome {
+    for _ in 0..20 {
+        let output = within(PATIENCE, &mut client());
+        if !output.status.success() {
+            let said = stderr(&output);
+            assert!(said.contains("is not started again"), "{said}");
+            harmless(&said);
+            return Ok(());
+        }
+        let pid = answered(place, &output)?;
+        signal_process(pid.parse()?, Signal::SIGKILL);
+        eventually("it is dead", || place.is_free().unwrap_or(false));
+    }
+    panic!("twenty starts, and nobody was refused");
 }
 
 #[test]
@@ -270,15 +291,34 @@ fn a_boot_clock_that_is_elsewhere_hinders_no_launch() -> Outcome {
             .env_remove("BROKERED_INSTANCE");
         command
     };
-    for offset in ["1000000", "0", "2000000"] {
+    spend_all_starts(&place, || elsewhere("2000000"))?;
+    for offset in ["0", "1000000"] {
         let output = within(PATIENCE, &mut elsewhere(offset));
         let pid = answered(&place, &output)?;
         assert_eq!(place.ask("pid")?, pid);
         signal_process(pid.parse()?, Signal::SIGKILL);
         eventually("it is dead", || place.is_free().unwrap_or(false));
     }
-    let output = within(PATIENCE, &mut place.ask_command("pid"));
-    answered(&place, &output)?;
+    Ok(())
+}
+
+#[test]
+fn a_wall_clock_that_is_set_gives_a_dying_daemon_no_more_starts() -> Outcome {
+    if !has(&[FAKE_CLOCK]) {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let clock = place.path().join("clock");
+    spend_all_starts(&place, || place.ask_command("pid"))?;
+    for jump in ["-10d", "+10d"] {
+        fs::write(&clock, jump)?;
+        let mut command = place.ask_command("pid");
+        with_clock(&mut command, &clock);
+        let output = within(PATIENCE, &mut command);
+        let said = stderr(&output);
+        assert!(!output.status.success(), "{jump}: {}", stdout(&output));
+        assert!(said.contains("is not started again"), "{jump}: {said}");
+    }
     Ok(())
 }
 

@@ -28,7 +28,8 @@
 //!   whether that is the recorded process of this executable. No number is ever signalled.
 //! - **Once more.** A client whose daemon is killed before it has answered connects once more, as often as somebody
 //!   is killed: `ended once` and `oftener` count such clients. `dying` counts connections to a process that was just
-//!   being killed: its listener ends a moment after its streams. A client without an answer has failed, and
+//!   being killed: its listener ends a moment after its streams, so
+//!   clients ask for the last failure first, which waits for that. A client without an answer has failed, and
 //!   so has one that has seen more daemons end than were killed, each under its launcher's number and its own.
 //!
 //! It ends with 1 if there was ever a second owner or a failure on our side.

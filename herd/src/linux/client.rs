@@ -1,7 +1,6 @@
 //! One client: asks for the daemon's process ID, starting it where need be, and again when the daemon dies.
 
 use std::io::{Read, Write};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use brokered_runtime::interprocess::local_socket::traits::StreamCommon;
@@ -38,15 +37,14 @@ pub(super) fn run() -> Result<()> {
             }
             Attempt::Ended { why, .. } if Instant::now() >= deadline => return Err(why.into()),
             // The streams of a process that is killed end a moment before its listener does.
-            Attempt::Ended { peer, .. } if peer.is_some() && peer == last => {
-                dying += 1;
-                thread::sleep(Duration::from_millis(1));
-            }
+            Attempt::Ended { peer, .. } if peer.is_some() && peer == last => dying += 1,
             Attempt::Ended { peer, .. } => {
                 ended += 1;
                 last = peer;
             }
         }
+        // Waits until that process is gone.
+        let _ = HERD.instance().last_failure();
     }
 }
 
