@@ -123,6 +123,7 @@ fn a_daemon_that_make_starts_for_the_worst_of_parents_keeps_nothing_of_it() -> O
         "BROKERED_ROLE",
         "BROKERED_INSTANCE",
         "MAKEFLAGS",
+        "MFLAGS",
         "CARGO_MAKEFLAGS",
     ] {
         let set = format!("{variable}=");

@@ -12,8 +12,9 @@ use crate::{Instance, handover, platform};
 
 /// What belongs to the client alone: make's job server, a service manager's sockets, and which part this
 /// process has in a start of its own.
-const NOT_INHERITED: [&str; 8] = [
+const NOT_INHERITED: [&str; 9] = [
     "MAKEFLAGS",
+    "MFLAGS",
     "CARGO_MAKEFLAGS",
     "NOTIFY_SOCKET",
     "LISTEN_PID",
