@@ -55,9 +55,8 @@ impl<'a> Fields<'a> {
     pub(crate) fn bytes(self, key: &str) -> Option<Vec<u8>> {
         self.0
             .lines()
-            .filter_map(|line| line.split_once('='))
-            .find(|(name, _)| *name == key)
-            .and_then(|(_, value)| unescape(value))
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+            .and_then(unescape)
     }
 
     /// A value that is text.
