@@ -114,9 +114,14 @@ impl Screen {
         Ok(self.out.flush()?)
     }
 
+    /// Whether somebody watches what happens meanwhile.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.json && io::stderr().is_terminal()
+    }
+
     /// What happens meanwhile, for whoever watches. Nobody does where standard error is no terminal.
     pub(crate) fn progress(&self, text: &str) {
-        if self.json || !io::stderr().is_terminal() {
+        if !self.is_watched() {
             return;
         }
         let past = style::PAST;
