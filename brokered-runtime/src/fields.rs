@@ -55,9 +55,8 @@ impl<'a> Fields<'a> {
     pub(crate) fn bytes(self, key: &str) -> Option<Vec<u8>> {
         self.0
             .lines()
-            .filter_map(|line| line.split_once('='))
-            .find(|(name, _)| *name == key)
-            .and_then(|(_, value)| unescape(value))
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+            .and_then(unescape)
     }
 
     /// A value that is text.
@@ -91,15 +90,15 @@ pub(crate) fn unix_time(time: SystemTime) -> String {
     format!("{}.{:06}", since.as_secs(), since.subsec_micros())
 }
 
-/// Reads what [`unix_time`] has written, with three to nine digits behind the point.
+/// Reads what [`unix_time`] has written, with three to six digits behind the point.
 pub(crate) fn from_unix_time(text: &str) -> Option<SystemTime> {
     let (seconds, fraction) = text.split_once('.')?;
-    if !(3..=9).contains(&fraction.len()) || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+    if !(3..=6).contains(&fraction.len()) || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
-    let nanoseconds: u64 = format!("{fraction:0<9}").parse().ok()?;
+    let microseconds: u64 = format!("{fraction:0<6}").parse().ok()?;
     let since = Duration::from_secs(seconds.parse().ok()?)
-        .checked_add(Duration::from_nanos(nanoseconds))?;
+        .checked_add(Duration::from_micros(microseconds))?;
     UNIX_EPOCH.checked_add(since)
 }
 

@@ -25,6 +25,10 @@ mod platform;
 mod record;
 mod text;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[path = "fuzz.rs"]
+pub mod __fuzz;
 #[doc(hidden)]
 #[path = "attribute.rs"]
 pub mod __private;
@@ -33,6 +37,8 @@ pub use backend::{BindError, BrokeredBackend, Endpoint, IpcListener, IpcStream, 
 pub use brokered_macros::brokered_daemon;
 pub use control::{ControlError, Load, LoadState, Milestone, Status, Stopped};
 pub use daemon::{Background, Bound, Connection, Handle, Incoming, NotReady, State, Stopping};
+#[cfg(feature = "tokio")]
+pub use daemon::{TokioListener, TokioStream};
 pub use identity::{Daemon, DirectoryError, Instance, InstanceError, Wait};
 /// The crate whose listeners and streams these are. Its traits have what they can do beyond `Read` and `Write`:
 /// `use brokered_runtime::interprocess::local_socket::traits::Stream as _;` for time-outs.

@@ -113,7 +113,7 @@ impl Record {
         self.started.elapsed().unwrap_or_default()
     }
 
-    fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut lines = Lines::default();
         lines
             .push_number("FORMAT", 1_u32)

@@ -40,3 +40,6 @@ pub const SLOW: Daemon = Daemon::new("slow");
 
 /// A daemon that ends when it has served nobody for a second.
 pub const IDLER: Daemon = Daemon::new("idler").idle_exit_secs(1);
+
+/// A daemon on tokio, which ends when it has served nobody for a second.
+pub const ASYNC: Daemon = Daemon::new("async").idle_exit_secs(1);

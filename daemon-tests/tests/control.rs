@@ -498,7 +498,8 @@ fn a_reply_that_is_nonsense_or_never_ends_is_an_error() -> Outcome {
             listener.accept()?.0.write_all(reply)?;
         }
         let mut endless = listener.accept()?.0;
-        while endless.write_all(&[b'x'; 1 << 16]).is_ok() {}
+        let junk = vec![b'x'; 1 << 16];
+        while endless.write_all(&junk).is_ok() {}
         Ok(())
     });
     for _ in 0..3 {

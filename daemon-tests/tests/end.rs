@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -189,6 +189,80 @@ fn wakes(pid: u32) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
         wakes.insert(task.display().to_string(), counts.join(" "));
     }
     Ok(wakes)
+}
+
+/// `SOAK` connections, 5,000 if that is not set: then the daemon is what it was before.
+#[test]
+fn connections_leave_nothing_behind() -> Outcome {
+    let soak: u32 = match env::var("SOAK") {
+        Ok(soak) => soak.parse()?,
+        Err(_) => 5000,
+    };
+    let place = Place::new()?;
+    let daemon = place.subject()?;
+    let socket = place.socket()?;
+    let connect = |number: u32| -> Outcome {
+        thread::scope(|scope| {
+            let clients: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| -> std::io::Result<()> {
+                        for round in 0..number / 8 {
+                            let mut stream = UnixStream::connect(&socket)?;
+                            // Some hang up before they have asked, and some before they are answered.
+                            if round % 16 != 0 {
+                                writeln!(stream, "pid")?;
+                            }
+                            if round % 16 > 1 {
+                                let mut answer = String::new();
+                                BufReader::new(stream).read_line(&mut answer)?;
+                            }
+                        }
+                        Ok(())
+                    })
+                })
+                .collect();
+            for client in clients {
+                client.join().map_err(|_| "a client panicked")??;
+            }
+            Ok(())
+        })
+    };
+    connect(1600)?;
+    let before = size(daemon.pid())?;
+    connect(soak)?;
+    let mut after = size(daemon.pid())?;
+    eventually("it is what it was", || {
+        after = size(daemon.pid()).unwrap_or(after);
+        after.descriptors <= before.descriptors && after.threads <= before.threads.max(10)
+    });
+    assert!(
+        after.resident < before.resident + 2048,
+        "{before:?}, and after {soak} connections {after:?}"
+    );
+    println!("{soak} connections: {before:?}, then {after:?}");
+    Ok(())
+}
+
+/// What a process takes up; memory in KiB.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    resident: u64,
+    threads: u64,
+    descriptors: usize,
+}
+
+fn size(pid: u32) -> Result<Size, Box<dyn Error>> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let number = |key: &str| -> Result<u64, Box<dyn Error>> {
+        let line = status.lines().find(|line| line.starts_with(key));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        Ok(number.ok_or("no such line")?.parse()?)
+    };
+    Ok(Size {
+        resident: number("VmRSS:")?,
+        threads: number("Threads:")?,
+        descriptors: fs::read_dir(format!("/proc/{pid}/fd"))?.count(),
+    })
 }
 
 /// Clients ask as fast as they can while the daemon is asked to end. Who has connected gets an answer.

@@ -15,6 +15,7 @@ use super::report::LoadNumber;
 use super::run::message_of;
 use super::state::{LoadFailed, State, name_of};
 use super::stopping::{StopState, Stopping};
+use super::trace;
 
 /// A state that loads on a thread of its own, while clients are served.
 ///
@@ -167,6 +168,7 @@ fn load<T: State>(
     lifecycle: &Arc<Lifecycle>,
     not_ready: NotReady,
 ) {
+    let _span = trace::load(name);
     let bound = prove_in_background(Arc::clone(lifecycle));
     let loaded = panic::catch_unwind(AssertUnwindSafe(|| {
         T::load(&bound).map_err(|error| LoadFailed::of(name, error.into().as_ref()))

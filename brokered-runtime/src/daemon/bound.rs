@@ -141,7 +141,9 @@ impl Bound {
     ///
     /// When the daemon is asked to end, the listener is shut down: its `accept` gives those who had
     /// connected, and then an error (on Linux; elsewhere it stops blocking). A loop that also watches
-    /// [`stopping`](Handle::stopping) knows what that error means. A process that has not ended ten
+    /// [`stopping`](Handle::stopping) knows what that error means. One that was made non-blocking says that it
+    /// would block instead, and to whoever polls it that there is something to accept: an executor's loop has to
+    /// watch [`stopping`](Handle::stopping). (For tokio, the feature `tokio` adds `into_tokio`.) A process that has not ended ten
     /// seconds later is ended.
     ///
     /// A child that is forked without an exec finds `/dev/null` in its place: else the endpoint would outlive
@@ -151,6 +153,39 @@ impl Bound {
         let (listener, lifecycle) = self.accepting();
         lifecycle.idle().set_counts(false);
         listener
+    }
+
+    /// Accepts clients in tokio, whose runtime this is called in, and counts them.
+    ///
+    /// ```no_run
+    /// # use std::io;
+    /// use brokered_runtime::{Bound, brokered_daemon};
+    /// use tokio::io::AsyncWriteExt as _;
+    ///
+    /// # async fn some(bound: Bound) -> io::Result<()> {
+    /// // Below `#[brokered_daemon("hello")]` and `#[tokio::main]`.
+    /// let mut listener = bound.into_tokio()?;
+    /// while let Some(mut client) = listener.accept().await? {
+    ///     tokio::spawn(async move { client.write_all(b"hello\n").await });
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// When `main` returns, what it has spawned ends with the runtime; whoever wants to serve the last clients to
+    /// their end waits for their tasks before.
+    ///
+    /// # Errors
+    ///
+    /// If the listener can't be registered with the runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime with I/O enabled.
+    #[cfg(feature = "tokio")]
+    pub fn into_tokio(self) -> io::Result<super::into_tokio::TokioListener> {
+        let (listener, lifecycle) = self.accepting();
+        super::into_tokio::TokioListener::new(listener, lifecycle)
     }
 
     /// `main` has come to accept clients.
@@ -225,8 +260,7 @@ impl Handle {
     /// until what this returns is dropped.
     pub fn connection(&self) -> Connection {
         self.0.idle().set_counts(true);
-        self.0.open_connection();
-        Connection(Arc::clone(&self.0))
+        Connection::of(&self.0)
     }
 }
 
@@ -234,6 +268,13 @@ impl Handle {
 #[derive(Debug)]
 #[must_use = "the connection counts for as long as this is held"]
 pub struct Connection(Arc<Lifecycle>);
+
+impl Connection {
+    pub(super) fn of(lifecycle: &Arc<Lifecycle>) -> Self {
+        lifecycle.open_connection();
+        Self(Arc::clone(lifecycle))
+    }
+}
 
 impl Drop for Connection {
     fn drop(&mut self) {

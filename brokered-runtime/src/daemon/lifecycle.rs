@@ -29,6 +29,8 @@ pub(crate) struct Lifecycle {
     phase: AtomicU8,
     stop_asked: AtomicBool,
     stop: Arc<StopState>,
+    /// Set once new clients are refused.
+    refusing: Arc<StopState>,
     connections: Connections,
     accept: AcceptWaker,
     /// Keeps the listener from children that are forked without an exec, wherever it goes.
@@ -118,6 +120,7 @@ impl Lifecycle {
             phase: AtomicU8::new(Phase::Bound as u8),
             stop_asked: AtomicBool::new(false),
             stop: Arc::default(),
+            refusing: Arc::default(),
             connections: Connections::default(),
             accept,
             _seal: ForkSeal::of_listener(listener),
@@ -245,6 +248,12 @@ impl Lifecycle {
         self.errno.store(errno.unwrap_or(0), Ordering::Release);
     }
 
+    /// Whether the endpoint is a service manager's.
+    #[cfg(feature = "tokio")]
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
     /// The next client.
     pub(super) fn accept(&self, listener: &IpcListener) -> io::Result<IpcStream> {
         self.accept.accept(listener)
@@ -361,6 +370,12 @@ impl Lifecycle {
         Stopping::of(&self.stop)
     }
 
+    /// To wait until new clients are refused: whoever has not queued by then is somebody else's.
+    #[cfg(feature = "tokio")]
+    pub(super) fn refusing(&self) -> Stopping {
+        Stopping::of(&self.refusing)
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop.is_set()
     }
@@ -396,6 +411,8 @@ impl Lifecycle {
             self.unlink_endpoint();
         }
         fault::pass("daemon:refusing");
+        self.refusing.set();
+        self.refusing.wake();
         self.stop.wake();
         self.enter(Phase::Draining);
         self.publish();

@@ -10,6 +10,8 @@ pub(crate) mod error;
 mod help;
 pub(crate) mod hold;
 mod idle;
+#[cfg(feature = "tokio")]
+mod into_tokio;
 pub(crate) mod lifecycle;
 mod report;
 pub(crate) mod run;
@@ -17,9 +19,12 @@ mod serve;
 mod shutdown;
 pub(crate) mod state;
 mod stopping;
+mod trace;
 
 pub use background::Background;
 pub use bound::{Bound, Connection, Handle, NotReady};
+#[cfg(feature = "tokio")]
+pub use into_tokio::{TokioListener, TokioStream};
 pub use serve::Incoming;
 pub use state::State;
 pub use stopping::Stopping;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use super::trace;
 use crate::control::{Load, LoadState, Milestone, Status};
 
 /// The longest text of progress, or of an error, that is kept.
@@ -50,6 +51,7 @@ impl Report {
 
     /// Notes that the daemon came past this now.
     pub(super) fn pass(&self, what: &str) {
+        trace::passed(what);
         self.pass_at(what, SystemTime::now());
     }
 

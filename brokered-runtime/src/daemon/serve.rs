@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::lifecycle::Lifecycle;
 use super::run::message_of;
+use super::trace;
 use crate::platform::{self, AcceptError};
 use crate::text::say;
 use crate::{IpcListener, IpcStream};
@@ -94,6 +95,7 @@ where
         waiting: AtomicUsize::new(1),
         broken: Mutex::new(None),
     };
+    let _span = trace::serving();
     thread::scope(|scope| service.work(scope));
     let broken = service.broken.into_inner();
     broken
@@ -187,6 +189,7 @@ where
     /// Serves one client, whose errors and panics end its connection alone. What is said of an error, and how
     /// it and a panic's payload are dropped, is the handler's doing as well.
     fn serve_one(&self, stream: IpcStream) {
+        let _span = trace::connection();
         self.lifecycle.open_connection();
         let served = panic::catch_unwind(AssertUnwindSafe(|| {
             if let Err(error) = (self.handler)(stream)

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::control::Desk;
 use super::error::exit_code;
 use super::lifecycle::Lifecycle;
+use super::trace;
 use crate::platform::{self, AcceptedConnections, SignalPipe, Woken};
 use crate::text::say;
 
@@ -61,6 +62,7 @@ fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
             return;
         }
     };
+    let _span = trace::drain();
     lifecycle.begin_drain();
     let why = watch_drain(lifecycle, &mut desk, &mut signals, asked_by);
     // With `main` back, the process ends by itself now, and with `main`'s exit code.

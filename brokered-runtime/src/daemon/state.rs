@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use super::bound::Bound;
+use super::trace;
 use crate::__private::Failed;
 use crate::{Phase, fault};
 
@@ -107,6 +108,7 @@ pub(crate) fn load<S: State>(bound: &Bound) -> Result<S, LoadFailed> {
     fault::pass("daemon:loading");
     let name = name_of::<S>();
     let number = lifecycle.report().begin_load(&name, false);
+    let _span = trace::load(&name);
     let loaded = S::load(bound).map_err(|error| LoadFailed::of(&name, error.into().as_ref()));
     let failed = loaded.as_ref().err().map(|failed| failed.why.as_str());
     lifecycle.report().end_load_in_front(number, failed);

@@ -78,7 +78,8 @@ impl Recorded {
 }
 
 fn text_of(file: File) -> Result<String, String> {
-    let mut bytes = Vec::new();
+    // As long as one of ours ever is: it is read at once.
+    let mut bytes = Vec::with_capacity(4096);
     file.take(LONGEST + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| error.to_string())?;

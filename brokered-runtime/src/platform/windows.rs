@@ -401,3 +401,28 @@ pub(crate) fn listening_process(_stream: &IpcStream) -> Option<u32> {
 pub(crate) fn open_files_limit() -> Option<u64> {
     None
 }
+
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+pub(crate) struct AsyncListener(Infallible);
+
+#[cfg(feature = "tokio")]
+pub(crate) type AsyncStream = tokio::io::DuplexStream;
+
+#[cfg(feature = "tokio")]
+impl AsyncListener {
+    pub(crate) fn new(_listener: IpcListener) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
+    pub(crate) fn accept_queued(&self) -> io::Result<AsyncStream> {
+        match self.0 {}
+    }
+
+    pub(crate) fn poll_accept(
+        &self,
+        _context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<AsyncStream>> {
+        match self.0 {}
+    }
+}

@@ -1,5 +1,7 @@
 //! The operator's tool, as it is installed.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

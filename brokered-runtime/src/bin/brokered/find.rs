@@ -180,7 +180,7 @@ fn ambiguous(target: &Target, found: &[Place]) -> Trouble {
             directory.or_else(|| story.instance.clone())
         });
         let of = of.map_or_else(String::new, |of| format!("  {}", tame(&of)));
-        let _ = write!(text, "\n  {}{of}", place.name());
+        let _ = write!(text, "\n  {}{of}", tame(&place.name()));
     }
     if found.len() > 20 {
         let _ = write!(text, "\n  and {} more", found.len() - 20);

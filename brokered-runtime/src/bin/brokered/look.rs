@@ -1,5 +1,6 @@
 //! What there is to know of one instance: asked of the daemon, and where it does not answer, read.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::trouble::{NO_ANSWER, NOT_RUNNING};
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) place: Place,
-    pub(crate) recorded: Recorded,
+    /// Read when it is asked for: of a daemon that answers, little is.
+    recorded: OnceCell<Recorded>,
     pub(crate) state: State,
 }
 
@@ -46,16 +48,19 @@ impl Seen {
                 Err(_) => State::Hidden(error.to_string()),
             },
         };
-        let recorded = place.recorded();
         Self {
             place,
-            recorded,
+            recorded: OnceCell::new(),
             state,
         }
     }
 
+    pub(crate) fn recorded(&self) -> &Recorded {
+        self.recorded.get_or_init(|| self.place.recorded())
+    }
+
     pub(crate) fn story(&self) -> Option<&Story> {
-        self.recorded.story()
+        self.recorded().story()
     }
 
     pub(crate) fn status(&self) -> Option<&Status> {
@@ -82,10 +87,12 @@ impl Seen {
 
     /// Its daemon's name, or its directory's, where nobody tells.
     pub(crate) fn name(&self) -> String {
-        match (self.status(), self.story()) {
-            (Some(status), _) => status.name.clone(),
-            (None, Some(story)) => story.name.clone(),
-            (None, None) => self.place.name(),
+        if let Some(status) = self.status() {
+            return status.name.clone();
+        }
+        match self.story() {
+            Some(story) => story.name.clone(),
+            None => self.place.name(),
         }
     }
 
@@ -96,10 +103,11 @@ impl Seen {
 
     /// What it is for: a directory, or a name.
     pub(crate) fn instance(&self) -> Option<String> {
-        let (directory, name) = match (self.status(), self.story()) {
-            (Some(status), _) => (&status.directory, &status.instance),
-            (None, Some(story)) => (&story.directory, &story.instance),
-            (None, None) => return None,
+        let (directory, name) = if let Some(status) = self.status() {
+            (&status.directory, &status.instance)
+        } else {
+            let story = self.story()?;
+            (&story.directory, &story.instance)
         };
         directory
             .as_ref()
@@ -172,7 +180,7 @@ impl Seen {
             State::Unasked => {
                 Some("a hand-written backend, which has no control endpoint".to_owned())
             }
-            State::Ended => match &self.recorded {
+            State::Ended => match self.recorded() {
                 Recorded::Told(story) => Some(match &story.failure {
                     Some(why) => why.clone(),
                     None => format!(

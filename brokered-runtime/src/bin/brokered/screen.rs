@@ -114,9 +114,14 @@ impl Screen {
         Ok(self.out.flush()?)
     }
 
+    /// Whether somebody watches what happens meanwhile.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.json && io::stderr().is_terminal()
+    }
+
     /// What happens meanwhile, for whoever watches. Nobody does where standard error is no terminal.
     pub(crate) fn progress(&self, text: &str) {
-        if self.json || !io::stderr().is_terminal() {
+        if !self.is_watched() {
             return;
         }
         let past = style::PAST;
@@ -132,8 +137,11 @@ impl Screen {
             self.out.flush()?;
         }
         let bad = style::BAD;
+        // An error may quote anything, and have several lines.
+        let text: Vec<String> = trouble.to_string().lines().map(tame).collect();
+        let text = text.join("\n");
         let mut err = AutoStream::new(io::stderr(), self.color);
-        writeln!(err, "{bad}brokered:{bad:#} {trouble}")
+        writeln!(err, "{bad}brokered:{bad:#} {text}")
     }
 }
 
@@ -144,7 +152,11 @@ pub(crate) fn styled(style: Style, text: impl Display) -> String {
 
 /// A text without what a terminal would obey. What a daemon says of itself, or a path, may hold anything.
 pub(crate) fn tame(text: &str) -> String {
+    let is_obeyed = |c: char| {
+        // Besides control characters those that turn the direction of what follows.
+        c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if is_obeyed(c) { '\u{fffd}' } else { c })
         .collect()
 }

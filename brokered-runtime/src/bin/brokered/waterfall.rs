@@ -90,6 +90,14 @@ impl Waterfall {
         let taken = name_width + 2 + 8 + 2 + 8 + 2;
         let parts = room.saturating_sub(taken).min(WIDEST);
         let mut text = String::new();
+        let head = style::HEAD;
+        if room >= taken {
+            let _ = writeln!(
+                text,
+                "{head}{:name_width$}  {:>8}  {:>8}{head:#}",
+                "STEP", "AT", "TOOK"
+            );
+        }
         for bar in &self.bars {
             let name = &bar.name;
             let space = name_width - name.width();

@@ -40,4 +40,6 @@ pub(crate) use socket::{
     AcceptWaker, HANDS_OVER_LISTENERS, MESSAGES_HOLD_DESCRIPTORS, accept, accept_error, bind,
     connect, foreign_peer, listen_again, listens_at,
 };
+#[cfg(feature = "tokio")]
+pub(crate) use socket::{AsyncListener, AsyncStream};
 pub(crate) use watch::{boot_id, glimpse, kill_child};

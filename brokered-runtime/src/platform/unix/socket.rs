@@ -370,3 +370,46 @@ impl Shared {
         }
     }
 }
+
+/// A listener in tokio.
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+pub(crate) struct AsyncListener {
+    listener: tokio::net::UnixListener,
+    /// The same once more, to ask it without tokio.
+    copy: UnixListener,
+}
+
+/// A stream in tokio.
+#[cfg(feature = "tokio")]
+pub(crate) type AsyncStream = tokio::net::UnixStream;
+
+#[cfg(feature = "tokio")]
+impl AsyncListener {
+    /// Within a runtime.
+    pub(crate) fn new(listener: IpcListener) -> io::Result<Self> {
+        let IpcListener::UdSocket(listener) = listener;
+        let listener = UnixListener::from(OwnedFd::from(listener));
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            copy: listener.try_clone()?,
+            listener: tokio::net::UnixListener::from_std(listener)?,
+        })
+    }
+
+    pub(crate) fn poll_accept(
+        &self,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<AsyncStream>> {
+        self.listener
+            .poll_accept(context)
+            .map_ok(|(stream, _address)| stream)
+    }
+
+    /// The next client that has queued. `WouldBlock` if there is none.
+    pub(crate) fn accept_queued(&self) -> io::Result<AsyncStream> {
+        let (stream, _) = self.copy.accept()?;
+        stream.set_nonblocking(true)?;
+        tokio::net::UnixStream::from_std(stream)
+    }
+}

@@ -3,6 +3,7 @@
 mod accept;
 mod build;
 mod cold;
+mod control;
 mod herd;
 mod memory;
 mod parent;
@@ -101,6 +102,12 @@ pub(super) const ALL: &[Row] = &[
         what: "accept loop, requests/s, serve()",
         against: "raw interprocess loop, a thread per client",
         measure: accept::serve,
+    },
+    Row {
+        name: "status",
+        what: "status() while every worker is busy",
+        against: "raw interprocess connect + round trip",
+        measure: control::status,
     },
     Row {
         name: "memory",

@@ -14,9 +14,11 @@ use crate::screen::{Screen, style, styled, tame};
 use crate::table::{Cell, Column, Table};
 use crate::trouble::{DONE, Trouble};
 
-/// How many daemons are waited for at once. One that answers does so at once; those that don't are waited for
-/// beside each other.
-const AT_ONCE: usize = 16;
+/// How many daemons are waited for at once, if many are slow.
+const AT_ONCE: usize = 64;
+
+/// A daemon that takes longer than this is waited for beside the others.
+const AT_ONCE_AFTER: Duration = Duration::from_millis(5);
 
 pub(crate) fn list(arguments: &List, screen: &mut Screen) -> Result<u8, Trouble> {
     let places = places().map_err(Trouble::failed)?;
@@ -31,50 +33,66 @@ pub(crate) fn list(arguments: &List, screen: &mut Screen) -> Result<u8, Trouble>
         screen.line(said)?;
     } else {
         screen.table(&table_of(&seen))?;
-        for seen in seen
-            .iter()
-            .filter(|seen| !matches!(seen.state, State::Answers(_)))
-        {
-            remark(seen, screen)?;
-        }
+        remarks(&seen, screen)?;
     }
     Ok(DONE)
 }
 
 /// Looks at all of them, in their order.
 pub(crate) fn look_at(places: &[Place], patience: Duration) -> Vec<Seen> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(places.len()));
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(place) = places.get(index) else {
-                return;
-            };
-            let seen = Seen::of(place.clone(), patience);
-            if let Ok(mut done) = done.lock() {
-                done.push((index, seen));
-            }
-        }
+    let looking = Looking {
+        places,
+        patience,
+        next: AtomicUsize::new(0),
+        workers: AtomicUsize::new(1),
+        done: Mutex::new(Vec::with_capacity(places.len())),
     };
-    thread::scope(|scope| {
-        for _ in 1..AT_ONCE.min(places.len()) {
-            // Fewer threads are slower, and no error.
-            let _ = thread::Builder::new().spawn_scoped(scope, work);
-        }
-        work();
-    });
-    let mut seen = done.into_inner().unwrap_or_default();
+    thread::scope(|scope| looking.work(scope));
+    let mut seen = looking.done.into_inner().unwrap_or_default();
     seen.sort_by_key(|(index, _)| *index);
     seen.into_iter().map(|(_, seen)| seen).collect()
 }
 
+/// A look at many daemons. Those that answer do so at once, and one thread is the fastest; for each that does
+/// not, another thread goes on with the rest.
+struct Looking<'a> {
+    places: &'a [Place],
+    patience: Duration,
+    next: AtomicUsize,
+    workers: AtomicUsize,
+    done: Mutex<Vec<(usize, Seen)>>,
+}
+
+impl Looking<'_> {
+    fn work<'scope>(&'scope self, scope: &'scope thread::Scope<'scope, '_>) {
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(place) = self.places.get(index) else {
+                return;
+            };
+            let quickly = AT_ONCE_AFTER.min(self.patience);
+            let mut seen = Seen::of(place.clone(), quickly);
+            if matches!(seen.state, State::Silent(_)) && quickly < self.patience {
+                self.hire(scope);
+                seen = Seen::of(place.clone(), self.patience);
+            }
+            if let Ok(mut done) = self.done.lock() {
+                done.push((index, seen));
+            }
+        }
+    }
+
+    /// One more thread, unless there are enough. Fewer are slower, and no error.
+    fn hire<'scope>(&'scope self, scope: &'scope thread::Scope<'scope, '_>) {
+        if self.workers.fetch_add(1, Ordering::Relaxed) < AT_ONCE {
+            let _ = thread::Builder::new().spawn_scoped(scope, || self.work(scope));
+        }
+    }
+}
+
 /// An instance that has ended and left nothing is one only to whoever asks for all.
 fn is_worth_a_line(seen: &Seen) -> bool {
-    !matches!(
-        (&seen.state, &seen.recorded),
-        (State::Ended, Recorded::Nothing)
-    )
+    !matches!(seen.state, State::Ended) || !matches!(seen.recorded(), Recorded::Nothing)
 }
 
 fn table_of(seen: &[Seen]) -> Table {
@@ -116,10 +134,22 @@ fn name_of(seen: &Seen) -> String {
     }
 }
 
-fn remark(seen: &Seen, screen: &mut Screen) -> Result<(), Trouble> {
-    let Some(remark) = seen.remark() else {
-        return Ok(());
-    };
-    let name = styled(style::HEAD, tame(&name_of(seen)));
-    screen.line(format!("{name}: {}", tame(&remark)))
+/// What there is to say of those that do not answer.
+fn remarks(seen: &[Seen], screen: &mut Screen) -> Result<(), Trouble> {
+    let mut is_first = true;
+    for seen in seen {
+        let (State::Silent(_) | State::Ended | State::Hidden(_), Some(remark)) =
+            (&seen.state, seen.remark())
+        else {
+            continue;
+        };
+        if std::mem::take(&mut is_first) {
+            screen.line("")?;
+        }
+        let instance = seen.instance();
+        let of = instance.map_or_else(String::new, |of| format!(" {}", tame(&of)));
+        let name = styled(style::HEAD, tame(&name_of(seen)));
+        screen.line(format!("{name}{of}: {}", tame(&remark)))?;
+    }
+    Ok(())
 }

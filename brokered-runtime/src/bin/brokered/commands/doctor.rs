@@ -236,7 +236,7 @@ fn instance(seen: &Seen, findings: &mut Findings) {
             "move it elsewhere, or set BROKERED_RUNTIME_DIR to another directory, for daemon and clients",
         );
     }
-    if let Recorded::Unreadable(why) = &seen.recorded {
+    if let Recorded::Unreadable(why) = seen.recorded() {
         let (level, todo) = if seen.is_running() {
             (
                 Level::Warning,
@@ -269,6 +269,7 @@ fn instance(seen: &Seen, findings: &mut Findings) {
 /// Who holds the instance, and whether it is who says so.
 fn holder(seen: &Seen, about: &str, findings: &mut Findings) {
     let name = seen.name();
+    let of = seen.place.name();
     match &seen.state {
         State::Answers(status) => {
             let up = said_duration(status.uptime);
@@ -285,7 +286,7 @@ fn holder(seen: &Seen, about: &str, findings: &mut Findings) {
                         "{name}: {} of its connections have ended in a panic",
                         status.panics
                     ),
-                    format!("look into `brokered log {name}`, and tell its authors"),
+                    format!("look into `brokered log {of}`, and tell its authors"),
                 );
             }
         }
@@ -307,6 +308,7 @@ fn holder(seen: &Seen, about: &str, findings: &mut Findings) {
 
 fn silent(seen: &Seen, why: &str, about: &str, findings: &mut Findings) {
     let name = seen.name();
+    let of = seen.place.name();
     let recorded = seen.story().map(|story| story.pid);
     let listening = seen.place.listening_process();
     let todo = match (recorded, listening) {
@@ -316,7 +318,7 @@ fn silent(seen: &Seen, why: &str, about: &str, findings: &mut Findings) {
         ),
         (Some(pid), Some(_)) => format!(
             "process {pid} listens, and its framework's thread does not answer: it is stopped or starved \
-             (`ps -o stat,wchan,time -p {pid}`); `brokered stop {name}` sends it SIGTERM"
+             (`ps -o stat,wchan,time -p {pid}`); `brokered stop {of}` sends it SIGTERM"
         ),
         (Some(pid), None) => format!(
             "nobody listens, and somebody holds the lock: `fuser -v {about}` names who; the record says \
@@ -332,6 +334,7 @@ fn silent(seen: &Seen, why: &str, about: &str, findings: &mut Findings) {
 
 fn ended(seen: &Seen, about: &str, findings: &mut Findings) {
     let name = seen.name();
+    let of = seen.place.name();
     match seen.story() {
         Some(story) if seen.has_failed() => findings.add(
             Level::Warning,
@@ -342,7 +345,7 @@ fn ended(seen: &Seen, about: &str, findings: &mut Findings) {
                 story.failure.as_deref().unwrap_or("it did not say why")
             ),
             format!(
-                "mend what it says, then `brokered start {name}`; more is in `brokered log {name}`"
+                "mend what it says, then `brokered start {of}`; more is in `brokered log {of}`"
             ),
         ),
         Some(story) => findings.add(

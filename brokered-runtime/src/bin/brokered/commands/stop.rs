@@ -50,7 +50,8 @@ pub(crate) fn restart(arguments: &Restart, screen: &mut Screen) -> Result<u8, Tr
 
 /// Ends it, and says what keeps it meanwhile.
 pub(super) fn end(place: &Place, patience: Duration, screen: &Screen) -> Result<Stopped, Trouble> {
-    if let Ok(status) = place.status(patience.min(Duration::from_secs(1)))
+    if screen.is_watched()
+        && let Ok(status) = place.status(patience.min(Duration::from_secs(1)))
         && status.open > 0
     {
         screen.progress(&format!(

@@ -45,9 +45,14 @@ pub(super) fn until_ready(
                 let recorded = place.recorded();
                 let failure = recorded.story().and_then(|story| story.failure.as_ref());
                 Err(match failure {
-                    Some(why) if code == NOT_RUNNING => {
-                        Trouble::new(code, format!("it has failed: {}", tame(why)))
-                    }
+                    Some(why) if code == NOT_RUNNING => Trouble::new(
+                        code,
+                        format!(
+                            "it has failed: {}; its output is in {}",
+                            tame(why),
+                            place.log().display()
+                        ),
+                    ),
                     _ => Trouble::new(code, error.to_string()),
                 })
             }

@@ -1,0 +1,7 @@
+//! Whatever a launcher's channel or environment holds, reading it does not panic, and what was read is read again as it was.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| brokered_runtime::__fuzz::launch(bytes));
