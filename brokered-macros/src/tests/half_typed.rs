@@ -1,4 +1,5 @@
 //! An editor asks for an expansion at every key that is pressed: there always is one, and what was typed last is in it.
+//! Where attributes give an error instead, completion is gone: <https://github.com/rust-lang/rust-analyzer/issues/10468>.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 
