@@ -4,6 +4,7 @@
 //! <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>
 
 use std::env;
+use std::fmt::Write as _;
 use std::io;
 use std::process;
 use std::time::Duration;
@@ -158,11 +159,11 @@ impl Manager {
             Event::Failed(why) => {
                 let mut said = format!("STATUS={}", one_line(why));
                 if let Some(errno) = errno {
-                    said.push_str(&format!("\nERRNO={errno}"));
+                    let _ = write!(said, "\nERRNO={errno}");
                 }
                 said
             }
-            _ => return,
+            Event::Adopted => return,
         };
         self.notifier.tell(&said);
     }

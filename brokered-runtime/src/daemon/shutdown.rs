@@ -56,20 +56,17 @@ fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
     // With `main` back, the process ends by itself now, and with `main`'s exit code.
     let ends_itself = lifecycle.cut_short();
     desk.tell_news(lifecycle);
-    let code = match lifecycle.failure() {
-        Some(failure) => {
-            lifecycle.let_go_failed(failure);
-            say_in_passing(lifecycle.name(), failure.to_owned());
-            exit_code::SOFTWARE
-        }
-        None => {
-            lifecycle.let_go();
-            say_in_passing(
-                lifecycle.name(),
-                format!("{why}; connections are cut short"),
-            );
-            0
-        }
+    let code = if let Some(failure) = lifecycle.failure() {
+        lifecycle.let_go_failed(failure);
+        say_in_passing(lifecycle.name(), failure.to_owned());
+        exit_code::SOFTWARE
+    } else {
+        lifecycle.let_go();
+        say_in_passing(
+            lifecycle.name(),
+            format!("{why}; connections are cut short"),
+        );
+        0
     };
     if ends_itself {
         thread::sleep(LAST_WORDS);
