@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn an_error_is_told_with_its_causes() {
-        let inner = std::io::Error::other("disk on fire");
+        let inner = io::Error::other("disk on fire");
         let outer = crate::InstanceError::Directory {
             path: "/srv".into(),
             source: inner,
