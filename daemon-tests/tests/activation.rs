@@ -11,8 +11,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Output, Stdio};
 
 use common::{
     Outcome, PATIENCE, Place, Running, SUBJECT, Signal, eventually, has, line, make_fifo,
@@ -52,6 +51,13 @@ fn listening(mut command: Command, socket: &Path) -> Result<Running, Box<dyn Err
     Ok(running)
 }
 
+/// A daemon that is to end by itself.
+fn by_hand(place: &Place) -> Result<Output, Box<dyn Error>> {
+    let mut command = place.command(SUBJECT);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running(command.spawn()?).end()
+}
+
 fn ask(socket: &Path, what: &str) -> Result<String, Box<dyn Error>> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -79,7 +85,7 @@ fn the_same_binary_serves_what_systemd_passes_and_leaves_it_alone() -> Outcome {
     assert!(!inherited.contains("socket:"), "{inherited}");
 
     // A second one beside it, by hand.
-    let second = place.command(SUBJECT).output()?;
+    let second = by_hand(&place)?;
     assert_eq!(second.status.code(), Some(69), "{}", stderr(&second));
     assert_eq!(ask(&socket, "phase")?, "ready\n");
 
@@ -134,7 +140,7 @@ fn the_next_daemon_serves_whoever_queued_between() -> Outcome {
     queued.set_read_timeout(Some(PATIENCE))?;
     writeln!(queued, "pid")?;
     // Neither does anybody who is started by hand take it away.
-    let by_hand = place.command(SUBJECT).output()?;
+    let by_hand = by_hand(&place)?;
     assert_eq!(by_hand.status.code(), Some(69));
     assert!(
         stderr(&by_hand).contains("service manager"),
@@ -265,6 +271,5 @@ fn a_manager_that_does_not_listen_holds_nobody_up() -> Outcome {
     place.until("ready");
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.end()?.status.code(), Some(0));
-    let _ = Duration::ZERO;
     Ok(())
 }
