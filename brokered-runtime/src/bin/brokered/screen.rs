@@ -66,7 +66,12 @@ impl Screen {
 
     /// Lines for people, each with its end.
     pub(crate) fn lines(&mut self, text: &str) -> Result<(), Trouble> {
-        Ok(self.out.write_all(text.as_bytes())?)
+        if self.out.current_choice() != ColorChoice::Never {
+            return Ok(self.out.write_all(text.as_bytes())?);
+        }
+        // Stripped at once and printed at once: piece by piece, each line would be a call of its own.
+        let plain = anstream::adapter::strip_str(text).to_string();
+        self.bytes(plain.as_bytes())
     }
 
     /// A sentence or two for people, indented, and broken between words where there is a terminal.
@@ -89,9 +94,7 @@ impl Screen {
 
     /// A table for people.
     pub(crate) fn table(&mut self, table: &Table) -> Result<(), Trouble> {
-        Ok(self
-            .out
-            .write_all(table.laid_out(Self::width()).as_bytes())?)
+        self.lines(&table.laid_out(Self::width()))
     }
 
     /// A document for programs. One line each, where there are several.

@@ -17,6 +17,9 @@ use crate::trouble::{DONE, Trouble};
 /// How many daemons are waited for at once, if many are slow.
 const AT_ONCE: usize = 64;
 
+/// So many daemons that a second thread is worth its start.
+const MANY: usize = 32;
+
 /// A daemon that takes longer than this is waited for beside the others.
 const AT_ONCE_AFTER: Duration = Duration::from_millis(5);
 
@@ -47,14 +50,20 @@ pub(crate) fn look_at(places: &[Place], patience: Duration) -> Vec<Seen> {
         workers: AtomicUsize::new(1),
         done: Mutex::new(Vec::with_capacity(places.len())),
     };
-    thread::scope(|scope| looking.work(scope));
+    thread::scope(|scope| {
+        // Of many, one thread asks while the other reads what it was told.
+        if places.len() >= MANY {
+            looking.hire(scope);
+        }
+        looking.work(scope);
+    });
     let mut seen = looking.done.into_inner().unwrap_or_default();
     seen.sort_by_key(|(index, _)| *index);
     seen.into_iter().map(|(_, seen)| seen).collect()
 }
 
-/// A look at many daemons. Those that answer do so at once, and one thread is the fastest; for each that does
-/// not, another thread goes on with the rest.
+/// A look at many daemons. Those that answer do so at once, and one or two threads are the fastest; for each that
+/// does not, another thread goes on with the rest.
 struct Looking<'a> {
     places: &'a [Place],
     patience: Duration,
