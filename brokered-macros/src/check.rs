@@ -67,7 +67,12 @@ pub(crate) enum Help {
 }
 
 /// What is said of a `Daemon`, and not to the attribute: the methods that change one.
-const OF_THE_DAEMON: [&str; 4] = ["contract", "per_directory", "binds_itself", "idle_exit_secs"];
+const OF_THE_DAEMON: [&str; 4] = [
+    "contract",
+    "per_directory",
+    "binds_itself",
+    "idle_exit_secs",
+];
 
 const OPTIONS: [&str; 3] = ["cli", "help", "crate"];
 
