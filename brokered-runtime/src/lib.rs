@@ -8,6 +8,7 @@
 mod backend;
 mod daemon;
 mod endpoint;
+pub mod errors;
 mod fields;
 mod handover;
 mod identity;
@@ -17,6 +18,8 @@ mod phase;
 #[allow(unsafe_code, reason = "the one door to the operating system")]
 mod platform;
 mod record;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 
 #[doc(hidden)]

@@ -31,6 +31,10 @@ pub(crate) struct Record {
     pub(crate) version: Option<String>,
     pub(crate) log: Option<PathBuf>,
     pub(crate) failure: Option<String>,
+    /// How long the process lived before its `main`, as far as the platform says.
+    pub(crate) premain: Option<Duration>,
+    /// How many threads it had before the runtime started one.
+    pub(crate) premain_threads: Option<u64>,
 }
 
 /// Who started the daemon.
@@ -62,6 +66,8 @@ impl Record {
             version: None,
             log: None,
             failure: None,
+            premain: None,
+            premain_threads: None,
         }
     }
 
@@ -109,6 +115,13 @@ impl Record {
                 lines.push(key, value);
             }
         }
+        if let Some(premain) = self.premain {
+            let microseconds = u64::try_from(premain.as_micros()).unwrap_or(u64::MAX);
+            lines.push_number("PREMAIN_US", microseconds);
+        }
+        if let Some(threads) = self.premain_threads {
+            lines.push_number("PREMAIN_THREADS", threads);
+        }
         lines.into_string()
     }
 
@@ -128,6 +141,8 @@ impl Record {
             version: fields.text("VERSION"),
             log: fields.path("LOG"),
             failure: fields.text("FAILURE"),
+            premain: fields.number("PREMAIN_US").map(Duration::from_micros),
+            premain_threads: fields.number("PREMAIN_THREADS"),
         })
     }
 }
@@ -212,6 +227,8 @@ mod tests {
             version: Some("1.2.3".to_owned()),
             log: None,
             failure: Some("100% of\nthe disk".to_owned()),
+            premain: Some(Duration::from_micros(1_234)),
+            premain_threads: Some(2),
         }
     }
 

@@ -7,7 +7,7 @@ use super::error::StartError;
 use crate::endpoint;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::Channel;
+use crate::platform::{Channel, Uptime};
 use crate::record::Record;
 use crate::{Instance, IpcListener};
 
@@ -22,6 +22,11 @@ pub(crate) struct Held {
     pub(crate) lock: InstanceLock,
     pub(crate) record: Record,
     pub(crate) channel: Option<Channel>,
+    /// When `main` was entered, where the platform says.
+    pub(crate) entry: Option<Uptime>,
+    /// A test's own directory, which goes with the daemon.
+    #[cfg(feature = "testing")]
+    pub(crate) scratch: Option<std::sync::Arc<crate::testing::Scratch>>,
 }
 
 /// Step 2, started by hand: prepares the directories and takes the lock.

@@ -10,7 +10,7 @@ use super::stopping::{StopState, Stopping};
 use crate::handover::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{AcceptWaker, Channel, Wake};
+use crate::platform::{self, AcceptWaker, Channel, Uptime, Wake};
 use crate::record::Record;
 use crate::text::say;
 use crate::{Instance, IpcListener, Phase, endpoint};
@@ -29,6 +29,11 @@ pub(crate) struct Lifecycle {
     channel: Mutex<Option<Channel>>,
     /// `None` once the daemon has let go of everything.
     estate: Mutex<Option<Estate>>,
+    /// When `main` was entered.
+    entry: Option<Uptime>,
+    /// Of a test's daemon, which has no keeper: whoever asks for something does it.
+    #[cfg(feature = "testing")]
+    is_a_tests: bool,
 }
 
 /// What a daemon leaves when it ends.
@@ -37,6 +42,9 @@ struct Estate {
     record: Record,
     endpoint_is_there: bool,
     lock: InstanceLock,
+    /// What goes with the last of it: a test's own directory, after the lock on it.
+    #[cfg(feature = "testing")]
+    _scratch: Option<Arc<crate::testing::Scratch>>,
 }
 
 /// How many connections somebody serves.
@@ -77,7 +85,12 @@ impl Lifecycle {
                 record: held.record,
                 endpoint_is_there: true,
                 lock: held.lock,
+                #[cfg(feature = "testing")]
+                _scratch: held.scratch.clone(),
             })),
+            entry: held.entry,
+            #[cfg(feature = "testing")]
+            is_a_tests: held.scratch.is_some(),
         })
     }
 
@@ -128,8 +141,12 @@ impl Lifecycle {
 
     /// Asks the daemon to end. The keeper does the rest.
     pub(crate) fn ask_to_stop(&self) {
-        self.stop_asked.store(true, Ordering::Release);
-        self.wake_keeper();
+        let asked_before = self.stop_asked.swap(true, Ordering::AcqRel);
+        if self.is_kept() {
+            self.wake_keeper();
+        } else if !asked_before {
+            self.begin_drain();
+        }
     }
 
     pub(crate) fn is_asked_to_stop(&self) -> bool {
@@ -182,6 +199,9 @@ impl Lifecycle {
         {
             let mut record = estate.record.clone();
             record.phase = phase;
+            if record.premain.is_none() {
+                record.premain = self.entry.and_then(platform::age_at);
+            }
             match record.write(&self.paths) {
                 Ok(()) => estate.record = record,
                 Err(error) => say(self.name(), error),
@@ -269,7 +289,24 @@ impl Lifecycle {
     fn wake_keeper(&self) {
         if let Some(keeper) = self.keeper.get() {
             keeper.wake();
+        } else if !self.is_kept() {
+            self.publish();
         }
+    }
+
+    /// Whether there is a keeper, or one is about to come.
+    #[cfg(feature = "testing")]
+    fn is_kept(&self) -> bool {
+        !self.is_a_tests
+    }
+
+    #[cfg(not(feature = "testing"))]
+    #[allow(
+        clippy::unused_self,
+        reason = "a test's daemon is the only one without"
+    )]
+    fn is_kept(&self) -> bool {
+        true
     }
 
     fn channel(&self) -> MutexGuard<'_, Option<Channel>> {

@@ -12,6 +12,8 @@ mod serve;
 mod shutdown;
 pub(crate) mod state;
 mod stopping;
+#[cfg(feature = "testing")]
+pub(crate) mod unkept;
 
 pub use bound::{Bound, Connection, Handle};
 pub use serve::Incoming;

@@ -19,6 +19,7 @@ use super::state::LoadFailed;
 use crate::handover::Event;
 use crate::identity::paths::Paths;
 use crate::identity::serve_from_here;
+use crate::platform::{self, Uptime};
 use crate::record::{Owner, Record};
 use crate::text::say;
 use crate::{Daemon, Instance, IpcListener};
@@ -59,6 +60,8 @@ pub(crate) fn run(
     cli: Option<&dyn Fn() -> ExitCode>,
     body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>,
 ) -> ExitCode {
+    // The clock is read without a system call.
+    let entry = platform::uptime();
     let daemon = program.daemon;
     if ENTERED.swap(true, Ordering::AcqRel) {
         say(
@@ -71,10 +74,10 @@ pub(crate) fn run(
     let launched = adopt::is_announced();
     match cli {
         Some(cli) if !launched && !adopt::is_told_to_be_the_daemon() => cli(),
-        Some(_) => serve(program, launched, body),
+        Some(_) => serve(program, launched, entry, body),
         None => match help::answer(program).filter(|_| !launched) {
             Some(answer) => print(&answer),
-            None => serve(program, launched, body),
+            None => serve(program, launched, entry, body),
         },
     }
 }
@@ -89,9 +92,10 @@ fn print(answer: &str) -> ExitCode {
 fn serve(
     program: &Program,
     launched: bool,
+    entry: Option<Uptime>,
     body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>,
 ) -> ExitCode {
-    match start(program, launched) {
+    match start(program, launched, entry) {
         Ok(bound) => live(bound, body),
         Err(error) => {
             say(program.daemon.name(), &error);
@@ -101,12 +105,13 @@ fn serve(
 }
 
 /// Steps 0 to 4, and the keeper, which is there before anybody can know whom to send a signal.
-fn start(program: &Program, launched: bool) -> Result<Bound, StartError> {
-    let (held, listener) = if launched {
+fn start(program: &Program, launched: bool, entry: Option<Uptime>) -> Result<Bound, StartError> {
+    let (mut held, listener) = if launched {
         start_launched(program)?
     } else {
         start_by_hand(program)?
     };
+    held.entry = entry;
     let owner = held.record.owner;
     let lifecycle = Arc::new(Lifecycle::new(held, &listener)?);
     if let Err(error) = keep_and_record(&lifecycle) {
@@ -145,6 +150,9 @@ fn start_launched(program: &Program) -> Result<(Held, IpcListener), StartError> 
         lock: handed_over.lock,
         record,
         channel: Some(handed_over.channel),
+        entry: None,
+        #[cfg(feature = "testing")]
+        scratch: None,
     };
     Ok((held, listener))
 }
@@ -173,6 +181,9 @@ fn start_by_hand(program: &Program) -> Result<(Held, IpcListener), StartError> {
         lock,
         record,
         channel: None,
+        entry: None,
+        #[cfg(feature = "testing")]
+        scratch: None,
     };
     Ok((held, listener))
 }
@@ -181,6 +192,8 @@ fn record(program: &Program, instance: &Instance, paths: &Paths) -> Record {
     let mut record = Record::of_this_process(instance, paths.socket.clone());
     record.package = Some(program.package.to_owned());
     record.version = Some(program.version.to_owned());
+    // Bound, and with no thread of the runtime's yet.
+    record.premain_threads = platform::threads();
     record
 }
 

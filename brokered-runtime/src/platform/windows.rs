@@ -40,6 +40,31 @@ pub(crate) fn fallback_directory() -> PathBuf {
     std::env::temp_dir().join("brokered")
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Uptime(Infallible);
+
+pub(crate) fn uptime() -> Option<Uptime> {
+    None
+}
+
+pub(crate) fn age_at(then: Uptime) -> Option<std::time::Duration> {
+    match then.0 {}
+}
+
+pub(crate) fn threads() -> Option<u64> {
+    None
+}
+
+#[cfg(feature = "testing")]
+pub(crate) fn create_new_directory(_path: &Path) -> io::Result<()> {
+    Err(unsupported())
+}
+
+#[cfg(feature = "testing")]
+pub(crate) fn ask_to_end(_child: &process::Child) -> io::Result<()> {
+    Err(unsupported())
+}
+
 pub(crate) fn fits_endpoint(_path: &Path) -> bool {
     true
 }

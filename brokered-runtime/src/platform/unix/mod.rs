@@ -1,11 +1,13 @@
 //! Unix: directories and locks, sockets, the launcher's channel, processes and signals.
 
+mod age;
 mod channel;
 mod files;
 mod process;
 mod signals;
 mod socket;
 
+pub(crate) use age::{Uptime, age_at, threads, uptime};
 pub(crate) use channel::{Channel, ChannelEnd, Line};
 pub(crate) use files::{
     check_directory, create_directory, default_runtime_directory, fallback_directory,
@@ -21,3 +23,5 @@ pub(crate) use socket::{
     AcceptWaker, HANDS_OVER_LISTENERS, MESSAGES_HOLD_DESCRIPTORS, accept, accept_error, bind,
     connect, foreign_peer, listen_again, listens_at,
 };
+#[cfg(feature = "testing")]
+pub(crate) use {files::create_new_directory, process::ask_to_end};
