@@ -13,6 +13,7 @@ mod backend;
 mod control;
 mod daemon;
 mod endpoint;
+pub mod errors;
 mod fault;
 mod fields;
 mod handover;
@@ -23,6 +24,8 @@ mod phase;
 #[allow(unsafe_code, reason = "the one door to the operating system")]
 mod platform;
 mod record;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 
 #[cfg(fuzzing)]

@@ -44,6 +44,10 @@ pub(crate) struct Record {
     pub(crate) program: Option<PathBuf>,
     /// What it was started with, beside its name.
     pub(crate) arguments: Vec<OsString>,
+    /// How long the process lived before its `main`, as far as the platform says.
+    pub(crate) premain: Option<Duration>,
+    /// How many threads it had before the runtime started one.
+    pub(crate) premain_threads: Option<u32>,
 }
 
 /// Who started the daemon.
@@ -84,6 +88,8 @@ impl Record {
             exit: None,
             program: None,
             arguments: Vec::new(),
+            premain: None,
+            premain_threads: None,
         }
     }
 
@@ -154,6 +160,13 @@ impl Record {
         for argument in &self.arguments {
             lines.push_path("ARGUMENT", Path::new(argument));
         }
+        if let Some(premain) = self.premain {
+            let microseconds = u64::try_from(premain.as_micros()).unwrap_or(u64::MAX);
+            lines.push_number("PREMAIN_US", microseconds);
+        }
+        if let Some(threads) = self.premain_threads {
+            lines.push_number("PREMAIN_THREADS", threads);
+        }
         lines.into_string()
     }
 
@@ -183,6 +196,8 @@ impl Record {
                 .paths("ARGUMENT")
                 .map(PathBuf::into_os_string)
                 .collect(),
+            premain: fields.number("PREMAIN_US").map(Duration::from_micros),
+            premain_threads: fields.number("PREMAIN_THREADS"),
         })
     }
 }
@@ -267,6 +282,8 @@ mod tests {
             exit: Some("exit status: 70".to_owned()),
             program: Some(PathBuf::from("/opt/words 2/words")),
             arguments: vec!["--quick".into(), "".into(), "a\nb=c".into()],
+            premain: Some(Duration::from_micros(1_234)),
+            premain_threads: Some(2),
         }
     }
 

@@ -236,6 +236,10 @@ fn undisturbed() -> Result<usize, Box<dyn std::error::Error>> {
         return Ok(known);
     }
     let place = Place::new()?;
+    descriptors(&place)?;
+    // It is served before it has bound its control endpoint.
+    let control = place.instance()?.join("control");
+    eventually("its control endpoint", || control.exists());
     let open = descriptors(&place)?;
     *known = Some(open);
     Ok(open)

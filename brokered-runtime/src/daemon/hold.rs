@@ -24,6 +24,32 @@ pub(crate) struct Held {
     pub(crate) record: Record,
     pub(crate) channel: Option<Channel>,
     pub(crate) manager: Option<Manager>,
+    /// When `main` was entered, as the time since the machine was started.
+    pub(crate) entered: Option<Duration>,
+    /// A test's own directory, which goes with the daemon.
+    #[cfg(feature = "testing")]
+    pub(crate) scratch: Option<std::sync::Arc<crate::testing::Scratch>>,
+}
+
+impl Held {
+    pub(crate) fn new(
+        instance: Instance,
+        paths: Paths,
+        lock: InstanceLock,
+        record: Record,
+    ) -> Self {
+        Self {
+            instance,
+            paths,
+            lock,
+            record,
+            channel: None,
+            manager: None,
+            entered: None,
+            #[cfg(feature = "testing")]
+            scratch: None,
+        }
+    }
 }
 
 /// Step 2, started by hand: prepares the directories and takes the lock.

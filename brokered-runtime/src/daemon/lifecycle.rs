@@ -57,6 +57,11 @@ pub(crate) struct Lifecycle {
     waiting_clients: WaitingClients,
     /// `None` once the daemon has let go of everything.
     estate: Mutex<Option<Estate>>,
+    /// When `main` was entered, as the time since the machine was started.
+    entered: Option<Duration>,
+    /// Of a test's daemon, which has no keeper: whoever asks for something does it.
+    #[cfg(feature = "testing")]
+    is_a_tests: bool,
 }
 
 /// What a daemon leaves when it ends.
@@ -66,6 +71,9 @@ struct Estate {
     endpoint_is_there: bool,
     control_is_there: bool,
     lock: InstanceLock,
+    /// What goes with the last of it: a test's own directory, after the lock on it.
+    #[cfg(feature = "testing")]
+    _scratch: Option<Arc<crate::testing::Scratch>>,
 }
 
 /// How many connections somebody serves.
@@ -142,7 +150,12 @@ impl Lifecycle {
                 endpoint_is_there: !is_shared,
                 control_is_there: false,
                 lock: held.lock,
+                #[cfg(feature = "testing")]
+                _scratch: held.scratch.clone(),
             })),
+            entered: held.entered,
+            #[cfg(feature = "testing")]
+            is_a_tests: held.scratch.is_some(),
         })
     }
 
@@ -266,6 +279,9 @@ impl Lifecycle {
             let record = &estate.as_ref()?.record;
             status_of(record)
         };
+        if status.premain.is_none() {
+            status.premain = self.premain();
+        }
         status.phase = self.phase();
         status.open = self.connections.open.load(Ordering::Acquire) as u64;
         status.idle_exit = self.idle.after();
@@ -358,8 +374,12 @@ impl Lifecycle {
 
     /// Asks the daemon to end. The keeper does the rest.
     pub(crate) fn ask_to_stop(&self) {
-        self.stop_asked.store(true, Ordering::Release);
-        self.wake_keeper();
+        let asked_before = self.stop_asked.swap(true, Ordering::AcqRel);
+        if self.is_kept() {
+            self.wake_keeper();
+        } else if !asked_before {
+            self.begin_drain();
+        }
     }
 
     pub(crate) fn is_asked_to_stop(&self) -> bool {
@@ -418,6 +438,11 @@ impl Lifecycle {
         self.publish();
     }
 
+    /// How long the process lived before its `main`.
+    fn premain(&self) -> Option<Duration> {
+        self.entered.and_then(platform::age_at)
+    }
+
     /// Brings the record up to the present phase. One that is not written is tried again with the next.
     pub(crate) fn publish(&self) {
         let phase = self.phase();
@@ -428,6 +453,9 @@ impl Lifecycle {
             let mut record = estate.record.clone();
             record.phase = phase;
             record.note_program();
+            if record.premain.is_none() {
+                record.premain = self.premain();
+            }
             match record.write(&self.paths) {
                 Ok(()) => estate.record = record,
                 Err(error) => say(self.name(), error),
@@ -569,7 +597,24 @@ impl Lifecycle {
     fn wake_keeper(&self) {
         if let Some(keeper) = self.keeper.get() {
             keeper.wake();
+        } else if !self.is_kept() {
+            self.publish();
         }
+    }
+
+    /// Whether there is a keeper, or one is about to come.
+    #[cfg(feature = "testing")]
+    fn is_kept(&self) -> bool {
+        !self.is_a_tests
+    }
+
+    #[cfg(not(feature = "testing"))]
+    #[allow(
+        clippy::unused_self,
+        reason = "a test's daemon is the only one without"
+    )]
+    fn is_kept(&self) -> bool {
+        true
     }
 
     fn channel(&self) -> MutexGuard<'_, Option<Channel>> {
@@ -608,8 +653,8 @@ fn status_of(record: &Record) -> Status {
         progress: None,
         loads: Vec::new(),
         last_error: None,
-        premain: None,
-        premain_threads: None,
+        premain: record.premain,
+        premain_threads: record.premain_threads,
         milestones: Vec::new(),
     }
 }

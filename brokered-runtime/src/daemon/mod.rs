@@ -20,6 +20,8 @@ mod shutdown;
 pub(crate) mod state;
 mod stopping;
 mod trace;
+#[cfg(feature = "testing")]
+pub(crate) mod unkept;
 
 pub use background::Background;
 pub use bound::{Bound, Connection, Handle, NotReady};

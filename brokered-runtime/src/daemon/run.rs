@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::activation::{self, Manager};
 use super::adopt::{self, HandedOver};
@@ -61,6 +61,8 @@ pub(crate) fn run(
     cli: Option<&dyn Fn() -> ExitCode>,
     body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>,
 ) -> ExitCode {
+    // The clock is read without a system call.
+    let entered = platform::uptime();
     let daemon = program.daemon;
     if ENTERED.swap(true, Ordering::AcqRel) {
         say(
@@ -74,10 +76,10 @@ pub(crate) fn run(
     let is_started = started_by != StartedBy::Hand;
     match cli {
         Some(cli) if !is_started && !adopt::is_told_to_be_the_daemon() => cli(),
-        Some(_) => serve(program, started_by, body),
+        Some(_) => serve(program, started_by, entered, body),
         None => match help::answer(program).filter(|_| !is_started) {
             Some(answer) => print(&answer),
-            None => serve(program, started_by, body),
+            None => serve(program, started_by, entered, body),
         },
     }
 }
@@ -112,9 +114,10 @@ fn print(answer: &str) -> ExitCode {
 fn serve(
     program: &Program,
     started_by: StartedBy,
+    entered: Duration,
     body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>,
 ) -> ExitCode {
-    match start(program, started_by) {
+    match start(program, started_by, entered) {
         Ok(bound) => live(bound, body),
         Err(error) => {
             say(program.daemon.name(), &error);
@@ -125,17 +128,18 @@ fn serve(
 
 /// Steps 0 to 4. Signals are caught before anybody can know whom to send one, and the keeper, who acts on them and
 /// answers on the control endpoint, starts when the launcher knows what it waits for.
-fn start(program: &Program, started_by: StartedBy) -> Result<Bound, StartError> {
-    let entered = SystemTime::now();
-    let (held, listener) = match started_by {
+fn start(program: &Program, started_by: StartedBy, entered: Duration) -> Result<Bound, StartError> {
+    let main = SystemTime::now();
+    let (mut held, listener) = match started_by {
         StartedBy::Launcher => start_launched(program)?,
         StartedBy::Manager => start_activated(program)?,
         StartedBy::Hand => start_by_hand(program)?,
     };
     let bound = SystemTime::now();
+    held.entered = Some(entered);
     let owner = held.record.owner;
     let lifecycle = Arc::new(Lifecycle::new(held, &listener)?);
-    lifecycle.report().pass_at("main", entered);
+    lifecycle.report().pass_at("main", main);
     lifecycle.report().pass_at("bound", bound);
     if let Err(error) = keep_and_record(&lifecycle) {
         lifecycle.tell(&Event::Failed(error.to_string()));
@@ -172,14 +176,8 @@ fn start_launched(program: &Program) -> Result<(Held, IpcListener), StartError> 
     let mut record = record(program, &instance, &paths);
     record.owner = Owner::Launcher;
     record.log = Some(handed_over.message.log);
-    let held = Held {
-        instance,
-        paths,
-        lock: handed_over.lock,
-        record,
-        channel: Some(handed_over.channel),
-        manager: None,
-    };
+    let mut held = Held::new(instance, paths, handed_over.lock, record);
+    held.channel = Some(handed_over.channel);
     Ok((held, listener))
 }
 
@@ -204,14 +202,8 @@ fn start_by_hand(program: &Program) -> Result<(Held, IpcListener), StartError> {
     let listener = hold::bind(None, &paths, &lock)?;
     fault::pass("daemon:bound");
     let record = record(program, &instance, &paths);
-    let held = Held {
-        instance,
-        paths,
-        lock,
-        record,
-        channel: None,
-        manager: manager(program.daemon),
-    };
+    let mut held = Held::new(instance, paths, lock, record);
+    held.manager = manager(program.daemon);
     Ok((held, listener))
 }
 
@@ -238,14 +230,8 @@ fn start_activated(program: &Program) -> Result<(Held, IpcListener), StartError>
         );
         record.endpoint = endpoint;
     }
-    let held = Held {
-        instance,
-        paths,
-        lock,
-        record,
-        channel: None,
-        manager,
-    };
+    let mut held = Held::new(instance, paths, lock, record);
+    held.manager = manager;
     Ok((held, activated.listener))
 }
 
@@ -260,6 +246,8 @@ fn record(program: &Program, instance: &Instance, paths: &Paths) -> Record {
     let mut record = Record::of_this_process(instance, paths.socket.clone());
     record.package = Some(program.package.to_owned());
     record.version = Some(program.version.to_owned());
+    // Bound, and with no thread of the runtime's yet.
+    record.premain_threads = platform::threads();
     record
 }
 

@@ -113,6 +113,40 @@ impl Instance {
         instance
     }
 
+    /// The same instance with other paths, for a test. Where there has to be a directory and none was given, it is
+    /// made.
+    #[cfg(feature = "testing")]
+    pub(crate) fn settle(
+        &self,
+        paths: Paths,
+        directory: impl FnOnce() -> std::io::Result<PathBuf>,
+    ) -> Result<Self, InstanceError> {
+        let daemon = self.daemon.name();
+        let directory = match (&self.directory, &self.name) {
+            (_, Some(_)) if self.daemon.is_per_directory() => {
+                return Err(InstanceError::NotNamed { daemon });
+            }
+            (Some(_), _) if !self.daemon.is_per_directory() => {
+                return Err(InstanceError::NotPerDirectory { daemon });
+            }
+            (Some(given), _) => Some(canonical(given)?),
+            (None, _) if self.daemon.is_per_directory() => {
+                let made = directory().map_err(|source| InstanceError::Directory {
+                    path: paths.directory().to_owned(),
+                    source,
+                })?;
+                Some(made)
+            }
+            (None, _) => None,
+        };
+        Ok(Self::handed_over(
+            self.daemon,
+            directory,
+            self.name.clone(),
+            paths,
+        ))
+    }
+
     /// The daemon that this is an instance of.
     #[must_use]
     pub fn daemon(&self) -> Daemon {

@@ -40,6 +40,24 @@ pub(crate) fn fallback_directory() -> PathBuf {
     std::env::temp_dir().join("brokered")
 }
 
+pub(crate) fn age_at(_then: Duration) -> Option<Duration> {
+    None
+}
+
+pub(crate) fn threads() -> Option<u32> {
+    None
+}
+
+#[cfg(feature = "testing")]
+pub(crate) fn create_new_directory(_path: &Path) -> io::Result<()> {
+    Err(unsupported())
+}
+
+#[cfg(feature = "testing")]
+pub(crate) fn ask_to_end(_child: &process::Child) -> io::Result<()> {
+    Err(unsupported())
+}
+
 pub(crate) fn fits_endpoint(_path: &Path) -> bool {
     true
 }

@@ -94,6 +94,12 @@ pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Creates a directory that is not there yet, with mode `0700`.
+#[cfg(feature = "testing")]
+pub(crate) fn create_new_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
 /// Looks whether a directory is the effective user's alone. `Ok(None)` if it is.
 pub(crate) fn check_directory(path: &Path) -> io::Result<Option<Fault>> {
     let metadata = fs::symlink_metadata(path)?;

@@ -1,6 +1,7 @@
 //! Unix: directories and locks, sockets, the launcher's channel, processes and signals.
 
 mod activation;
+mod age;
 mod channel;
 mod connections;
 mod files;
@@ -16,6 +17,7 @@ mod watch;
 #[cfg(all(target_os = "macos", feature = "launchd-experimental"))]
 pub(crate) use activation::take_launchd_listener;
 pub(crate) use activation::{Notifier, path_of, take_passed_listener};
+pub(crate) use age::{age_at, threads};
 pub(crate) use channel::{Channel, ChannelEnd, Line};
 pub(crate) use connections::AcceptedConnections;
 pub(crate) use files::{
@@ -43,3 +45,5 @@ pub(crate) use socket::{
 #[cfg(feature = "tokio")]
 pub(crate) use socket::{AsyncListener, AsyncStream};
 pub(crate) use watch::{boot_id, glimpse, kill_child};
+#[cfg(feature = "testing")]
+pub(crate) use {files::create_new_directory, process::ask_to_end};

@@ -76,6 +76,8 @@ mod handle {
     use std::path::Path;
     use std::time::{Duration, Instant};
 
+    use super::super::age::began;
+
     #[derive(Debug)]
     pub(super) struct Handle {
         pid: u32,
@@ -169,18 +171,6 @@ mod handle {
                 }
             }
         }
-    }
-
-    /// How long after the machine a process was started.
-    fn began(pid: u32) -> Option<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name is in parentheses and may hold anything; the start is the twentieth field behind it.
-        let ticks: u64 = stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()?;
-        // SAFETY: `sysconf` takes an integer.
-        let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-        let per_second = u64::try_from(per_second).ok().filter(|ticks| *ticks > 0)?;
-        let (whole, rest) = (ticks / per_second, ticks % per_second);
-        Some(Duration::from_secs(whole) + Duration::from_nanos(rest * 1_000_000_000 / per_second))
     }
 
     fn has_directory_open(pid: u32, directory: &Path) -> io::Result<bool> {

@@ -114,17 +114,10 @@ pub(crate) fn forget_variables(names: &[&str]) {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn is_single_threaded() -> bool {
-    // One link for each thread's directory, besides the directory's own two.
-    fs::metadata("/proc/self/task").is_ok_and(|tasks| tasks.nlink() == 3)
-}
-
 /// Where the system does not say at a glance, nothing is taken out: a variable that stays behind
 /// misleads nobody, since the nonce in it is spent.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn is_single_threaded() -> bool {
-    false
+    super::age::threads() == Some(1)
 }
 
 /// Ends the process at once: no destructor and no exit handler can hold it up.
@@ -166,6 +159,17 @@ pub(crate) fn name_program(command: &mut Command, name: &OsStr) {
 /// Keeps the signals of the caller's terminal away from a program from its first moment.
 pub(crate) fn detach(command: &mut Command) {
     command.process_group(0);
+}
+
+/// Asks a process that was started from here to end, as `SIGTERM` does.
+#[cfg(feature = "testing")]
+pub(crate) fn ask_to_end(child: &std::process::Child) -> io::Result<()> {
+    let process = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
+    // SAFETY: `kill` takes integers. The child has not been waited for, so its number is its own.
+    if unsafe { libc::kill(process, libc::SIGTERM) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// Becomes another program. Returns only if that failed.
