@@ -249,6 +249,25 @@ use proc_macro::TokenStream;
 /// it after doing other things. There is one daemon in a process: where `main` is called again, the process ends
 /// with exit code 70.
 ///
+/// # Testing
+///
+/// A [`State`] is tested without a daemon around it: with the feature `testing`, [`testing::bound`] gives a real `Bound`
+/// in a fresh directory, and [`testing::launch`] starts the daemon itself, in a place of its own.
+///
+/// ```ignore
+/// #[test]
+/// fn an_empty_directory_has_an_empty_index() -> Result<(), Box<dyn Error>> {
+///     let bound = testing::bound(INDEXD)?;
+///     assert_eq!(Index::load(&bound)?.len(), 0);
+///     Ok(())
+/// }
+/// ```
+///
+/// # Platforms
+///
+/// What the compiler refuses is the same on every platform. The daemon itself runs on Linux; on macOS and the BSDs it
+/// is type-checked, and on Windows it ends with an error of the kind `Unsupported` for now.
+///
 /// # What it cannot see
 ///
 /// The promise is about the safe code of your crate, and it is against mistakes and drift, not against an author who
@@ -262,6 +281,8 @@ use proc_macro::TokenStream;
 /// [`Bound`]: ../brokered_runtime/struct.Bound.html
 /// [`Daemon`]: ../brokered_runtime/struct.Daemon.html
 /// [`State`]: ../brokered_runtime/trait.State.html
+/// [`testing::bound`]: ../brokered_runtime/testing/fn.bound.html
+/// [`testing::launch`]: ../brokered_runtime/testing/fn.launch.html
 #[proc_macro_attribute]
 pub fn brokered_daemon(arguments: TokenStream, item: TokenStream) -> TokenStream {
     attribute::expanded(&arguments.into(), &item.into()).into()
