@@ -124,6 +124,8 @@ fn a_directory_or_an_endpoint_that_is_gone_is_the_end() -> Outcome {
         let mut command = place.command(SUBJECT);
         command.env("BROKERED_TEST_CHECK_MS", "50");
         let daemon = place.start(command)?;
+        // Nothing more to write.
+        place.until("ready");
         let instance = place.instance()?;
         let aside = place.path().join("aside");
         if what == "socket" {

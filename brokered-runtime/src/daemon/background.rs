@@ -131,6 +131,7 @@ impl<T: fmt::Debug> fmt::Debug for Background<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T> State for Background<T>
 where
     T: State + Send + Sync + 'static,

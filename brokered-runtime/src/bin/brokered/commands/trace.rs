@@ -101,9 +101,10 @@ fn waterfall(
     let locked = at(&Step::Locked);
     let spawned = at(&Step::Spawned);
     let main = status.at("main");
-    // The system may let the new process run before it lets the call return that has started it.
+    // The system may let the new process run before it lets the call return that has started it. And it knows the
+    // process's start to a clock tick only, so that it may seem to have been there before it was started.
     let process = match (main, status.premain) {
-        (Some(main), Some(lived)) => main.checked_sub(lived),
+        (Some(main), Some(lived)) => main.checked_sub(lived).max(locked).min(Some(main)),
         (main, _) => spawned.into_iter().chain(main).min(),
     };
     bar("lock", Some(began), locked);
