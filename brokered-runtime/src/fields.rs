@@ -42,45 +42,47 @@ impl Lines {
 }
 
 /// Lines that were read. Of a key that stands there twice, the first line counts, unless all are asked for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Fields<'a>(&'a str);
+#[derive(Debug)]
+pub(crate) struct Fields<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Fields<'a> {
     /// Looks at a text as lines. Whatever is no `KEY=VALUE` is passed over.
     pub(crate) fn of(text: &'a str) -> Self {
-        Self(text)
+        let lines = text.lines();
+        Self(lines.filter_map(|line| line.split_once('=')).collect())
     }
 
     /// The bytes of a value.
-    pub(crate) fn bytes(self, key: &str) -> Option<Vec<u8>> {
-        self.0
-            .lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
-            .and_then(unescape)
+    pub(crate) fn bytes(&self, key: &str) -> Option<Vec<u8>> {
+        unescape(self.values(key).next()?)
     }
 
     /// A value that is text.
-    pub(crate) fn text(self, key: &str) -> Option<String> {
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
         String::from_utf8(self.bytes(key)?).ok()
     }
 
     /// A value that is a path.
-    pub(crate) fn path(self, key: &str) -> Option<PathBuf> {
+    pub(crate) fn path(&self, key: &str) -> Option<PathBuf> {
         platform::path_from_bytes(self.bytes(key)?)
     }
 
     /// The values of all lines with this key, which are paths.
-    pub(crate) fn paths(self, key: &str) -> impl Iterator<Item = PathBuf> {
-        self.0
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .filter(move |(name, _)| *name == key)
-            .filter_map(|(_, value)| platform::path_from_bytes(unescape(value)?))
+    pub(crate) fn paths(&self, key: &str) -> impl Iterator<Item = PathBuf> {
+        self.values(key)
+            .filter_map(|value| platform::path_from_bytes(unescape(value)?))
     }
 
     /// A value that is a number.
-    pub(crate) fn number<N: std::str::FromStr>(self, key: &str) -> Option<N> {
+    pub(crate) fn number<N: std::str::FromStr>(&self, key: &str) -> Option<N> {
         self.text(key)?.parse().ok()
+    }
+
+    fn values(&self, key: &str) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .filter(move |(name, _)| *name == key)
+            .map(|(_, value)| *value)
     }
 }
 

@@ -741,6 +741,33 @@ fn a_trace_shows_each_step_and_draws_them() -> Outcome {
     Ok(())
 }
 
+/// Neither is anything started that daemons are switched off for, or that systemd starts.
+#[test]
+fn a_trace_starts_nothing_that_a_client_would_not() -> Outcome {
+    let place = Place::new()?;
+    place.start_subject();
+    place.brokered(&["stop", "subject"]).well();
+    let directory = place.directory();
+    let arguments = ["trace", "subject", "-C", text(&directory), "-p", SUBJECT];
+    let record = place.instance()?.join("record");
+    let mut off = place.tool(&arguments);
+    off.env("BROKERED_DISABLE", "subject");
+    let said = stderr(&off.output()?);
+    assert!(said.contains("BROKERED_DISABLE"), "{said}");
+
+    let of_systemd = format!(
+        "FORMAT=1\nNAME=subject\nCONTRACT=1\nENDPOINT={}\nPID=1\nPHASE=stopped\nOWNER=systemd\n\
+         STARTED=1700000000.007000\nDIRECTORY={}\n",
+        place.instance()?.join("socket").display(),
+        directory.display()
+    );
+    fs::write(&record, of_systemd)?;
+    let said = place.brokered(&arguments).badly(1);
+    assert!(said.contains("systemd"), "{said}");
+    assert!(!place.instance()?.join("socket").exists());
+    Ok(())
+}
+
 #[test]
 fn units_are_what_their_managers_read() -> Outcome {
     let place = Place::new()?;

@@ -231,13 +231,13 @@ impl Status {
             idle_exit: fields.number("IDLE_EXIT").map(Duration::from_secs),
             progress: fields.text(super::PROGRESS),
             loads: (0..MOST)
-                .map_while(|index| load(fields, &numbered("LOAD", index)))
+                .map_while(|index| load(&fields, &numbered("LOAD", index)))
                 .collect(),
             last_error: fields.text("LAST_ERROR"),
             premain: duration("PREMAIN_US"),
             premain_threads: fields.number("PREMAIN_THREADS"),
             milestones: (0..MOST)
-                .map_while(|index| milestone(fields, &numbered("AT", index)))
+                .map_while(|index| milestone(&fields, &numbered("AT", index)))
                 .collect(),
         })
     }
@@ -252,7 +252,7 @@ impl Status {
     }
 }
 
-fn load(fields: Fields<'_>, key: &str) -> Option<Load> {
+fn load(fields: &Fields<'_>, key: &str) -> Option<Load> {
     let with = |what: &str| format!("{key}{what}");
     let took = fields.number(&with("_US")).map(Duration::from_micros);
     let state = match (took, fields.text(&with("_FAILED"))) {
@@ -268,7 +268,7 @@ fn load(fields: Fields<'_>, key: &str) -> Option<Load> {
     })
 }
 
-fn milestone(fields: Fields<'_>, key: &str) -> Option<Milestone> {
+fn milestone(fields: &Fields<'_>, key: &str) -> Option<Milestone> {
     let text = fields.text(key)?;
     let (at, name) = text.split_once(' ')?;
     Some(Milestone::new(name, from_unix_time(at)?))

@@ -81,7 +81,7 @@ impl Instance {
         }
     }
 
-    fn check_switch(&self) -> Result<(), LaunchError> {
+    pub(super) fn check_switch(&self) -> Result<(), LaunchError> {
         let daemon = self.daemon();
         if switch::is_off(daemon) {
             return Err(LaunchError::Disabled {
@@ -184,7 +184,7 @@ impl Instance {
     }
 
     /// A daemon that systemd has started is systemd's to start.
-    fn check_owner(&self, paths: &Paths) -> Result<(), LaunchError> {
+    pub(super) fn check_owner(&self, paths: &Paths) -> Result<(), LaunchError> {
         match Record::read(paths) {
             Some(record) if record.owner == Owner::Systemd => Err(LaunchError::OwnedBySystemd {
                 daemon: self.daemon().name(),
@@ -262,7 +262,7 @@ fn pass(paths: &Paths, name: &'static str) -> Result<(), LaunchError> {
 }
 
 /// Others may have queued for a daemon that has ended: they find the reason in the record.
-fn leave_word(
+pub(super) fn leave_word(
     instance: &Instance,
     paths: &Paths,
     started: &Started,

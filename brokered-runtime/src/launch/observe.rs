@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::clock::Clock;
+use super::connect::leave_word;
 use super::error::LaunchError;
 use super::spawn;
 use super::wait::Outcome;
@@ -54,6 +55,7 @@ pub(crate) fn launch(
     patience: Duration,
     on: &mut dyn FnMut(Step, SystemTime),
 ) -> Result<Observed, LaunchError> {
+    instance.check_switch()?;
     let clock = Clock::start(patience);
     let paths = instance.paths()?;
     paths.prepare()?;
@@ -62,6 +64,7 @@ pub(crate) fn launch(
     let Some(lock) = taken else {
         return Ok(Observed::Held);
     };
+    instance.check_owner(paths)?;
     on(Step::Locked, SystemTime::now());
     let mut started = spawn::start(instance, paths, lock)?;
     on(Step::Spawned, SystemTime::now());
@@ -101,8 +104,9 @@ pub(crate) fn launch(
                 if status.is_none() && Record::read(paths).is_some() && reason.is_none() {
                     return Ok(Observed::Up(stream));
                 }
-                let ended = Outcome::Ended { status, reason };
-                return Err(ended.into_error(instance.daemon(), &started.log));
+                let ended = Ok(Outcome::Ended { status, reason });
+                leave_word(instance, paths, &started, &ended);
+                return Err(ended?.into_error(instance.daemon(), &started.log));
             }
         }
     }

@@ -104,7 +104,7 @@ impl Story {
             }
             _ => return Err("it names no format: it is not a daemon's, or torn".to_owned()),
         }
-        let record = Record::from_text(text).ok_or_else(|| lacks(fields))?;
+        let record = Record::from_text(text).ok_or_else(|| lacks(&fields))?;
         Ok(Self::of(record))
     }
 
@@ -144,7 +144,7 @@ impl Story {
 }
 
 /// Which of the fields that every record has is not there, or makes no sense.
-fn lacks(fields: Fields<'_>) -> String {
+fn lacks(fields: &Fields<'_>) -> String {
     const NEEDED: [&str; 7] = [
         "NAME", "CONTRACT", "ENDPOINT", "PID", "PHASE", "OWNER", "STARTED",
     ];
