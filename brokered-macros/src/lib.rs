@@ -118,9 +118,9 @@ use proc_macro::TokenStream;
 ///   = note: see brokered_runtime::errors [B105]
 /// ```
 ///
-/// And some hundred more, with the program that is meant in each case, in the [index of errors]. A mistake in the arguments
-/// or in the function's signature is one error, at the word that is wrong, and its message ends with its code in that index.
-/// What is wrong in the body is reported as it would be without the attribute: it is handed on as it is, half typed or not.
+/// Each refusal has a code, at the end of its message, and the [index of errors] has a program for each, with the one that is
+/// meant. A mistake in the arguments or in the function's signature is one error, at the word that is wrong. What is wrong in
+/// the body is reported as it would be without the attribute: it is handed on as it is, half typed or not.
 ///
 /// # Arguments
 ///

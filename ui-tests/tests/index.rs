@@ -99,5 +99,6 @@ fn without_words(text: &str) -> String {
         whole.push('…');
         whole.push_str(piece.trim_start_matches(|c: char| c.is_ascii_lowercase()));
     }
-    whole
+    // What is only there sometimes is not shown where it would follow another.
+    whole.replace("`…`…", "`…`")
 }
