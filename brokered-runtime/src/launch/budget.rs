@@ -42,7 +42,7 @@ pub(super) fn spend(
     let Ok((mut file, text)) = open(paths) else {
         return Ok(Noted(None));
     };
-    let recent = recent_starts(&text, boot, now, limit.within);
+    let recent = recent_starts(&text, &boot, now, limit.within);
     if recent.len() >= limit.starts as usize {
         let first = recent[recent.len() - limit.starts as usize..].first();
         return Err(LaunchError::StartLimit {
@@ -56,7 +56,7 @@ pub(super) fn spend(
         });
     }
     Ok(Noted(
-        note(&mut file, &text, boot, &recent, now)
+        note(&mut file, &text, &boot, &recent, now)
             .ok()
             .map(|length| (file, length)),
     ))

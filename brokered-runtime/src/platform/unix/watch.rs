@@ -3,19 +3,14 @@
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::OnceLock;
 
 use super::other::OtherProcess;
 use crate::platform::Glimpse;
 
 /// What tells one run of the machine from the next. Empty where nothing does.
-pub(crate) fn boot_id() -> &'static str {
-    // No process lives longer than that.
-    static KNOWN: OnceLock<String> = OnceLock::new();
-    KNOWN.get_or_init(|| {
-        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        id.trim_end().to_owned()
-    })
+pub(crate) fn boot_id() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim_end().to_owned()
 }
 
 /// What a process is doing. `None` where the system does not tell, or there is none.
