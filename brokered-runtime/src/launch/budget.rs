@@ -38,9 +38,14 @@ pub(super) fn spend(
 ) -> Result<Noted, LaunchError> {
     let limit = instance.launch.start_limit;
     let now = platform::uptime();
-    let boot = platform::boot_id();
     let Ok((mut file, text)) = open(paths) else {
         return Ok(Noted(None));
+    };
+    // Which run of the machine it is takes longer to read than all of this, and of a first start nobody asks.
+    let boot = if text.is_empty() {
+        String::new()
+    } else {
+        platform::boot_id()
     };
     let recent = recent_starts(&text, &boot, now, limit.within);
     if recent.len() >= limit.starts as usize {
@@ -69,14 +74,14 @@ fn open(paths: &Paths) -> io::Result<(File, String)> {
     Ok((file, text))
 }
 
-/// When the daemon was started since the machine was, and not longer ago than `within`.
+/// When the daemon was started since the machine was, as far as a line tells, and not longer ago than `within`.
 fn recent_starts(text: &str, boot: &str, now: Duration, within: Duration) -> Vec<Duration> {
     text.lines()
         .filter_map(|line| {
             let (then, of) = line.split_once(' ')?;
             let then = Duration::from_millis(then.parse().ok()?);
             let ago = now.checked_sub(then)?;
-            (of == boot && ago < within).then_some(then)
+            ((of.is_empty() || of == boot) && ago < within).then_some(then)
         })
         .collect()
 }
@@ -119,6 +124,7 @@ mod tests {
     fn only_what_was_started_lately_and_since_this_boot_counts() {
         assert_eq!(count("999000 this\n970001 this\n970000 this\n1 this\n"), 2);
         assert_eq!(count("999000 other\n999000 this\n"), 1);
+        assert_eq!(count("999000 \n999000 this\n"), 2);
     }
 
     #[test]
