@@ -160,6 +160,10 @@ fn a_launcher_leaves_word_of_a_daemon_that_never_came_to_write_a_record() -> Out
 }
 
 #[test]
+#[cfg_attr(
+    brokered_portable,
+    ignore = "only Linux tells whether a process sleeps"
+)]
 fn a_daemon_that_sleeps_before_it_binds_is_killed_and_the_next_one_serves() -> Outcome {
     let place = Place::new()?;
     let mut command = place.ask_command("pid");
@@ -278,6 +282,7 @@ fn the_time_that_a_holder_does_not_listen_names_it() -> Outcome {
 }
 
 #[test]
+#[cfg_attr(brokered_portable, ignore = "only Linux still has the executable")]
 fn an_executable_that_was_replaced_still_starts_its_daemon() -> Outcome {
     let place = Place::new()?;
     let installed = place.path().join("both");

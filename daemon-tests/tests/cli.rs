@@ -217,6 +217,10 @@ fn waiting_and_probing_tell_how_far_a_daemon_is() -> Outcome {
 }
 
 #[test]
+#[cfg_attr(
+    brokered_portable,
+    ignore = "only Linux can tell a process from a later one with its number"
+)]
 fn a_daemon_that_does_not_answer_is_sent_a_signal_and_nobody_else_is() -> Outcome {
     let place = Place::new()?;
     let subject = place.subject()?;
@@ -643,6 +647,10 @@ fn which_instance_is_meant_is_asked_and_not_guessed() -> Outcome {
 }
 
 #[test]
+#[cfg_attr(
+    brokered_portable,
+    ignore = "only Linux can tell a process from a later one with its number"
+)]
 fn a_hand_written_backend_is_listed_and_stopped() -> Outcome {
     let place = Place::new()?;
     let backend = place.start(place.command(BACKEND))?;

@@ -138,7 +138,7 @@ fn what_is_served_and_what_goes_wrong_is_counted() -> Outcome {
     eventually("they are counted", || {
         place
             .status("SERVED")
-            .is_ok_and(|served| served.parse() == Ok(before + 3))
+            .is_ok_and(|served| served.parse().is_ok_and(|served: u64| served >= before + 3))
     });
     assert_eq!(place.status("PANICS")?, "1");
     assert_eq!(place.status("ERRORS")?, "1");
@@ -409,6 +409,10 @@ fn stop_ends_it_and_says_so_when_it_has_gone() -> Outcome {
 }
 
 #[test]
+#[cfg_attr(
+    brokered_portable,
+    ignore = "only Linux can tell a process from a later one with its number"
+)]
 fn a_daemon_that_does_not_answer_is_named_and_told_to_end() -> Outcome {
     let place = Place::new()?;
     let daemon = place.subject()?;
@@ -435,6 +439,10 @@ fn a_daemon_that_does_not_answer_is_named_and_told_to_end() -> Outcome {
 
 /// The lock is held by a process that does not answer, and the record names somebody else.
 #[test]
+#[cfg_attr(
+    brokered_portable,
+    ignore = "only Linux can tell a process from a later one with its number"
+)]
 fn nobody_else_is_signalled() -> Outcome {
     let place = Place::new()?;
     let daemon = place.subject()?;
@@ -517,6 +525,10 @@ fn a_reply_that_is_nonsense_or_never_ends_is_an_error() -> Outcome {
 }
 
 #[test]
+#[cfg_attr(
+    brokered_portable,
+    ignore = "only Linux can tell a process from a later one with its number"
+)]
 fn a_hand_written_backend_says_that_it_has_none() -> Outcome {
     let place = Place::new()?;
     let mut command = place.command(BACKEND);

@@ -75,6 +75,10 @@ fn faults(can_fail: bool) -> Vec<String> {
 }
 
 #[test]
+#[cfg_attr(
+    brokered_portable,
+    ignore = "the daemon binds, and may end before its keeper has come past all of them"
+)]
 fn a_life_comes_to_all_of_the_points_and_to_no_others() -> Outcome {
     let place = Place::new()?;
     let trace = place.path().join("trace");

@@ -150,6 +150,9 @@ fn the_record_tells_what_was_there_before_main() -> Outcome {
     let _subject = place.subject()?;
     place.until("ready");
     assert_eq!(place.recorded("PREMAIN_THREADS")?, "1");
+    if cfg!(brokered_portable) {
+        return Ok(());
+    }
     let microseconds: u64 = place.recorded("PREMAIN_US")?.parse()?;
     assert!(microseconds < 30_000_000, "{microseconds}");
     Ok(())

@@ -152,6 +152,7 @@ impl Bound {
     pub fn into_listener(self) -> IpcListener {
         let (listener, lifecycle) = self.accepting();
         lifecycle.idle().set_counts(false);
+        lifecycle.give_listener_away();
         listener
     }
 

@@ -272,6 +272,11 @@ impl Lifecycle {
         self.accept.accept(listener)
     }
 
+    /// Somebody else accepts from now on.
+    pub(super) fn give_listener_away(&self) {
+        self.accept.give_away();
+    }
+
     /// What the daemon says of itself. `None` once it has let go of everything.
     pub(super) fn status(&self) -> Option<Status> {
         let mut status = {

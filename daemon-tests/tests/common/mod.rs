@@ -23,6 +23,12 @@ pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 /// How long anything may take on a busy machine before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What the backend says whose endpoint its launcher has bound, where launchers can.
+pub(crate) const FIRST_BACKEND: &str = if cfg!(brokered_portable) {
+    " bound\n"
+} else {
+    " adopted\n"
+};
 pub(crate) const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
 pub(crate) const SINGLE: &str = env!("CARGO_BIN_EXE_single");
 pub(crate) const BACKEND: &str = env!("CARGO_BIN_EXE_backend");

@@ -1,14 +1,22 @@
-//! How old a process is, and how many threads this one has, where the system says.
+//! How old a process is, where the system says.
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
+pub(crate) use linux::age_at;
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
 pub(super) use linux::began;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use linux::{age_at, threads};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
 mod linux {
     use std::fs;
-    use std::os::unix::fs::MetadataExt;
     use std::time::Duration;
 
     /// How old this process was at a time since the machine's start. The system rounds the process's own start down
@@ -31,13 +39,6 @@ mod linux {
     fn start_in_ticks(stat: &str) -> Option<u64> {
         let (_, behind_the_name) = stat.rsplit_once(')')?;
         behind_the_name.split_whitespace().nth(19)?.parse().ok()
-    }
-
-    /// How many threads this process has.
-    pub(crate) fn threads() -> Option<u32> {
-        // One link for each thread's directory, besides the directory's own two.
-        let links = fs::metadata("/proc/self/task").ok()?.nlink();
-        u32::try_from(links.checked_sub(2)?).ok()
     }
 
     #[cfg(test)]
@@ -64,18 +65,20 @@ mod linux {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use elsewhere::{age_at, threads};
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+)))]
+pub(crate) use elsewhere::age_at;
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+)))]
 mod elsewhere {
     use std::time::Duration;
 
     pub(crate) fn age_at(_then: Duration) -> Option<Duration> {
-        None
-    }
-
-    pub(crate) fn threads() -> Option<u32> {
         None
     }
 }

@@ -1,7 +1,10 @@
 //! The connections that this process has accepted, wherever in it they are by now.
 
 use std::collections::BTreeMap;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
 use std::fs;
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -9,8 +12,16 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// How often a connection has to be found quiet to be ended.
-const LOOKS: u32 = 3;
+/// How often a connection has to be found quiet to be ended. Where nobody says who waits to read it, a client that
+/// is in the middle of its request must not be taken for one that says nothing: it is given two seconds.
+const LOOKS: u32 = if cfg!(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+)) {
+    3
+} else {
+    20
+};
 
 /// The connections that this process has accepted on one path.
 ///
@@ -31,7 +42,7 @@ impl AcceptedConnections {
         }
     }
 
-    /// Ends the reading side of the connections that were quiet at this look and at the two before: a thread
+    /// Ends the reading side of the connections that were quiet at this look and at those before: a thread
     /// waits for bytes all the while, and none come. It finds the end of file then. What is written to them
     /// still arrives.
     pub(crate) fn end_quiet_ones(&mut self) {
@@ -86,7 +97,10 @@ type Reader = (u32, u64);
 ///
 /// Reading one that doesn't block, as executors do, is no waiting in this sense: such a loop has
 /// other means to learn of the end.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
 fn readers() -> Vec<(RawFd, Reader)> {
     let Ok(threads) = fs::read_dir("/proc/self/task") else {
         return Vec::new();
@@ -105,7 +119,10 @@ fn readers() -> Vec<(RawFd, Reader)> {
 }
 
 /// Which descriptor a system call reads: its number in decimal, then its arguments in hexadecimal.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
 fn descriptor_read_by(call: &str) -> Option<RawFd> {
     let mut words = call.split_whitespace();
     let number: libc::c_long = words.next()?.parse().ok()?;
@@ -122,7 +139,10 @@ fn descriptor_read_by(call: &str) -> Option<RawFd> {
 }
 
 /// Where nobody says who reads what, all descriptors are taken that are likely to be open.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+)))]
 fn readers() -> Vec<(RawFd, Reader)> {
     (3..4096).map(|descriptor| (descriptor, (0, 0))).collect()
 }
@@ -175,7 +195,7 @@ fn unread(socket: &OwnedFd) -> io::Result<libc::c_int> {
     Ok(bytes)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, target_os = "linux", not(brokered_portable)))]
 mod tests {
     use super::*;
     use std::io::{Read, Write};

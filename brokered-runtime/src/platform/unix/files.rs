@@ -15,7 +15,13 @@ const LONGEST_SOCKET_PATH: usize = {
     // `sun_path` is what `sockaddr_un` has beyond its header: 108 bytes on Linux, 104 elsewhere.
     let header = std::mem::offset_of!(libc::sockaddr_un, sun_path);
     let whole = size_of::<libc::sockaddr_un>();
-    whole - header - 1
+    let longest = whole - header - 1;
+    // As on the others.
+    if cfg!(brokered_portable) {
+        103
+    } else {
+        longest
+    }
 };
 
 /// The effective user.

@@ -3,7 +3,10 @@
 use interprocess::local_socket::Stream as IpcStream;
 
 /// The process that listens at the other end, as the kernel noted it. `None` where it does not tell.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
 pub(crate) fn listening_process(stream: &IpcStream) -> Option<u32> {
     use interprocess::local_socket::traits::StreamCommon;
 
@@ -12,7 +15,10 @@ pub(crate) fn listening_process(stream: &IpcStream) -> Option<u32> {
 }
 
 /// The process that listens at the other end. `None` where the system does not tell.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+)))]
 pub(crate) fn listening_process(_stream: &IpcStream) -> Option<u32> {
     None
 }

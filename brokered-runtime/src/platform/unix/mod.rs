@@ -12,12 +12,13 @@ mod other;
 mod process;
 mod signals;
 mod socket;
+mod threads;
 mod watch;
 
 #[cfg(all(target_os = "macos", feature = "launchd-experimental"))]
 pub(crate) use activation::take_launchd_listener;
 pub(crate) use activation::{Notifier, path_of, take_passed_listener};
-pub(crate) use age::{age_at, threads};
+pub(crate) use age::age_at;
 pub(crate) use channel::{Channel, ChannelEnd, Line};
 pub(crate) use connections::AcceptedConnections;
 pub(crate) use files::{
@@ -44,6 +45,7 @@ pub(crate) use socket::{
 };
 #[cfg(feature = "tokio")]
 pub(crate) use socket::{AsyncListener, AsyncStream};
+pub(crate) use threads::threads;
 pub(crate) use watch::{boot_id, glimpse, kill_child};
 #[cfg(feature = "testing")]
 pub(crate) use {files::create_new_directory, process::ask_to_end};

@@ -67,7 +67,10 @@ impl OtherProcess {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
 mod handle {
     use std::fs;
     use std::io;
@@ -188,7 +191,10 @@ mod handle {
 }
 
 /// Elsewhere a process has no name but its number.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+)))]
 mod handle {
     use std::convert::Infallible;
     use std::io;

@@ -15,7 +15,10 @@ use std::process::Command;
 ///
 /// Only for a process that a launcher has started, before any code of its own has run: nothing that is
 /// open there was meant for it.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
 pub(crate) fn drop_inherited() {
     // SAFETY: by the contract above nobody owns a descriptor above 2 yet. By number, because C
     // libraries before glibc 2.34 have no name for it.
@@ -26,7 +29,10 @@ pub(crate) fn drop_inherited() {
 }
 
 /// Closes every descriptor above standard error.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+)))]
 pub(crate) fn drop_inherited() {
     close_one_by_one();
 }
@@ -117,7 +123,7 @@ pub(crate) fn forget_variables(names: &[&str]) {
 /// Where the system does not say at a glance, nothing is taken out: a variable that stays behind
 /// misleads nobody, since the nonce in it is spent.
 fn is_single_threaded() -> bool {
-    super::age::threads() == Some(1)
+    super::threads::threads() == Some(1)
 }
 
 /// Ends the process at once: no destructor and no exit handler can hold it up.
@@ -139,6 +145,9 @@ pub(crate) fn kill_this_process() -> ! {
 /// On Linux an executable that was replaced on disk since this process began is still reachable.
 pub(crate) fn current_executable() -> io::Result<PathBuf> {
     let path = env::current_exe()?;
+    if cfg!(brokered_portable) {
+        return Ok(path);
+    }
     let running = PathBuf::from("/proc/self/exe");
     match (fs::metadata(&running), fs::metadata(&path)) {
         (Ok(running), Ok(at_path))

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,12 +22,17 @@ use crate::platform::AcceptError;
 ///
 /// Where a descriptor may be lost when it is closed after sending and before it was received, and
 /// where sockets are not born with close-on-exec, the daemon binds itself.
-pub(crate) const HANDS_OVER_LISTENERS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+pub(crate) const HANDS_OVER_LISTENERS: bool = cfg!(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+));
 
 /// Whether a descriptor that was sent stays open in the message, also when its sender closes it before it
 /// is received. Elsewhere the sender keeps it until then.
-pub(crate) const MESSAGES_HOLD_DESCRIPTORS: bool =
-    cfg!(any(target_os = "linux", target_os = "android"));
+pub(crate) const MESSAGES_HOLD_DESCRIPTORS: bool = cfg!(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+));
 
 /// The standard library's listener inside.
 pub(super) fn as_unix(listener: &IpcListener) -> &UnixListener {
@@ -78,6 +84,10 @@ pub(crate) fn connect(path: &Path, deadline: Instant) -> io::Result<IpcStream> {
     let mut stream = new_socket(NONBLOCKING)?;
     match connect_to(&stream, &address, length) {
         Ok(()) => stream.set_nonblocking(false)?,
+        // As where a full backlog is a refusal.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock && cfg!(brokered_portable) => {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
         // The backlog is full: only now let the system wait for us, for as long as there is time.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             stream = connect_slowly(&address, length, deadline)?;
@@ -139,13 +149,19 @@ fn address(path: &Path) -> io::Result<(libc::sockaddr_un, libc::socklen_t)> {
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 const NONBLOCKING: libc::c_int = libc::SOCK_NONBLOCK;
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android", target_os = "freebsd"),
+    not(brokered_portable)
+))]
 const SEALED: libc::c_int = libc::SOCK_CLOEXEC;
 /// Where a socket is not born non-blocking, a connect on a local socket never waits: a full backlog
 /// is a refusal there.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const NONBLOCKING: libc::c_int = 0;
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android", target_os = "freebsd"),
+    not(brokered_portable)
+)))]
 const SEALED: libc::c_int = 0;
 
 fn new_socket(flags: libc::c_int) -> io::Result<UnixStream> {
@@ -237,7 +253,10 @@ fn peer_user(stream: &IpcStream) -> io::Result<u32> {
 /// The next client.
 pub(crate) fn accept(listener: &IpcListener) -> io::Result<IpcStream> {
     let (stream, _) = as_unix(listener).accept()?;
-    if cfg!(not(any(target_os = "linux", target_os = "android"))) {
+    if cfg!(not(all(
+        any(target_os = "linux", target_os = "android"),
+        not(brokered_portable)
+    ))) {
         // There a stream takes over from its listener whether it blocks.
         stream.set_nonblocking(false)?;
     }
@@ -262,13 +281,17 @@ pub(crate) struct AcceptWaker {
     _seal: ForkSeal,
     listener: OwnedFd,
     path: PathBuf,
-    /// How to wake where the listener is somebody else's, too, who goes on with it.
-    shared: Option<Shared>,
+    /// How to wake where the listener can't be shut down.
+    polled: Option<Polled>,
+    /// Whether the listener is somebody else's, too, who goes on with it.
+    is_shared: bool,
+    /// Whether others accept, by means of their own.
+    is_given_away: AtomicBool,
 }
 
-/// Waits beside the listener, since a shut down listener would be shut down for everybody who has it.
+/// What is waited on beside a listener.
 #[derive(Debug)]
-struct Shared {
+struct Polled {
     waits: UnixStream,
     wakes: UnixStream,
     /// Who waits: with two, one could find the other's client gone, and block where nothing wakes it.
@@ -277,57 +300,75 @@ struct Shared {
 
 impl AcceptWaker {
     /// Whether new clients are refused from [`wake`](Self::wake) on, so that the endpoint can stay until
-    /// everybody who had queued was accepted.
-    pub(crate) const REFUSES_NEW_CLIENTS: bool =
-        cfg!(any(target_os = "linux", target_os = "android"));
+    /// everybody who had queued was accepted: whether a listener can be shut down, which Linux alone can.
+    pub(crate) const REFUSES_NEW_CLIENTS: bool = cfg!(all(
+        any(target_os = "linux", target_os = "android"),
+        not(brokered_portable)
+    ));
 
     /// A waker for this listener, bound at this path.
     pub(crate) fn new(listener: &IpcListener, path: &Path) -> io::Result<Self> {
-        let listener = as_unix(listener).as_fd().try_clone_to_owned()?;
-        Ok(Self {
-            _seal: ForkSeal::new(&listener),
-            listener,
-            path: path.to_owned(),
-            shared: None,
-        })
+        Self::with(listener, path, false)
     }
 
     /// A waker for a listener that somebody else has, too.
     pub(crate) fn of_shared(listener: &IpcListener, path: &Path) -> io::Result<Self> {
-        let (waits, wakes) = UnixStream::pair()?;
+        Self::with(listener, path, true)
+    }
+
+    fn with(listener: &IpcListener, path: &Path, is_shared: bool) -> io::Result<Self> {
+        let listener = as_unix(listener).as_fd().try_clone_to_owned()?;
+        let is_polled = is_shared || !Self::REFUSES_NEW_CLIENTS;
         Ok(Self {
-            shared: Some(Shared {
-                waits,
-                wakes,
-                turn: Mutex::new(()),
-            }),
-            ..Self::new(listener, path)?
+            _seal: ForkSeal::new(&listener),
+            listener,
+            path: path.to_owned(),
+            polled: is_polled.then(Polled::new).transpose()?,
+            is_shared,
+            is_given_away: AtomicBool::new(false),
         })
+    }
+
+    /// The listener goes to somebody who accepts without [`accept`](Self::accept).
+    pub(crate) fn give_away(&self) {
+        self.is_given_away.store(true, Ordering::Release);
     }
 
     /// The next client on the listener that this is for. After [`wake`](Self::wake) an error that
     /// [`accept_error`] knows as the end.
     pub(crate) fn accept(&self, listener: &IpcListener) -> io::Result<IpcStream> {
-        match &self.shared {
-            None => accept(listener),
-            Some(shared) => shared.accept(listener),
+        let Some(polled) = &self.polled else {
+            return accept(listener);
+        };
+        let _turn = polled.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if polled.is_woken(listener)? && self.is_shared {
+                // Whoever has queued is for the next process to which the listener is passed.
+                return Err(io::Error::from_raw_os_error(libc::EINVAL));
+            }
+            match accept(listener) {
+                // Somebody else who has the listener was faster.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.is_shared => {}
+                // One's own blocks until it is woken, and then it tells the end so.
+                accepted => return accepted,
+            }
         }
     }
 
-    /// Ends accepting, as the platform can: see the two below.
+    /// Ends accepting. Those who have queued are still accepted, and then `accept` fails with an error that
+    /// [`accept_error`] knows as the end.
     pub(crate) fn wake(&self) -> io::Result<()> {
-        match &self.shared {
-            // Whoever has queued is for the next process to which the listener is passed.
-            Some(shared) => (&shared.wakes).write_all(b"w"),
-            None => self.shut_down(),
+        let Some(polled) = &self.polled else {
+            return self.shut_down();
+        };
+        if !self.is_shared {
+            self.stop_blocking()?;
         }
+        (&polled.wakes).write_all(b"w")
     }
 
-    /// Ends accepting: new clients are refused, those who have queued are still accepted, and then
-    /// `accept` fails with an error that [`accept_error`] knows as the end.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    /// New clients are refused from now on.
     fn shut_down(&self) -> io::Result<()> {
-        let _ = &self.path;
         // SAFETY: `shutdown` takes integers, and the descriptor is open as long as `self` lives.
         if unsafe { libc::shutdown(self.listener.as_raw_fd(), libc::SHUT_RD) } != 0 {
             return Err(io::Error::last_os_error());
@@ -335,39 +376,41 @@ impl AcceptWaker {
         Ok(())
     }
 
-    /// Ends accepting. A listener can't be shut down here, so it stops blocking, and a connection to
-    /// oneself wakes whoever is blocked already.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn shut_down(&self) -> io::Result<()> {
-        let listener = UnixListener::from(self.listener.try_clone()?);
-        listener.set_nonblocking(true)?;
-        UnixStream::connect(&self.path).map(drop)
+    /// Who comes to accept finds that it would block. Where somebody is blocked already, without a wait beside it, a
+    /// connection to oneself wakes them.
+    fn stop_blocking(&self) -> io::Result<()> {
+        UnixListener::from(self.listener.try_clone()?).set_nonblocking(true)?;
+        if self.is_given_away.load(Ordering::Acquire) {
+            // Where the path is gone, nothing does.
+            let _ = UnixStream::connect(&self.path);
+        }
+        Ok(())
     }
 }
 
-impl Shared {
-    fn accept(&self, listener: &IpcListener) -> io::Result<IpcStream> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let mut polled =
-                [self.waits.as_raw_fd(), as_unix(listener).as_raw_fd()].map(|fd| libc::pollfd {
-                    fd,
-                    events: libc::POLLIN,
-                    revents: 0,
-                });
-            // SAFETY: `polled` is two valid entries, whose descriptors are borrowed.
-            if unsafe { libc::poll(polled.as_mut_ptr(), 2, -1) } < 0 {
-                return Err(io::Error::last_os_error());
-            }
-            if polled[0].revents != 0 {
-                return Err(io::Error::from_raw_os_error(libc::EINVAL));
-            }
-            match accept(listener) {
-                // Somebody else who has the listener was faster.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                accepted => return accepted,
-            }
+impl Polled {
+    fn new() -> io::Result<Self> {
+        let (waits, wakes) = UnixStream::pair()?;
+        Ok(Self {
+            waits,
+            wakes,
+            turn: Mutex::new(()),
+        })
+    }
+
+    /// Waits for a client, or to be woken. Whether it was woken.
+    fn is_woken(&self, listener: &IpcListener) -> io::Result<bool> {
+        let mut polled =
+            [self.waits.as_raw_fd(), as_unix(listener).as_raw_fd()].map(|fd| libc::pollfd {
+                fd,
+                events: libc::POLLIN,
+                revents: 0,
+            });
+        // SAFETY: `polled` is two valid entries, whose descriptors are borrowed.
+        if unsafe { libc::poll(polled.as_mut_ptr(), 2, -1) } < 0 {
+            return Err(io::Error::last_os_error());
         }
+        Ok(polled[0].revents != 0)
     }
 }
 

@@ -9,12 +9,18 @@ use crate::platform::Glimpse;
 
 /// What tells one run of the machine from the next. Empty where nothing does.
 pub(crate) fn boot_id() -> String {
+    if cfg!(brokered_portable) {
+        return String::new();
+    }
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.trim_end().to_owned()
 }
 
 /// What a process is doing. `None` where the system does not tell, or there is none.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
 pub(crate) fn glimpse(pid: u32) -> Option<Glimpse> {
     let pid = libc::pid_t::try_from(pid).ok()?;
     let mut is_asleep = true;
@@ -39,7 +45,10 @@ pub(crate) fn glimpse(pid: u32) -> Option<Glimpse> {
 }
 
 /// What a process is doing. Other systems do not tell at a glance.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+)))]
 pub(crate) fn glimpse(_pid: u32) -> Option<Glimpse> {
     None
 }
