@@ -560,6 +560,8 @@ pub(crate) fn function(main: &MainFn, arguments: &TokenStream, mistakes: &mut Ve
 fn parameters(main: &MainFn, mistakes: &mut Vec<Mistake>) {
     let mut receives = false;
     let first = main.taken.first().and_then(Parameter::ty);
+    // In another configuration the first one is the other.
+    let may_come_again = (main.taken.first()).is_some_and(|first| !first.conditions().is_empty());
     for (index, parameter) in main.taken.iter().enumerate() {
         match parameter {
             Parameter::Receiver(tokens) => {
@@ -580,7 +582,7 @@ fn parameters(main: &MainFn, mistakes: &mut Vec<Mistake>) {
             }
             Parameter::Typed { ty, .. } if index > 0 => {
                 // A state may well be called `Bound` where the first parameter is not, or has a path before it.
-                if is_bound(ty) && first.is_some_and(|first| same(first, ty)) {
+                if is_bound(ty) && first.is_some_and(|first| same(first, ty)) && !may_come_again {
                     let message = Message::new(&catalogue::BOUND_TWICE).with("type", source(ty));
                     mistakes.push(Mistake::at(ty, message));
                 } else if index == 1 && is_bound(ty) && first.is_some_and(|first| !is_bound(first))

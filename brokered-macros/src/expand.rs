@@ -257,7 +257,10 @@ fn call_with(runtime: &TokenStream, main: &MainFn, taken: &[&Parameter]) -> Toke
             (name, load)
         })
         .unzip();
-    let called = quote!(#name(#bound, #(#names),*));
+    let arguments = bound
+        .into_iter()
+        .chain(names.iter().map(|name| quote!(#name)));
+    let called = quote!(#name(#(#arguments),*));
     // What never returns can't be handed on: the compiler would call the rest unreachable.
     let ended = if is_never(main) {
         quote!(match #called {})

@@ -26,15 +26,16 @@ mod injected {
     use std::env;
     use std::fs::OpenOptions;
     use std::io::{self, Write};
-    use std::thread;
     use std::time::{Duration, Instant};
+    use std::{process, thread};
 
     use crate::platform;
 
     /// Which point, and what is to happen there: `daemon:adopted=kill`, `=error`, `=delay:1500`, `=spin:1500`
     /// (milliseconds).
     const FAULT: &str = "BROKERED_FAULT";
-    /// A file that is not there yet: it happens to the process that creates it, and to no other.
+    /// A file that is not there yet: it happens to the process that creates it and writes its number there, and to no
+    /// other.
     const ONCE: &str = "BROKERED_FAULT_ONCE";
     /// A file that gets a line for each point that any process comes to.
     const TRACE: &str = "BROKERED_FAULT_TRACE";
@@ -72,11 +73,11 @@ mod injected {
 
     fn is_first() -> bool {
         env::var_os(ONCE).is_some_and(|path| {
-            OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(path)
-                .is_ok()
+            let created = OpenOptions::new().write(true).create_new(true).open(path);
+            created.is_ok_and(|mut file| {
+                let _ = write!(file, "{}", process::id());
+                true
+            })
         })
     }
 

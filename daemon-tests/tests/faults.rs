@@ -207,7 +207,16 @@ fn crowd(place: &Place, fault: Option<&str>) -> Outcome {
 /// What must hold afterwards.
 fn aftermath(place: &Place, fault: &str) -> Outcome {
     let met = place.path().join("once");
-    eventually(fault, || met.exists());
+    eventually(fault, || {
+        fs::read_to_string(&met).is_ok_and(|pid| !pid.is_empty())
+    });
+    if fault.ends_with("=kill") {
+        // Until it is dead, it may let one more client in.
+        let killed = format!("/proc/{}/stat", fs::read_to_string(&met)?);
+        eventually("it is dead", || {
+            fs::read_to_string(&killed).map_or(true, |stat| stat.contains(") Z "))
+        });
+    }
     let first = descriptors(place).map_err(|error| format!("the next client: {error}"))?;
     let pid: u32 = place.recorded("PID")?.parse()?;
     eventually("one daemon is left", || place.daemons() == [pid]);
