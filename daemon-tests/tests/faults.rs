@@ -7,6 +7,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
@@ -211,10 +212,12 @@ fn aftermath(place: &Place, fault: &str) -> Outcome {
         fs::read_to_string(&met).is_ok_and(|pid| !pid.is_empty())
     });
     if fault.ends_with("=kill") {
-        // Until it is dead, it may let one more client in.
-        let killed = format!("/proc/{}/stat", fs::read_to_string(&met)?);
+        // Until the last of its threads is dead, it may let one more client in.
+        let killed = PathBuf::from(format!("/proc/{}", fs::read_to_string(&met)?));
         eventually("it is dead", || {
-            fs::read_to_string(&killed).map_or(true, |stat| stat.contains(") Z "))
+            let threads = fs::read_dir(killed.join("task")).map_or(0, Iterator::count);
+            let stat = fs::read_to_string(killed.join("stat")).unwrap_or_default();
+            threads == 0 || threads == 1 && stat.contains(") Z ")
         });
     }
     let first = descriptors(place).map_err(|error| format!("the next client: {error}"))?;
