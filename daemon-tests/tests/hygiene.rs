@@ -17,10 +17,10 @@ use common::{
 const PARENT: &str = r#"
 import os, signal, subprocess, sys
 place, *ask = sys.argv[1:]
-for _ in range(200):
-    os.set_inheritable(os.open("/dev/null", os.O_RDWR), True)
 held = os.open(place + "/flock", os.O_CREAT | os.O_RDWR, 0o600)
 os.dup2(held, 9, inheritable=True)
+for _ in range(200):
+    os.set_inheritable(os.open("/dev/null", os.O_RDWR), True)
 subprocess.run(["flock", "--nonblock", "9"], check=True, close_fds=False)
 for name in ("SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGUSR1"):
     signal.signal(getattr(signal, name), signal.SIG_IGN)
