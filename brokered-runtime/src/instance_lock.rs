@@ -7,7 +7,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 
 use crate::identity::paths::Paths;
-use crate::platform::ForkSeal;
+use crate::platform::{self, ForkSeal};
 
 /// The instance lock, held as long as this lives, here or in a process that it was handed to.
 #[derive(Debug)]
@@ -71,14 +71,76 @@ impl InstanceLock {
         paths.is_locked_by(&self.file).unwrap_or(false)
     }
 
-    /// The open file, to be handed over. Whoever hands it over closes it afterwards and never unlocks
+    /// The open file, to be handed over where locks can be. Whoever hands it over closes it afterwards and never unlocks
     /// it: both have the same lock.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
 }
 
-#[cfg(all(test, unix))]
+impl Drop for InstanceLock {
+    fn drop(&mut self) {
+        platform::release_lock(&self.file);
+    }
+}
+
+/// What a launcher holds while it starts a daemon: the instance lock, and where that can't be handed over, a turn
+/// besides, so that no other launcher starts one in the moment between its lock and the daemon's.
+#[derive(Debug)]
+pub(crate) struct LaunchLock {
+    instance: Option<InstanceLock>,
+    _turn: Option<Turn>,
+}
+
+impl LaunchLock {
+    /// Takes it. `None` if somebody else has the lock, or the turn.
+    pub(crate) fn try_take(paths: &Paths) -> io::Result<Option<Self>> {
+        let turn = match paths.open_turn()?.map(Turn::try_take).transpose()? {
+            Some(None) => return Ok(None),
+            Some(taken) => taken,
+            None => None,
+        };
+        let instance = InstanceLock::try_take(paths)?;
+        Ok(instance.map(|lock| Self {
+            instance: Some(lock),
+            _turn: turn,
+        }))
+    }
+
+    /// The instance lock, unless it was let go of for the daemon.
+    pub(crate) fn instance(&self) -> Option<&InstanceLock> {
+        self.instance.as_ref()
+    }
+
+    /// The daemon is about to take the instance lock itself, where it is not handed over.
+    pub(crate) fn make_way(&mut self) {
+        if !platform::HANDS_OVER_LOCKS {
+            self.instance = None;
+        }
+    }
+}
+
+/// A launcher's turn, where launchers take turns.
+#[derive(Debug)]
+struct Turn(File);
+
+impl Turn {
+    fn try_take(file: File) -> io::Result<Option<Self>> {
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        platform::release_lock(&self.0);
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -94,6 +156,7 @@ mod tests {
         Ok(())
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_lock_on_a_directory_that_was_replaced_is_no_lock() -> Result<(), Box<dyn std::error::Error>>
     {

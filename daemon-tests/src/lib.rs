@@ -16,6 +16,9 @@ pub const BACKEND: Daemon = Daemon::new("backend");
 /// A fifo that a load reads to its end, so that a test decides how long it takes.
 pub const LOAD_FROM: &str = "SUBJECT_LOAD_FROM";
 
+/// A file that a load waits for to be there, for tests that run where there are no fifos.
+pub const LOAD_UNTIL: &str = "SUBJECT_LOAD_UNTIL";
+
 /// Where a load writes its parent's process ID. With `fork.c` preloaded, asking for that forks, and the number is
 /// the child's.
 pub const LOAD_FORKS: &str = "SUBJECT_LOAD_FORKS";

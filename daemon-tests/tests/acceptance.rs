@@ -1,5 +1,7 @@
 //! What the seed wanted of a launch, as it holds here.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::fs;

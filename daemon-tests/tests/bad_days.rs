@@ -1,5 +1,7 @@
 //! Clients on bad days: what they are told, and that the next one is better off.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::fs;

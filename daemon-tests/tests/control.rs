@@ -1,5 +1,7 @@
 //! The control endpoint: it answers whatever the workers do and whoever else talks to it.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::error::Error;

@@ -1,5 +1,7 @@
 //! The end: when it comes by itself, what it waits for, and what it does not wait for.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,8 @@
 //! Whatever happens: there is never a second owner, no client waits beyond its deadline, the next client is
 //! served, no file is in the way, and nothing is left open or running.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
 //! What a daemon keeps of whoever happened to start it, and what its own children keep of it: nothing.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::error::Error;

@@ -1,5 +1,7 @@
 //! Launching: from the client's side, and what the daemon keeps of whoever started it.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Serving: one client's trouble is one client's, and the end is graceful.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::io::{BufRead, Read, Write};

@@ -1,5 +1,7 @@
 //! Starting: one owner, whatever is lying about, and a clear refusal where something is wrong.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::fs;

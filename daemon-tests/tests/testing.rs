@@ -1,5 +1,7 @@
 //! What `brokered_runtime::testing` gives to the tests of others.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::fs;

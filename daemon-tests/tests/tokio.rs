@@ -1,5 +1,7 @@
 //! In tokio: connections are counted, the backlog is served, and the end comes.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::error::Error;

@@ -1,5 +1,7 @@
 //! The client on tokio.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::io::BufReader;

@@ -4,6 +4,8 @@
 //! Whatever it is: one owner, no client waits past its deadline, the next client is served, and nobody has to
 //! delete a file.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::error::Error;

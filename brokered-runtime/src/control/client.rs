@@ -1,11 +1,9 @@
 //! The client's side: asking a daemon how it is, waiting until it is ready, and asking it to end.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
-
-use interprocess::local_socket::traits::Stream as _;
 
 use super::{ControlError, FAILED, PHASE, PROGRESS, Request, Status};
 use crate::fields::Fields;
@@ -359,17 +357,11 @@ impl Replies {
                     why: format!("with a line of more than {LONGEST_REPLY} bytes"),
                 });
             }
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= self.deadline {
                 return Ok(Heard::Nothing);
             }
             let mut bytes = [0_u8; 4096];
-            // A zero time-out means none at all to the system, so no wait is shorter than this.
-            let read = self
-                .stream
-                .set_recv_timeout(Some(left.max(Duration::from_micros(1))))
-                .and_then(|()| self.stream.read(&mut bytes));
-            match read {
+            match platform::receive_until(&self.stream, &mut bytes, self.deadline) {
                 Ok(0) => return Ok(Heard::End),
                 Ok(length) => self.buffer.extend_from_slice(&bytes[..length]),
                 Err(error) if is_over(&error) => return Ok(Heard::End),

@@ -1,14 +1,16 @@
 //! Steps 0 and 1: leave behind what leaked in, and take over what a launcher has handed over.
 
 use std::env;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
 use super::error::StartError;
+use super::hold;
 use crate::handover::{self, Event, Message};
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, Channel};
+use crate::platform::{self, Channel, Received};
 use crate::{Daemon, Instance, IpcListener, endpoint, fault};
 
 /// What a launcher has handed over.
@@ -65,31 +67,44 @@ pub(crate) fn take_over() -> Result<HandedOver, StartError> {
                 listener,
             })
         }
-        Err(problem) => {
-            let error = StartError::HandOver { problem };
+        Err(error) => {
             let _ = channel.tell(&Event::Failed(error.to_string()).to_line());
             Err(error)
         }
     }
 }
 
-fn receive(channel: &Channel) -> io::Result<(Message, InstanceLock, Option<IpcListener>)> {
-    let received = channel.receive()?;
-    fault::point("daemon:received")?;
-    platform::null_input()?;
+/// What was sent, with the lock held: the launcher's, or where it can't be handed over, taken here.
+fn receive(channel: &Channel) -> Result<(Message, InstanceLock, Option<IpcListener>), StartError> {
+    let failed = |problem| StartError::HandOver { problem };
+    let received = receive_message(channel).map_err(failed)?;
     forget();
     fault::pass("daemon:sealed");
 
     let text = String::from_utf8_lossy(&received.text);
-    let message =
-        Message::from_text(&text).ok_or_else(|| invalid("the launch message lacks something"))?;
+    let message = Message::from_text(&text)
+        .ok_or_else(|| failed(invalid("the launch message lacks something")))?;
     let paths = Paths::handed_over(message.runtime.clone());
-    let lock = InstanceLock::adopt(received.lock, &paths)?
-        .ok_or_else(|| invalid("its lock is not on the instance's directory"))?;
+    let lock = match received.lock {
+        Some(lock) => adopt_lock(lock, &paths).map_err(failed)?,
+        None => hold::take_lock(&paths)?,
+    };
     if let Some(listener) = &received.listener {
-        adopt_listener(listener, &paths)?;
+        adopt_listener(listener, &paths).map_err(failed)?;
     }
     Ok((message, lock, received.listener))
+}
+
+fn receive_message(channel: &Channel) -> io::Result<Received> {
+    let received = channel.receive()?;
+    fault::point("daemon:received")?;
+    platform::null_input()?;
+    Ok(received)
+}
+
+fn adopt_lock(lock: File, paths: &Paths) -> io::Result<InstanceLock> {
+    InstanceLock::adopt(lock, paths)?
+        .ok_or_else(|| invalid("its lock is not on the instance's directory"))
 }
 
 fn adopt_listener(listener: &IpcListener, paths: &Paths) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::lifecycle::Lifecycle;
 use super::serve::{self, Incoming};
 use super::stopping::Stopping;
+use crate::platform::{self, Listening};
 use crate::{Instance, IpcListener, IpcStream, Phase};
 
 /// How many connections [`Bound::serve`] serves at once, unless it is told otherwise.
@@ -19,14 +20,14 @@ const MAX_CONNECTIONS: usize = 256;
 #[derive(Debug)]
 pub struct Bound {
     /// `None` in what a load in the background is lent: it can't be consumed there.
-    listener: Option<IpcListener>,
+    listener: Option<Listening>,
     lifecycle: Arc<Lifecycle>,
     max_connections: usize,
 }
 
 /// The one place where a proof is made. A free function: the compiler proposes a `new` to whoever tries to
 /// make one up, even a private `new`.
-pub(super) fn prove(listener: IpcListener, lifecycle: Arc<Lifecycle>) -> Bound {
+pub(super) fn prove(listener: Listening, lifecycle: Arc<Lifecycle>) -> Bound {
     Bound {
         listener: Some(listener),
         lifecycle,
@@ -153,7 +154,7 @@ impl Bound {
         let (listener, lifecycle) = self.accepting();
         lifecycle.idle().set_counts(false);
         lifecycle.give_listener_away();
-        listener
+        platform::into_listener(listener)
     }
 
     /// Accepts clients in tokio, whose runtime this is called in, and counts them.
@@ -190,7 +191,7 @@ impl Bound {
     }
 
     /// `main` has come to accept clients.
-    fn accepting(self) -> (IpcListener, Arc<Lifecycle>) {
+    fn accepting(self) -> (Listening, Arc<Lifecycle>) {
         let Some(listener) = self.listener else {
             unreachable!("a load borrows its `Bound`, and what is borrowed can't be consumed");
         };

@@ -4,18 +4,15 @@
 //! read as it comes, and a reply is sent at once or not at all.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io;
 use std::time::{Duration, Instant};
-
-use interprocess::local_socket::ListenerNonblockingMode;
-use interprocess::local_socket::traits::{Listener as _, Stream as _};
 
 use super::lifecycle::Lifecycle;
 use crate::control::{ERROR, FAILED, LONGEST_REQUEST, PHASE, PROGRESS, Request};
 use crate::fields::Lines;
-use crate::platform::{self, AcceptError, SignalPipe, Watch, Woken};
+use crate::platform::{self, AcceptError, Listening, SignalPipe, Watch, Woken};
 use crate::text::say;
-use crate::{IpcListener, IpcStream, Phase};
+use crate::{IpcStream, Phase};
 
 /// How long a request may take to come.
 const REQUEST: Duration = Duration::from_secs(1);
@@ -39,7 +36,7 @@ const BETWEEN_NEWS: Duration = Duration::from_millis(20);
 /// Where clients of the control endpoint are looked after.
 #[derive(Debug)]
 pub(super) struct Desk {
-    listener: Option<IpcListener>,
+    listener: Option<Listening>,
     asking: VecDeque<Asking>,
     waiting: Vec<Waiting>,
     /// Until when nobody is let in.
@@ -99,13 +96,7 @@ impl Desk {
         if self.listener.is_some() {
             return;
         }
-        let bound = lifecycle.bind_control().and_then(|listener| {
-            if let Some(listener) = &listener {
-                listener.set_nonblocking(ListenerNonblockingMode::Accept)?;
-            }
-            Ok(listener)
-        });
-        match bound {
+        match lifecycle.bind_control() {
             Ok(listener) => self.listener = listener,
             Err(error) => say(
                 lifecycle.name(),
@@ -228,7 +219,7 @@ impl Desk {
     }
 
     fn welcome(&mut self, lifecycle: &Lifecycle, stream: IpcStream) {
-        if stream.set_nonblocking(true).is_err() {
+        if platform::never_wait_for(&stream).is_err() {
             return;
         }
         match platform::foreign_peer(&stream) {
@@ -307,7 +298,7 @@ impl Asking {
     fn hear(&mut self, lifecycle: &Lifecycle) -> Heard {
         let mut bytes = [0_u8; LONGEST_REQUEST];
         let room = LONGEST_REQUEST - self.line.len();
-        match (&self.stream).read(&mut bytes[..room]) {
+        match platform::receive_now(&self.stream, &mut bytes[..room]) {
             Ok(0) => {
                 if !self.line.is_empty() {
                     refuse(&self.stream, "the request has no end: it is one line");
@@ -405,6 +396,6 @@ fn refuse(stream: &IpcStream, why: &str) {
 }
 
 /// Sends all of a text at once. Whoever does not read what it is sent goes without, and without its connection.
-fn send(mut stream: &IpcStream, text: &str) -> bool {
-    matches!(stream.write(text.as_bytes()), Ok(length) if length == text.len())
+fn send(stream: &IpcStream, text: &str) -> bool {
+    matches!(platform::send_now(stream, text.as_bytes()), Ok(length) if length == text.len())
 }

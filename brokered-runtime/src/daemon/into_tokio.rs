@@ -10,8 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::bound::Connection;
 use super::lifecycle::Lifecycle;
-use crate::IpcListener;
-use crate::platform::{self, AcceptError, AsyncListener, AsyncStream};
+use crate::platform::{self, AcceptError, AsyncListener, AsyncStream, Listening};
 
 /// Accepts a daemon's clients in tokio. From [`Bound::into_tokio`](crate::Bound::into_tokio).
 #[derive(Debug)]
@@ -21,7 +20,7 @@ pub struct TokioListener {
 }
 
 impl TokioListener {
-    pub(super) fn new(listener: IpcListener, lifecycle: Arc<Lifecycle>) -> io::Result<Self> {
+    pub(super) fn new(listener: Listening, lifecycle: Arc<Lifecycle>) -> io::Result<Self> {
         Ok(Self {
             listener: AsyncListener::new(listener)?,
             lifecycle,

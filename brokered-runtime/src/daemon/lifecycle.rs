@@ -16,10 +16,10 @@ use crate::control::Status;
 use crate::handover::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, AcceptWaker, Channel, FileIdentity, ForkSeal, Wake};
+use crate::platform::{self, AcceptWaker, Channel, FileIdentity, ForkSeal, Listening, Wake};
 use crate::record::Record;
 use crate::text::say;
-use crate::{Instance, IpcListener, IpcStream, Phase, endpoint, fault};
+use crate::{Instance, IpcStream, Phase, endpoint, fault};
 
 /// What the parts of a running daemon share.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ struct Waiting {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(held: Held, listener: &IpcListener) -> Result<Self, StartError> {
+    pub(crate) fn new(held: Held, listener: &Listening) -> Result<Self, StartError> {
         let is_shared = held.record.owner.is_manager();
         let accept = if is_shared {
             AcceptWaker::of_shared(listener, &held.record.endpoint)
@@ -268,7 +268,7 @@ impl Lifecycle {
     }
 
     /// The next client.
-    pub(super) fn accept(&self, listener: &IpcListener) -> io::Result<IpcStream> {
+    pub(super) fn accept(&self, listener: &Listening) -> io::Result<IpcStream> {
         self.accept.accept(listener)
     }
 
@@ -295,7 +295,7 @@ impl Lifecycle {
     }
 
     /// Binds the control endpoint, once the daemon is recorded. `None` before that, and after the end.
-    pub(super) fn bind_control(&self) -> io::Result<Option<IpcListener>> {
+    pub(super) fn bind_control(&self) -> io::Result<Option<Listening>> {
         if !self.is_recorded.load(Ordering::Acquire) {
             return Ok(None);
         }
@@ -307,7 +307,7 @@ impl Lifecycle {
             endpoint::bind_control(&self.paths, &estate.lock).map_err(io::Error::other)?;
         estate.control_is_there = true;
         self.report.pass("control");
-        Ok(Some(listener))
+        platform::queue_for_watch(listener, &self.paths.control()).map(Some)
     }
 
     /// Whether the directory, or the endpoint in it, is still the one that this daemon has.

@@ -1,7 +1,7 @@
 //! A daemon's life, in the order of the protocol. This is what the attribute's `main` calls.
 
 use std::any::Any;
-use std::io::Write;
+use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
@@ -105,7 +105,7 @@ impl StartedBy {
 }
 
 fn print(answer: &str) -> ExitCode {
-    match std::io::stdout().write_all(answer.as_bytes()) {
+    match io::stdout().write_all(answer.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
@@ -138,6 +138,7 @@ fn start(program: &Program, started_by: StartedBy, entered: Duration) -> Result<
     let bound = SystemTime::now();
     held.entered = Some(entered);
     let owner = held.record.owner;
+    let listener = platform::queue_clients(listener, &held.record.endpoint).map_err(no_thread)?;
     let lifecycle = Arc::new(Lifecycle::new(held, &listener)?);
     lifecycle.report().pass_at("main", main);
     lifecycle.report().pass_at("bound", bound);
@@ -153,11 +154,14 @@ fn start(program: &Program, started_by: StartedBy, entered: Duration) -> Result<
 }
 
 fn keep_and_record(lifecycle: &Arc<Lifecycle>) -> Result<(), StartError> {
-    let failed = |source| StartError::Signals { source };
-    let keeper = Keeper::appoint(lifecycle).map_err(failed)?;
-    fault::point("daemon:kept").map_err(failed)?;
+    let keeper = Keeper::appoint(lifecycle).map_err(no_thread)?;
+    fault::point("daemon:kept").map_err(no_thread)?;
     lifecycle.record()?;
-    keeper.start(lifecycle).map_err(failed)
+    keeper.start(lifecycle).map_err(no_thread)
+}
+
+fn no_thread(source: io::Error) -> StartError {
+    StartError::Signals { source }
 }
 
 /// Steps 0 to 3 of a daemon that a launcher has started.

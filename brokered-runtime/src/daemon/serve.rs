@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::lifecycle::Lifecycle;
 use super::run::message_of;
 use super::trace;
-use crate::platform::{self, AcceptError};
+use crate::IpcStream;
+use crate::platform::{self, AcceptError, Listening};
 use crate::text::say;
-use crate::{IpcListener, IpcStream};
 
 /// How many threads wait for clients at a time; those beyond end when their client has gone.
 const IDLE_THREADS: usize = 8;
@@ -25,7 +25,7 @@ const EXHAUSTED: Duration = Duration::from_millis(20);
 const NO_THREAD_ATTEMPTS: u32 = 5;
 
 /// The next client. `None` when the daemon is asked to end and everybody who had connected was accepted.
-fn accept(listener: &IpcListener, lifecycle: &Lifecycle) -> io::Result<Option<IpcStream>> {
+fn accept(listener: &Listening, lifecycle: &Lifecycle) -> io::Result<Option<IpcStream>> {
     loop {
         let error = match lifecycle.accept(listener) {
             Ok(stream) => return Ok(Some(stream)),
@@ -46,12 +46,12 @@ fn accept(listener: &IpcListener, lifecycle: &Lifecycle) -> io::Result<Option<Ip
 /// The clients of a daemon, one by one. From [`Bound::incoming`](crate::Bound::incoming).
 #[derive(Debug)]
 pub struct Incoming {
-    listener: IpcListener,
+    listener: Listening,
     lifecycle: Arc<Lifecycle>,
 }
 
 impl Incoming {
-    pub(super) fn new(listener: IpcListener, lifecycle: Arc<Lifecycle>) -> Self {
+    pub(super) fn new(listener: Listening, lifecycle: Arc<Lifecycle>) -> Self {
         Self {
             listener,
             lifecycle,
@@ -78,7 +78,7 @@ impl Iterator for Incoming {
 /// Each thread accepts for itself, so no stream is passed between threads: whoever accepts one sees to it
 /// that somebody else waits for the next, and serves it.
 pub(super) fn serve<F>(
-    listener: &IpcListener,
+    listener: &Listening,
     lifecycle: &Arc<Lifecycle>,
     max_connections: usize,
     handler: &F,
@@ -104,7 +104,7 @@ where
 }
 
 struct Service<'a, F> {
-    listener: &'a IpcListener,
+    listener: &'a Listening,
     lifecycle: &'a Lifecycle,
     handler: &'a F,
     max_threads: usize,

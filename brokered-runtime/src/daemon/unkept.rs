@@ -7,9 +7,9 @@ use super::bound::{Bound, prove};
 use super::error::StartError;
 use super::hold::{self, Held};
 use super::lifecycle::Lifecycle;
-use crate::Instance;
 use crate::record::Record;
 use crate::testing::Scratch;
+use crate::{Instance, platform};
 
 /// Steps 2 to 4. The scratch goes with the last of what is made here.
 pub(crate) fn bind(instance: Instance, scratch: Arc<Scratch>) -> Result<Bound, StartError> {
@@ -19,6 +19,8 @@ pub(crate) fn bind(instance: Instance, scratch: Arc<Scratch>) -> Result<Bound, S
     let record = Record::of_this_process(&instance, paths.socket.clone());
     let mut held = Held::new(instance, paths, lock, record);
     held.scratch = Some(scratch);
+    let listener = platform::queue_clients(listener, &held.record.endpoint)
+        .map_err(|source| StartError::Signals { source })?;
     let lifecycle = Arc::new(Lifecycle::new(held, &listener)?);
     lifecycle.record()?;
     Ok(prove(listener, lifecycle))

@@ -60,7 +60,7 @@ impl Paths {
     fn within(runtime: PathBuf, directory: PathBuf) -> Self {
         Self {
             runtime,
-            socket: directory.join("socket"),
+            socket: platform::endpoint_in(&directory, "socket"),
             directory,
         }
     }
@@ -72,7 +72,7 @@ impl Paths {
 
     /// The framework's own endpoint.
     pub(crate) fn control(&self) -> PathBuf {
-        self.directory.join("control")
+        platform::endpoint_in(&self.directory, "control")
     }
 
     /// Who is bound, and since when.
@@ -121,6 +121,11 @@ impl Paths {
     /// Opens what the instance lock is taken on.
     pub(crate) fn open_lock(&self) -> io::Result<File> {
         platform::open_lock(&self.directory)
+    }
+
+    /// Opens what launchers take turns on, where they do.
+    pub(crate) fn open_turn(&self) -> io::Result<Option<File>> {
+        platform::open_turn(&self.directory)
     }
 
     /// Whether this lock is on the directory that the path leads to now.

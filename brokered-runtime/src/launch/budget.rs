@@ -5,13 +5,13 @@
 //! written refuses nobody: a budget that is not kept is better than a daemon that nobody can start.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::time::Duration;
 
 use super::error::LaunchError;
 use super::failure::Failure;
 use crate::identity::paths::Paths;
-use crate::instance_lock::InstanceLock;
+use crate::instance_lock::LaunchLock;
 use crate::{Instance, platform};
 
 /// More than this is not read; the last starts are what counts, and a line has some fifty bytes.
@@ -34,7 +34,7 @@ impl Noted {
 pub(super) fn spend(
     instance: &Instance,
     paths: &Paths,
-    _lock: &InstanceLock,
+    _lock: &LaunchLock,
 ) -> Result<Noted, LaunchError> {
     let limit = instance.launch.start_limit;
     let now = platform::uptime();
@@ -99,6 +99,7 @@ fn note(
     let mut lines = String::new();
     if kept > LONGEST / 2 {
         file.set_len(0)?;
+        file.rewind()?;
         lines.extend(recent.iter().map(|then| line(*then)));
         kept = lines.len() as u64;
     } else if !text.is_empty() && !text.ends_with('\n') {

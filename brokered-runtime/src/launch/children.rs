@@ -1,10 +1,12 @@
 //! The daemons that this process has started: its children, whom somebody has to ask for in the end.
 
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::platform::Child;
 
 /// Children that went on living. Asking for them now and then leaves no zombies in the host program.
 static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());

@@ -11,7 +11,7 @@ use super::spawn::{self, Started};
 use super::switch;
 use super::wait::{self, Outcome};
 use crate::identity::paths::Paths;
-use crate::instance_lock::InstanceLock;
+use crate::instance_lock::LaunchLock;
 use crate::record::{Owner, Record};
 use crate::{Daemon, Instance, IpcStream, Wait, fault, handover, platform};
 
@@ -147,7 +147,7 @@ impl Instance {
     fn launch(
         &self,
         paths: &Paths,
-        lock: InstanceLock,
+        lock: LaunchLock,
         clock: &Clock,
     ) -> Result<Launched, LaunchError> {
         self.check_owner(paths)?;
@@ -284,8 +284,8 @@ pub(super) fn leave_word(
     failure::leave_word(instance, paths, started.pid, status, reason.as_deref(), log);
 }
 
-fn try_lock(paths: &Paths) -> Result<Option<InstanceLock>, LaunchError> {
-    match InstanceLock::try_take(paths) {
+fn try_lock(paths: &Paths) -> Result<Option<LaunchLock>, LaunchError> {
+    match LaunchLock::try_take(paths) {
         Ok(lock) => Ok(lock),
         // Somebody has removed the directory meanwhile.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

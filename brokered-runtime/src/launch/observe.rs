@@ -9,7 +9,7 @@ use super::spawn;
 use super::wait::Outcome;
 use crate::handover::Event;
 use crate::identity::paths::Paths;
-use crate::instance_lock::InstanceLock;
+use crate::instance_lock::LaunchLock;
 use crate::platform::Line;
 use crate::record::Record;
 use crate::{Instance, IpcStream, platform};
@@ -59,8 +59,7 @@ pub(crate) fn launch(
     let clock = Clock::start(patience);
     let paths = instance.paths()?;
     paths.prepare()?;
-    let taken =
-        InstanceLock::try_take(paths).map_err(LaunchError::io("lock", paths.directory()))?;
+    let taken = LaunchLock::try_take(paths).map_err(LaunchError::io("lock", paths.directory()))?;
     let Some(lock) = taken else {
         return Ok(Observed::Held);
     };

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
-use std::process::Child;
 
 use super::budget;
 use super::children::Offspring;
@@ -11,8 +10,8 @@ use super::error::LaunchError;
 use super::program;
 use crate::handover::{self, Message};
 use crate::identity::paths::Paths;
-use crate::instance_lock::InstanceLock;
-use crate::platform::{self, Channel, ChannelEnd};
+use crate::instance_lock::{InstanceLock, LaunchLock};
+use crate::platform::{self, Channel, ChannelEnd, Child};
 use crate::record::Record;
 use crate::{Instance, IpcListener, Phase, endpoint, fault};
 
@@ -28,16 +27,15 @@ pub(super) struct Started {
     pub(super) log: Log,
     /// Whether the endpoint is bound already.
     pub(super) is_bound: bool,
-    /// This side's copy of the lock, where the daemon must have it first. It is only ever closed: unlocking
-    /// it would unlock the daemon's, since both are one open file.
-    pub(super) copy: Option<InstanceLock>,
+    /// This side's copy of the lock, or its turn, where the daemon must have the lock first.
+    pub(super) copy: Option<LaunchLock>,
 }
 
 /// Binds, unless the daemon does, and starts it.
 pub(super) fn start(
     instance: &Instance,
     paths: &Paths,
-    lock: InstanceLock,
+    lock: LaunchLock,
 ) -> Result<Started, LaunchError> {
     let noted = budget::spend(instance, paths, &lock)?;
     fault::pass("launch:noted");
@@ -51,17 +49,16 @@ pub(super) fn start(
 fn bind_and_spawn(
     instance: &Instance,
     paths: &Paths,
-    lock: InstanceLock,
+    mut lock: LaunchLock,
 ) -> Result<Started, LaunchError> {
-    let listener = if binds_here(instance) {
-        Some(endpoint::bind(paths, &lock)?)
-    } else {
-        None
+    let listener = match lock.instance().filter(|_| binds_here(instance)) {
+        Some(lock) => Some(endpoint::bind(paths, lock)?),
+        None => None,
     };
     fault::pass("launch:bound");
     retire_record(paths);
     fault::pass("launch:retired");
-    match hand_over_and_spawn(instance, paths, &lock, listener.as_ref()) {
+    match hand_over_and_spawn(instance, paths, &mut lock, listener.as_ref()) {
         // Both are in the message now. Kept any longer here, they would only hide the daemon's death.
         Ok((child, channel, log)) => Ok(Started {
             pid: child.id(),
@@ -72,7 +69,9 @@ fn bind_and_spawn(
             copy: (!platform::MESSAGES_HOLD_DESCRIPTORS).then_some(lock),
         }),
         Err(error) => {
-            endpoint::unlink(paths, &lock);
+            if let Some(lock) = lock.instance() {
+                endpoint::unlink(paths, lock);
+            }
             Err(error)
         }
     }
@@ -95,7 +94,7 @@ fn binds_here(instance: &Instance) -> bool {
 fn hand_over_and_spawn(
     instance: &Instance,
     paths: &Paths,
-    lock: &InstanceLock,
+    lock: &mut LaunchLock,
     listener: Option<&IpcListener>,
 ) -> Result<(Child, Channel, Log), LaunchError> {
     let log = Log::open(instance, paths)?;
@@ -117,9 +116,14 @@ fn hand_over_and_spawn(
     let (channel, end) = Channel::pair().map_err(failed())?;
     let text = message.to_text(&nonce);
     channel
-        .send(text.as_bytes(), lock.file(), listener)
+        .send(
+            text.as_bytes(),
+            lock.instance().map(InstanceLock::file),
+            listener,
+        )
         .map_err(failed())?;
     fault::point("launch:sent").map_err(failed())?;
+    lock.make_way();
     let child = spawn(instance, &nonce, end, &log)?;
     fault::pass("launch:spawned");
     Ok((child, channel, log))
@@ -131,11 +135,6 @@ fn spawn(
     end: ChannelEnd,
     log: &Log,
 ) -> Result<Child, LaunchError> {
-    let copy = || {
-        log.file
-            .try_clone()
-            .map_err(LaunchError::io("open", &log.path))
-    };
     let mut command = program::command(instance)?;
     let directory = instance.launch.current_dir.as_deref();
     command
@@ -143,13 +142,9 @@ fn spawn(
             handover::LAUNCH,
             handover::announcement(instance.daemon(), nonce),
         )
-        .current_dir(directory.unwrap_or(instance.directory()))
-        .stdin(end)
-        .stdout(copy()?)
-        .stderr(copy()?);
-    platform::detach(&mut command);
-    command
-        .spawn()
+        .current_dir(directory.unwrap_or(instance.directory()));
+    let clears = instance.launch.clear_environment;
+    platform::spawn_detached(&mut command, clears, end, &log.file)
         .map_err(|error| program::not_started(instance, command.get_program(), error))
 }
 

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 use super::scratch::Scratch;
+use crate::control::client::{self, Patience};
 use crate::identity::paths::{Paths, RUNTIME_DIRECTORY};
 use crate::record::Record;
-use crate::{IpcStream, Phase, handover, platform};
+use crate::{ControlError, IpcStream, Phase, handover, platform};
 
 /// How long a daemon may take to be bound.
 const START: Duration = Duration::from_secs(30);
@@ -104,6 +105,7 @@ impl Launch {
 
 fn spawn(command: &mut Command, scratch: &Scratch, log: &Path) -> io::Result<Child> {
     let log = File::create(log)?;
+    platform::let_be_asked_to_end(command);
     command
         .env(RUNTIME_DIRECTORY, scratch.runtime())
         .stdout(log.try_clone()?)
@@ -212,12 +214,20 @@ impl Launched {
         })
     }
 
+    /// As a terminal would. Where there is none, over its control endpoint.
+    fn ask_to_end(&self) -> Result<(), ControlError> {
+        match (platform::ask_to_end(&self.child), &self.paths) {
+            (Err(_), Some(paths)) => client::stop(paths, &Patience::of(END)).map(drop),
+            _ => Ok(()),
+        }
+    }
+
     fn end(&mut self) -> io::Result<ExitStatus> {
         if let Some(status) = self.child.try_wait()? {
             return Ok(status);
         }
         let deadline = Instant::now() + END;
-        let asked = platform::ask_to_end(&self.child);
+        let asked = self.ask_to_end();
         while asked.is_ok() && Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);

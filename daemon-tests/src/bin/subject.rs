@@ -5,15 +5,16 @@
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::process::parent_id;
 use std::panic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
 use std::time::Duration;
 
 use brokered_runtime::{Bound, Handle, IpcStream, State, brokered_daemon};
-use daemon_tests::{LOAD_FAILS, LOAD_FORKS, LOAD_FROM, MAIN_ENDS, SUBJECT, WITNESS};
+#[cfg(unix)]
+use daemon_tests::LOAD_FORKS;
+use daemon_tests::{LOAD_FAILS, LOAD_FROM, LOAD_UNTIL, MAIN_ENDS, SUBJECT, WITNESS};
 
 struct Loaded;
 
@@ -24,8 +25,14 @@ impl State for Loaded {
         if let Some(why) = env::var_os(LOAD_FAILS) {
             return Err(io::Error::other(why.to_string_lossy().into_owned()));
         }
+        #[cfg(unix)]
         if let Some(told) = env::var_os(LOAD_FORKS) {
-            fs::write(told, parent_id().to_string())?;
+            fs::write(told, std::os::unix::process::parent_id().to_string())?;
+        }
+        if let Some(file) = env::var_os(LOAD_UNTIL) {
+            while !Path::new(&file).exists() {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
         if let Some(fifo) = env::var_os(LOAD_FROM) {
             fs::File::open(fifo)?.read_to_end(&mut Vec::new())?;
@@ -103,6 +110,12 @@ fn answer(client: &IpcStream, handle: &Handle) -> io::Result<()> {
         "directory" => writeln!(reply, "{}", handle.instance().directory().display()),
         "self" => reply.write_all(&inherited()?),
         "children" => reply.write_all(&child_environment()?),
+        "arguments" => {
+            for argument in env::args().skip(1) {
+                writeln!(reply, "{argument}")?;
+            }
+            Ok(())
+        }
         "panic" => panic!("a client told this handler to"),
         "bomb" => panic::panic_any(Bomb),
         "error" => Err(io::Error::other("a client told this handler to fail")),
@@ -117,6 +130,12 @@ fn answer(client: &IpcStream, handle: &Handle) -> io::Result<()> {
             loop {
                 thread::park();
             }
+        }
+        // Answers a second line, too.
+        "wait" => {
+            writeln!(reply, "waiting")?;
+            lines.read_line(&mut line)?;
+            writeln!(reply, "let go")
         }
         // Holds the connection until the client closes its side.
         "hold" => {

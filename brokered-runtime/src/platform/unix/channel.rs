@@ -51,8 +51,8 @@ impl From<ChannelEnd> for Stdio {
 pub(crate) struct Received {
     /// The text.
     pub(crate) text: Vec<u8>,
-    /// The instance lock.
-    pub(crate) lock: File,
+    /// The instance lock, unless the daemon takes it.
+    pub(crate) lock: Option<File>,
     /// The listener, unless the daemon binds itself.
     pub(crate) listener: Option<IpcListener>,
 }
@@ -113,7 +113,7 @@ impl Channel {
     pub(crate) fn send(
         &self,
         text: &[u8],
-        lock: &File,
+        lock: Option<&File>,
         listener: Option<&IpcListener>,
     ) -> io::Result<()> {
         if text.len() > LONGEST_MESSAGE {
@@ -122,7 +122,7 @@ impl Channel {
                 "the launch message is longer than 64 KiB",
             ));
         }
-        let mut descriptors = vec![lock.as_fd()];
+        let mut descriptors: Vec<_> = lock.map(File::as_fd).into_iter().collect();
         descriptors.extend(listener.map(|listener| as_unix(listener).as_fd()));
         send_with(self.stream.as_fd(), text, &descriptors)
     }
@@ -139,7 +139,7 @@ impl Channel {
         };
         Ok(Received {
             text,
-            lock: File::from(lock),
+            lock: Some(File::from(lock)),
             listener: descriptors
                 .next()
                 .map(|listener| from_unix(UnixListener::from(listener))),

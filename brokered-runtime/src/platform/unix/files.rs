@@ -88,6 +88,11 @@ fn user_temporary_directory() -> Option<PathBuf> {
     None
 }
 
+/// Where an endpoint of an instance is: in the instance's directory.
+pub(crate) fn endpoint_in(directory: &Path, name: &str) -> PathBuf {
+    directory.join(name)
+}
+
 /// Whether a socket can be bound at this path.
 pub(crate) fn fits_endpoint(path: &Path) -> bool {
     path.as_os_str().len() <= LONGEST_SOCKET_PATH
@@ -134,6 +139,19 @@ pub(crate) fn open_lock(directory: &Path) -> io::Result<File> {
         .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW)
         .open(directory)
 }
+
+/// Opens what launchers take turns on. Here they need not: the lock itself is handed over.
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "not every platform hands locks over"
+)]
+pub(crate) fn open_turn(_directory: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+/// Lets go of a lock whose file is about to be closed, which is all that it takes: whoever it was handed to has the same
+/// lock, so it is never unlocked.
+pub(crate) fn release_lock(_lock: &File) {}
 
 /// Whether the open lock is the one that the path leads to now.
 pub(crate) fn is_at(lock: &File, directory: &Path) -> io::Result<bool> {

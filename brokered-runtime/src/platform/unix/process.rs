@@ -11,6 +11,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::channel::ChannelEnd;
+
 /// Closes every descriptor above standard error.
 ///
 /// Only for a process that a launcher has started, before any code of its own has run: nothing that is
@@ -165,14 +167,34 @@ pub(crate) fn name_program(command: &mut Command, name: &OsStr) {
     command.arg0(name);
 }
 
-/// Keeps the signals of the caller's terminal away from a program from its first moment.
-pub(crate) fn detach(command: &mut Command) {
-    command.process_group(0);
+/// A process that was started from here.
+pub(crate) use std::process::Child;
+
+/// Starts a program that has this end of a channel as its standard input and whose output goes to a file. The signals
+/// of the caller's terminal are kept away from it from its first moment.
+///
+/// Whether the environment is cleared is in the command.
+pub(crate) fn spawn_detached(
+    command: &mut Command,
+    _clears_environment: bool,
+    input: ChannelEnd,
+    output: &File,
+) -> io::Result<Child> {
+    command
+        .stdin(input)
+        .stdout(output.try_clone()?)
+        .stderr(output.try_clone()?)
+        .process_group(0)
+        .spawn()
 }
+
+/// Lets a program that is about to be started be asked to end, which every program can.
+#[cfg(feature = "testing")]
+pub(crate) fn let_be_asked_to_end(_command: &mut Command) {}
 
 /// Asks a process that was started from here to end, as `SIGTERM` does.
 #[cfg(feature = "testing")]
-pub(crate) fn ask_to_end(child: &std::process::Child) -> io::Result<()> {
+pub(crate) fn ask_to_end(child: &Child) -> io::Result<()> {
     let process = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
     // SAFETY: `kill` takes integers. The child has not been waited for, so its number is its own.
     if unsafe { libc::kill(process, libc::SIGTERM) } != 0 {

@@ -6,11 +6,11 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
+use interprocess::local_socket::Stream as IpcStream;
 use signal_hook::low_level::pipe;
 
 use super::process::is_ignored;
-use super::socket::as_unix;
+use super::socket::{Listening, as_unix};
 
 /// What `signal-hook` writes for a signal.
 const SIGNAL: u8 = b'X';
@@ -109,7 +109,7 @@ impl SignalPipe {
 #[derive(Debug)]
 pub(crate) enum Watch<'a> {
     /// A client to accept.
-    Listener(&'a IpcListener),
+    Listener(&'a Listening),
     /// Something to read.
     Reading(&'a IpcStream),
     /// The other side's hanging up.

@@ -1,6 +1,6 @@
 //! Endpoints: binding, connecting, and waking whoever is blocked in `accept`.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +12,10 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "tokio")]
 use interprocess::local_socket::tokio::Stream as TokioStream;
-use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
+use interprocess::local_socket::traits::{Listener as _, Stream as _};
+use interprocess::local_socket::{
+    Listener as IpcListener, ListenerNonblockingMode, Stream as IpcStream,
+};
 
 use super::files::{fits_endpoint, user_id};
 use super::fork::ForkSeal;
@@ -26,6 +29,9 @@ pub(crate) const HANDS_OVER_LISTENERS: bool = cfg!(all(
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
 ));
+
+/// Whether a launcher hands its lock over. Where it can't, the daemon takes the lock itself.
+pub(crate) const HANDS_OVER_LOCKS: bool = true;
 
 /// Whether a descriptor that was sent stays open in the message, also when its sender closes it before it
 /// is received. Elsewhere the sender keeps it until then.
@@ -44,6 +50,56 @@ pub(super) fn as_unix(listener: &IpcListener) -> &UnixListener {
 /// do without a look at whose socket stands there.
 pub(super) fn from_unix(listener: UnixListener) -> IpcListener {
     IpcListener::UdSocket(listener.into())
+}
+
+/// What a daemon accepts its clients from. Here it is the listener itself: the system queues them.
+pub(crate) type Listening = IpcListener;
+
+/// From now on clients queue until they are accepted.
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "not every platform queues by itself"
+)]
+pub(crate) fn queue_clients(listener: IpcListener, _path: &Path) -> io::Result<Listening> {
+    Ok(listener)
+}
+
+/// The same, for somebody who also waits for other things: [`accept`] does not block.
+pub(crate) fn queue_for_watch(listener: IpcListener, _path: &Path) -> io::Result<Listening> {
+    listener.set_nonblocking(ListenerNonblockingMode::Accept)?;
+    Ok(listener)
+}
+
+/// The listener alone.
+pub(crate) fn into_listener(listening: Listening) -> IpcListener {
+    listening
+}
+
+/// Prepares a client's stream for [`receive_now`] and [`send_now`].
+pub(crate) fn never_wait_for(stream: &IpcStream) -> io::Result<()> {
+    stream.set_nonblocking(true)
+}
+
+/// Receives what has come. `WouldBlock` if nothing has.
+pub(crate) fn receive_now(mut stream: &IpcStream, buffer: &mut [u8]) -> io::Result<usize> {
+    stream.read(buffer)
+}
+
+/// Sends what there is room for at once.
+pub(crate) fn send_now(mut stream: &IpcStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.write(bytes)
+}
+
+/// Receives, and waits for it until the deadline. `WouldBlock`, `TimedOut` or `Interrupted` if nothing has come.
+pub(crate) fn receive_until(
+    mut stream: &IpcStream,
+    buffer: &mut [u8],
+    deadline: Instant,
+) -> io::Result<usize> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    // A zero time-out means none at all to the system, so no wait is shorter than this.
+    stream.set_recv_timeout(Some(left.max(Duration::from_micros(1))))?;
+    stream.read(buffer)
 }
 
 /// Binds and listens, with the largest backlog that the system gives.
@@ -251,7 +307,7 @@ fn peer_user(stream: &IpcStream) -> io::Result<u32> {
 }
 
 /// The next client.
-pub(crate) fn accept(listener: &IpcListener) -> io::Result<IpcStream> {
+pub(crate) fn accept(listener: &Listening) -> io::Result<IpcStream> {
     let (stream, _) = as_unix(listener).accept()?;
     if cfg!(not(all(
         any(target_os = "linux", target_os = "android"),
@@ -307,16 +363,16 @@ impl AcceptWaker {
     ));
 
     /// A waker for this listener, bound at this path.
-    pub(crate) fn new(listener: &IpcListener, path: &Path) -> io::Result<Self> {
+    pub(crate) fn new(listener: &Listening, path: &Path) -> io::Result<Self> {
         Self::with(listener, path, false)
     }
 
     /// A waker for a listener that somebody else has, too.
-    pub(crate) fn of_shared(listener: &IpcListener, path: &Path) -> io::Result<Self> {
+    pub(crate) fn of_shared(listener: &Listening, path: &Path) -> io::Result<Self> {
         Self::with(listener, path, true)
     }
 
-    fn with(listener: &IpcListener, path: &Path, is_shared: bool) -> io::Result<Self> {
+    fn with(listener: &Listening, path: &Path, is_shared: bool) -> io::Result<Self> {
         let listener = as_unix(listener).as_fd().try_clone_to_owned()?;
         let is_polled = is_shared || !Self::REFUSES_NEW_CLIENTS;
         Ok(Self {
@@ -336,7 +392,7 @@ impl AcceptWaker {
 
     /// The next client on the listener that this is for. After [`wake`](Self::wake) an error that
     /// [`accept_error`] knows as the end.
-    pub(crate) fn accept(&self, listener: &IpcListener) -> io::Result<IpcStream> {
+    pub(crate) fn accept(&self, listener: &Listening) -> io::Result<IpcStream> {
         let Some(polled) = &self.polled else {
             return accept(listener);
         };
@@ -399,7 +455,7 @@ impl Polled {
     }
 
     /// Waits for a client, or to be woken. Whether it was woken.
-    fn is_woken(&self, listener: &IpcListener) -> io::Result<bool> {
+    fn is_woken(&self, listener: &Listening) -> io::Result<bool> {
         let mut polled =
             [self.waits.as_raw_fd(), as_unix(listener).as_raw_fd()].map(|fd| libc::pollfd {
                 fd,
@@ -430,7 +486,7 @@ pub(crate) type AsyncStream = tokio::net::UnixStream;
 #[cfg(feature = "tokio")]
 impl AsyncListener {
     /// Within a runtime.
-    pub(crate) fn new(listener: IpcListener) -> io::Result<Self> {
+    pub(crate) fn new(listener: Listening) -> io::Result<Self> {
         let IpcListener::UdSocket(listener) = listener;
         let listener = UnixListener::from(OwnedFd::from(listener));
         listener.set_nonblocking(true)?;
