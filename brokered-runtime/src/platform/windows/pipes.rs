@@ -196,6 +196,13 @@ fn is_from_here(stream: &IpcStream) -> bool {
     asked.is_ok() && process == std::process::id()
 }
 
+/// Whether a client has sent this, and nothing else.
+fn has_sent(stream: &IpcStream, text: &str) -> bool {
+    let mut seen = vec![0; text.len()];
+    overlapped::peek(handle_of(stream), &mut seen)
+        .is_ok_and(|available| available == text.len() && seen == text.as_bytes())
+}
+
 /// Prepares a client's stream for [`receive_now`] and [`send_now`]: an overlapped pipe is.
 #[allow(
     clippy::unnecessary_wraps,
@@ -245,6 +252,8 @@ struct State {
     queued: VecDeque<IpcStream>,
     /// Whether nobody new is to be let in.
     is_stopping: bool,
+    /// What the connection has sent that wakes the thread, once it has.
+    sent: String,
     /// Whether the listener is wanted afterwards.
     is_wanted_back: bool,
     /// Whether nobody new is let in.
@@ -325,8 +334,13 @@ impl Queue {
             let accepted = listener.accept();
             let mut state = self.state();
             match accepted {
-                Ok(stream) if state.is_stopping && is_from_here(&stream) => break,
                 Ok(stream) => {
+                    if state.is_stopping && is_from_here(&stream) {
+                        state = self.until_woken(state);
+                        if has_sent(&stream, &state.sent) {
+                            break;
+                        }
+                    }
                     state.queued.push_back(stream);
                     self.tell(state);
                 }
@@ -365,10 +379,25 @@ impl Queue {
         next
     }
 
-    /// Lets nobody new in: the thread is woken by a connection from here, which stays until it was seen.
+    /// Whether the connection that wakes the thread was made is known after this.
+    fn until_woken<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let woken = self
+            .changed
+            .wait_timeout_while(state, PATIENCE, |state| state.sent.is_empty());
+        woken.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Lets nobody new in: the thread is woken by a connection from here, which stays until it was seen. What it has sent
+    /// tells it from the connections of other clients in this process.
     fn stop(&self) {
         self.state().is_stopping = true;
-        let _woken = connect(&self.path, Instant::now() + PATIENCE);
+        let woken = connect(&self.path, Instant::now() + PATIENCE);
+        let nonce = new_nonce();
+        if let Ok(stream) = &woken {
+            let _ = send_now(stream, nonce.as_bytes());
+        }
+        self.state().sent = nonce;
+        self.changed.notify_all();
         let over = self
             .changed
             .wait_timeout_while(self.state(), PATIENCE, |state| !state.is_over);
@@ -487,4 +516,112 @@ impl AcceptedConnections {
 pub(super) fn into_handle(stream: IpcStream) -> OwnedHandle {
     let IpcStream::NamedPipe(stream) = stream;
     stream.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    fn soon() -> Instant {
+        Instant::now() + PAUSE
+    }
+
+    #[test]
+    fn clients_queue_in_order_before_anybody_accepts() -> Outcome {
+        let path = unknown_name("test");
+        let listening = queue_clients(bind(&path)?, &path)?;
+        let waker = AcceptWaker::new(&listening, &path)?;
+        let mut clients = Vec::new();
+        for number in 0..100_u8 {
+            let mut client = connect(&path, Instant::now() + PATIENCE)?;
+            client.write_all(&[number])?;
+            clients.push(client);
+        }
+        for number in 0..100_u8 {
+            let mut seen = [0];
+            waker.accept(&listening)?.read_exact(&mut seen)?;
+            assert_eq!(seen, [number]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn whoever_had_queued_is_accepted_after_the_end_and_nobody_else_connects() -> Outcome {
+        let path = unknown_name("test");
+        let listening = queue_clients(bind(&path)?, &path)?;
+        let waker = AcceptWaker::new(&listening, &path)?;
+        let _client = connect(&path, Instant::now() + PATIENCE)?;
+        waker.wake()?;
+        drop(waker.accept(&listening)?);
+        let over = waker.accept(&listening).err().ok_or("nobody is left")?;
+        assert_eq!(accept_error(&over), AcceptError::Over);
+        let refused = connect(&path, soon()).err().ok_or("nobody listens")?;
+        assert_eq!(refused.kind(), io::ErrorKind::NotFound);
+        Ok(())
+    }
+
+    #[test]
+    fn a_listener_comes_back_from_its_queue_and_listens() -> Outcome {
+        let path = unknown_name("test");
+        let listener = into_listener(queue_clients(bind(&path)?, &path)?);
+        let _client = connect(&path, Instant::now() + PATIENCE)?;
+        listener.accept()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_pipe_without_a_free_instance_is_busy_until_the_deadline() -> Outcome {
+        let path = unknown_name("test");
+        let _listener = bind(&path)?;
+        let _first = connect(&path, soon())?;
+        let busy = connect(&path, soon()).err().ok_or("one is all it has")?;
+        assert_eq!(busy.kind(), io::ErrorKind::WouldBlock);
+        Ok(())
+    }
+
+    #[test]
+    fn a_reply_that_is_larger_than_a_page_is_sent_at_once() -> Outcome {
+        let path = unknown_name("test");
+        let listening = queue_clients(bind(&path)?, &path)?;
+        let waker = AcceptWaker::new(&listening, &path)?;
+        let client = connect(&path, soon())?;
+        let server = waker.accept(&listening)?;
+        assert_eq!(send_now(&server, &[7; 20_000])?, 20_000);
+        let nothing = receive_now(&server, &mut [0; 8]).err();
+        assert_eq!(
+            nothing.map(|error| error.kind()),
+            Some(io::ErrorKind::WouldBlock)
+        );
+        let mut reply = vec![0; 20_000];
+        (&client).read_exact(&mut reply)?;
+        drop(client);
+        assert_eq!(receive_now(&server, &mut [0; 8])?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_pipe_of_ones_own_is_ours_and_one_of_the_systems_is_foreign() -> Outcome {
+        let path = unknown_name("test");
+        let _listener = bind(&path)?;
+        assert_eq!(foreign_peer(&connect(&path, soon())?)?, None);
+
+        let path = unknown_name("test");
+        // To give something away takes a privilege that not every user has.
+        let Ok(_listener) = PipeListenerOptions::new()
+            .path(path.as_path())
+            .security_descriptor(Some(
+                Descriptor::from_text("O:SYD:(A;;GA;;;WD)")?.to_interprocess()?,
+            ))
+            .create_duplex::<Bytes>()
+        else {
+            return Ok(());
+        };
+        let local_system = 18;
+        assert_eq!(foreign_peer(&connect(&path, soon())?)?, Some(local_system));
+        Ok(())
+    }
 }

@@ -67,7 +67,7 @@ pub(crate) fn age_at(then: Duration) -> Option<Duration> {
     // SAFETY: this takes nothing, and what it gives needs no closing.
     let this_process = unsafe { BorrowedHandle::borrow_raw(GetCurrentProcess()) };
     let age = now().checked_sub(began(this_process)?)?;
-    age.checked_sub(uptime().saturating_sub(then))
+    (age + then).checked_sub(uptime())
 }
 
 /// The time of day, as the system counts it.
@@ -429,6 +429,7 @@ fn program_of(command: &Command) -> io::Result<Vec<u16>> {
             "a batch file is not an executable: name the program that it starts",
         ));
     }
+    // As the standard library looks for programs.
     if program.extension().is_none() && !program.exists() {
         return text(program.with_extension("exe").as_os_str());
     }

@@ -118,7 +118,7 @@ impl Descriptor {
         Self::from_text(&format!("O:{user}D:P(A;OICI;FA;;;{user})(A;OICI;FA;;;SY)"))
     }
 
-    fn from_text(text: &str) -> io::Result<Self> {
+    pub(super) fn from_text(text: &str) -> io::Result<Self> {
         let text = wide(OsStr::new(text));
         let mut descriptor = ptr::null_mut();
         // SAFETY: the text ends with a zero, and `descriptor` is valid for writes.
