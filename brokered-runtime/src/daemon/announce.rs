@@ -3,16 +3,20 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
+use crate::platform;
+
 /// Says where the daemon listens and how to talk to it, if somebody is there to read it.
 pub(super) fn announce(name: &str, endpoint: &Path) {
     let mut terminal = io::stderr();
     if !terminal.is_terminal() {
         return;
     }
-    let endpoint = endpoint.display();
+    let talk = platform::how_to_talk(endpoint)
+        .map(|command| format!("  talk to it:  {command}\n"))
+        .unwrap_or_default();
     let _ = write!(
         terminal,
-        "{name} listens on {endpoint}\n  talk to it:  socat - UNIX-CONNECT:{endpoint}\n  \
-         end it:      ^C\n"
+        "{name} listens on {}\n{talk}  end it:      ^C\n",
+        endpoint.display()
     );
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::endpoint::EndpointError;
 use crate::handover::EXIT_ALREADY_BOUND;
 use crate::record::{Record, RecordError};
-use crate::{BindError, DirectoryError, InstanceError};
+use crate::{BindError, DirectoryError, InstanceError, platform};
 
 /// Exit codes, from `sysexits.h`.
 pub(crate) mod exit_code {
@@ -101,11 +101,11 @@ impl fmt::Display for StartError {
                     Some(holder) => write!(
                         f,
                         " by process {} ({}, started {} ago): connect to it, or stop it with \
-                         `kill {}`",
+                         `{}`",
                         holder.pid,
                         holder.phase,
                         crate::text::duration(holder.age()),
-                        holder.pid
+                        platform::how_to_end(holder.pid)
                     ),
                     None => write!(f, " by a process that has not recorded itself yet"),
                 }

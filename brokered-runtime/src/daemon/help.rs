@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 
 use super::run::{Help, Program};
-use crate::{Daemon, InstanceError};
+use crate::{Daemon, InstanceError, platform};
 
 /// The answer to a lone `--help` or `--version`.
 pub(super) fn answer(program: &Program) -> Option<String> {
@@ -44,7 +44,7 @@ fn generated(program: &Program) -> String {
     };
     format!(
         "{package} {version}\n{about}\
-         A daemon on a local socket. It serves until SIGTERM, or ^C on a terminal, asks it to end.\n\
+         A daemon on a local socket. It serves until {asks} it to end.\n\
          \n\
          Usage: {name} [--help | --version]\n\
          \n\
@@ -64,6 +64,7 @@ fn generated(program: &Program) -> String {
            73  the directory, the lock or the record cannot be created\n  \
           101  main panicked\n",
         name = daemon.name(),
+        asks = platform::WHAT_ASKS_TO_END,
         endpoint = endpoint(daemon),
     )
 }

@@ -37,8 +37,8 @@ pub enum InstanceError {
         /// What the environment says.
         path: PathBuf,
     },
-    /// This platform has no runtime directory yet.
-    Unsupported,
+    /// The environment does not say where this user's files are.
+    NoRuntimeDirectory,
 }
 
 impl fmt::Display for InstanceError {
@@ -68,9 +68,11 @@ impl fmt::Display for InstanceError {
                  another one: set BROKERED_RUNTIME_DIR (or XDG_RUNTIME_DIR) to an absolute path",
                 path.display()
             ),
-            Self::Unsupported => {
-                write!(f, "brokered daemons are not supported on this platform yet")
-            }
+            Self::NoRuntimeDirectory => write!(
+                f,
+                "the environment does not say where this user's files are: set BROKERED_RUNTIME_DIR to an \
+                 absolute path"
+            ),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! [`Instance`]: a daemon, plus what is known only at run time.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use super::daemon::Daemon;
 use super::error::InstanceError;
 use super::paths::{Paths, Selector};
+use crate::platform;
 
 /// A [`Daemon`], plus what is known only at run time: which of its instances, and how to start it.
 ///
@@ -333,7 +333,7 @@ impl Instance {
 
 fn canonical(directory: &Path) -> Result<PathBuf, InstanceError> {
     let reach = || {
-        let canonical = fs::canonicalize(directory)?;
+        let canonical = platform::canonicalize(directory)?;
         if canonical.is_dir() {
             Ok(canonical)
         } else {

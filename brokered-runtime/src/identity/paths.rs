@@ -138,7 +138,9 @@ impl Paths {
 pub(crate) fn runtime_directory() -> Result<PathBuf, InstanceError> {
     let chosen = match env::var_os(RUNTIME_DIRECTORY) {
         Some(directory) if !directory.is_empty() => PathBuf::from(directory),
-        _ => platform::default_runtime_directory().map_err(|_| InstanceError::Unsupported)?,
+        _ => {
+            platform::default_runtime_directory().map_err(|_| InstanceError::NoRuntimeDirectory)?
+        }
     };
     if chosen.is_absolute() {
         // Without `/.` and `/` at its end, behind which a symbolic link would pass for its target.

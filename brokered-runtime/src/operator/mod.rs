@@ -22,7 +22,16 @@ pub fn fits_endpoint(path: &std::path::Path) -> bool {
 /// Whether a path leads to the file that is open.
 #[must_use]
 pub fn is_at(open: &std::fs::File, path: &std::path::Path) -> bool {
-    crate::platform::is_at(open, path).unwrap_or(false)
+    crate::platform::is_file_at(open, path).unwrap_or(false)
+}
+
+/// A directory without links in its path, as instances are named by it.
+///
+/// # Errors
+///
+/// If it can't be reached.
+pub fn canonicalize(path: &std::path::Path) -> std::io::Result<std::path::PathBuf> {
+    crate::platform::canonicalize(path)
 }
 
 /// How many files this process may have open, if that is limited.

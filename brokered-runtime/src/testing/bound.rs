@@ -7,7 +7,7 @@ use super::error::Error;
 use super::scratch::Scratch;
 use crate::daemon::unkept;
 use crate::identity::paths::Paths;
-use crate::{Bound, Daemon, Instance};
+use crate::{Bound, Daemon, Instance, platform};
 
 /// A real [`Bound`], in a fresh directory of its own, with its lock, its endpoint and its record: for unit tests of a
 /// [`State`](crate::State), and of what serves clients.
@@ -69,7 +69,7 @@ fn settled(
     let own = || -> std::io::Result<PathBuf> {
         let directory = scratch.path().join("directory");
         std::fs::create_dir(&directory)?;
-        directory.canonicalize()
+        platform::canonicalize(&directory)
     };
     Ok(instance.settle(paths, own)?)
 }

@@ -21,7 +21,7 @@ impl Error {
         }
     }
 
-    /// What kind of error of the system is behind it, if one is: `Unsupported` on Windows.
+    /// What kind of error of the system is behind it, if one is.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self.source.as_ref());

@@ -10,7 +10,7 @@
 //! whoever asks. So leave the feature off there.
 //!
 //! Nothing here changes the process's environment, installs handlers for signals, or ends the process; as many tests as
-//! you like run at once. On Windows everything here answers with an [`Error`] of the kind `Unsupported`.
+//! you like run at once.
 
 mod bound;
 mod error;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use brokered_runtime::__operator::{Launch, Lock, Place, is_name, places};
+use brokered_runtime::__operator::{Launch, Lock, Place, canonicalize, is_name, places};
 
 use crate::arguments::Target;
 use crate::screen::tame;
@@ -106,7 +106,7 @@ fn exactly(target: &Target) -> Result<Vec<Place>, Trouble> {
     let directory = target
         .directory
         .as_ref()
-        .and_then(|path| std::fs::canonicalize(path).ok());
+        .and_then(|path| canonicalize(path).ok());
     let places = places().map_err(Trouble::failed)?;
     let is_it = |place: &Place| {
         place.recorded().story().is_some_and(|story| {

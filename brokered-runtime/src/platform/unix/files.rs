@@ -168,6 +168,17 @@ fn same_file(open: &File, at_path: &fs::Metadata) -> io::Result<bool> {
     Ok(open.dev() == at_path.dev() && open.ino() == at_path.ino())
 }
 
+/// Whether an open file is the one that the path leads to now.
+#[cfg(feature = "cli")]
+pub(crate) fn is_file_at(open: &File, path: &Path) -> io::Result<bool> {
+    is_at(open, path)
+}
+
+/// A directory without links in its path.
+pub(crate) fn canonicalize(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path)
+}
+
 /// What tells a file from all others, while it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileIdentity {

@@ -14,6 +14,7 @@ mod signals;
 mod socket;
 mod threads;
 mod watch;
+mod words;
 
 #[cfg(all(target_os = "macos", feature = "launchd-experimental"))]
 pub(crate) use activation::take_launchd_listener;
@@ -21,10 +22,13 @@ pub(crate) use activation::{Notifier, path_of, take_passed_listener};
 pub(crate) use age::age_at;
 pub(crate) use channel::{Channel, ChannelEnd, Line, Received};
 pub(crate) use connections::AcceptedConnections;
+#[cfg(feature = "cli")]
+pub(crate) use files::is_file_at;
 pub(crate) use files::{
-    FileIdentity, check_directory, create_directory, default_runtime_directory, endpoint_in,
-    fallback_directory, fits_endpoint, identity_of, in_the_way, is_at, open_append, open_lock,
-    open_regular, open_to_note, open_turn, path_bytes, path_from_bytes, release_lock, replace_file,
+    FileIdentity, canonicalize, check_directory, create_directory, default_runtime_directory,
+    endpoint_in, fallback_directory, fits_endpoint, identity_of, in_the_way, is_at, open_append,
+    open_lock, open_regular, open_to_note, open_turn, path_bytes, path_from_bytes, release_lock,
+    replace_file,
 };
 pub(crate) use fork::ForkSeal;
 #[cfg(feature = "cli")]
@@ -48,6 +52,7 @@ pub(crate) use socket::{
 pub(crate) use socket::{AsyncListener, AsyncStream};
 pub(crate) use threads::threads;
 pub(crate) use watch::{boot_id, glimpse, kill_child};
+pub(crate) use words::{WHAT_ASKS_TO_END, how_to_end, how_to_talk};
 #[cfg(feature = "testing")]
 pub(crate) use {
     files::create_new_directory,

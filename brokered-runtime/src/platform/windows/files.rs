@@ -154,6 +154,18 @@ pub(crate) fn is_at(lock: &File, directory: &Path) -> io::Result<bool> {
     }
 }
 
+/// Whether an open file is the one that the path leads to now.
+#[cfg(feature = "cli")]
+pub(crate) fn is_file_at(open: &File, path: &Path) -> io::Result<bool> {
+    Ok(identity(open)? == identity(&File::open(path)?)?)
+}
+
+/// A directory without links in its path, in the form that every program takes: the standard library's begins with
+/// `\\\\?\\`, in which many programs can't even be started.
+pub(crate) fn canonicalize(path: &Path) -> io::Result<PathBuf> {
+    dunce::canonicalize(path)
+}
+
 /// What tells a file from all others, while it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileIdentity {

@@ -13,15 +13,19 @@ mod service;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod user;
+mod words;
 
 pub(crate) use channel::{Channel, ChannelEnd, Line, Received};
 pub(crate) use console::{SignalPipe, Wake, Watch, Woken};
 #[cfg(feature = "testing")]
 pub(crate) use files::create_new_directory;
+#[cfg(feature = "cli")]
+pub(crate) use files::is_file_at;
 pub(crate) use files::{
-    FileIdentity, check_directory, create_directory, default_runtime_directory, endpoint_in,
-    fallback_directory, fits_endpoint, identity_of, in_the_way, is_at, open_append, open_lock,
-    open_regular, open_to_note, open_turn, path_bytes, path_from_bytes, release_lock, replace_file,
+    FileIdentity, canonicalize, check_directory, create_directory, default_runtime_directory,
+    endpoint_in, fallback_directory, fits_endpoint, identity_of, in_the_way, is_at, open_append,
+    open_lock, open_regular, open_to_note, open_turn, path_bytes, path_from_bytes, release_lock,
+    replace_file,
 };
 #[cfg(feature = "cli")]
 pub(crate) use pipes::listening_process;
@@ -45,6 +49,7 @@ pub(crate) use process::{ask_to_end, let_be_asked_to_end};
 pub(crate) use service::{Notifier, path_of, take_passed_listener};
 #[cfg(feature = "tokio")]
 pub(crate) use tokio::{AsyncListener, AsyncStream, into_tokio};
+pub(crate) use words::{WHAT_ASKS_TO_END, how_to_end, how_to_talk};
 
 /// What the system says of its last error, for a call that tells failure by zero.
 fn check(done: windows_sys::core::BOOL) -> std::io::Result<()> {

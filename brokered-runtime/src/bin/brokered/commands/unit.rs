@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use brokered_runtime::__operator::{EXIT_ALREADY_BOUND, Place};
+use brokered_runtime::__operator::{EXIT_ALREADY_BOUND, Place, canonicalize};
 use serde_json::{Value, json};
 
 use crate::arguments::{Manager, Target, Unit};
@@ -71,7 +71,7 @@ fn service(arguments: &Unit) -> Result<Service, Trouble> {
     let directory =
         match (story, &target.directory) {
             (Some(story), _) => story.directory.clone(),
-            (None, Some(directory)) => Some(fs::canonicalize(directory).map_err(|error| {
+            (None, Some(directory)) => Some(canonicalize(directory).map_err(|error| {
                 Trouble::new(USAGE, format!("{}: {error}", directory.display()))
             })?),
             (None, None) => None,
