@@ -238,9 +238,9 @@ use proc_macro::TokenStream;
 ///
 /// # Beside other attributes
 ///
-/// `cfg`, documentation and lint levels go to the `main` that the process starts with. All others stay on the function
-/// as it is written, in their order; one that expands to statements has them run after bind. What lets others call the
-/// function, `#[test]` or `#[no_mangle]`, is refused.
+/// `cfg`, documentation, lint levels and `deprecated` go to the `main` that the process starts with. All others stay on
+/// the function as it is written, in their order; one that expands to statements has them run after bind. What lets
+/// others call the function, `#[test]` or `#[no_mangle]`, is refused, above it and within its body.
 ///
 /// # Where it may stand
 ///
