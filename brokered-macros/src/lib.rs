@@ -272,9 +272,9 @@ use proc_macro::TokenStream;
 ///
 /// The promise is about the safe code of your crate, and it is against mistakes and drift, not against an author who
 /// sets out to cheat. Code that runs before every `main` runs before bind, too: a constructor, a `#[global_allocator]`, a
-/// function that the C library or the linker is made to call. So does what an attribute above this one, a faked
-/// `brokered_runtime`, its `__private` parts or `unsafe` code bring along. [All that is known] is a program each, and
-/// tested.
+/// function that the C library or the linker is made to call. So does what an attribute above this one, a macro around
+/// it, a faked `brokered_runtime`, its `__private` parts or `unsafe` code bring along; and in `cargo test` the process
+/// starts with the harness. [All that is known] is a program each, and tested.
 ///
 /// [index of errors]: ../brokered_runtime/errors/index.html
 /// [All that is known]: ../brokered_runtime/index.html#what-the-compiler-cannot-see
