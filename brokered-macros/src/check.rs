@@ -720,9 +720,6 @@ fn needs_a_processor(attribute: &Attribute) -> bool {
 
 /// Whether an attribute goes to the `main` that the process starts with; all others stay on the user's function.
 pub(crate) fn goes_outside(attribute: &Attribute) -> bool {
-    let [name] = attribute.path.as_slice() else {
-        return false;
-    };
     const OUTSIDE: [&str; 8] = [
         "cfg",
         "doc",
@@ -734,6 +731,9 @@ pub(crate) fn goes_outside(attribute: &Attribute) -> bool {
         // Of the other function, the call that the attribute writes would be told off.
         "deprecated",
     ];
+    let [name] = attribute.path.as_slice() else {
+        return false;
+    };
     OUTSIDE.iter().any(|outside| name == outside)
 }
 

@@ -265,10 +265,7 @@ use proc_macro::TokenStream;
 /// #     fn load(_: &Bound) -> Result<Self, Self::Error> { Ok(Self) }
 /// # }
 /// # impl Index { fn len(&self) -> usize { 0 } }
-/// # mod example {
-/// #[test]
-/// # fn it_is_one() {}
-/// # }
+/// # // In a test: #[test]
 /// fn an_empty_directory_has_an_empty_index() -> Result<(), Box<dyn Error>> {
 ///     let bound = testing::bound(INDEXD)?;
 ///     assert_eq!(Index::load(&bound)?.len(), 0);

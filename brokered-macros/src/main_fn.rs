@@ -109,7 +109,7 @@ impl MainFn {
     /// The attributes at the beginning of the body, `#![path ..]`, which are as much the function's as those above it.
     pub(crate) fn attributes_within(&self) -> Vec<Attribute> {
         let mut attributes = Vec::new();
-        let mut tokens = (self.body.iter()).flat_map(|body| body.stream());
+        let mut tokens = self.body.iter().flat_map(Group::stream);
         while let (
             Some(TokenTree::Punct(hash)),
             Some(TokenTree::Punct(bang)),

@@ -26,8 +26,8 @@ const IN_CLI: [&str; 6] = [
     "contract_by_hand",
     "exec_from_cli",
     "forged_bound",
-    "hole_in_the_compiler",
-    "written_memory",
+    "forged_bound_by_a_hole",
+    "forged_bound_in_memory",
 ];
 
 /// The programs, without the crates that they use.
