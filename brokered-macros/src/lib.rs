@@ -234,8 +234,9 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// Above it, the executor would start first; its attribute refuses a `main` with parameters. For an executor without an
-/// attribute, a plain `fn main` blocks on it.
+/// Above it, an attribute that starts its runtime first has no `Bound` to hand on: tokio's refuses a `main` with
+/// parameters. (Those of actix and compio put the runtime into the body, and it starts after bind all the same.) For an
+/// executor without an attribute, a plain `fn main` blocks on it.
 ///
 /// # Beside other attributes
 ///
