@@ -109,7 +109,11 @@ impl MainFn {
     /// The attributes at the beginning of the body, `#![path ..]`, which are as much the function's as those above it.
     pub(crate) fn attributes_within(&self) -> Vec<Attribute> {
         let mut attributes = Vec::new();
-        let mut tokens = self.body.iter().flat_map(Group::stream);
+        let body = self
+            .body
+            .iter()
+            .filter(|body| may_begin_with_attributes(body));
+        let mut tokens = body.flat_map(Group::stream);
         while let (
             Some(TokenTree::Punct(hash)),
             Some(TokenTree::Punct(bang)),
@@ -398,6 +402,15 @@ fn parameter(piece: Vec<TokenTree>) -> Parameter {
     }
 }
 
+/// Whether a look at the tokens is needed to know: taking a long body apart for its first one costs more than all the rest of an
+/// expansion. What begins with a comment, or comes out of a macro, may go on with anything.
+fn may_begin_with_attributes(body: &Group) -> bool {
+    body.span().source_text().is_none_or(|text| {
+        text.strip_prefix('{')
+            .is_none_or(|inside| inside.trim_start().starts_with(['#', '/', '$']))
+    })
+}
+
 /// What is in the brackets of `#[cfg(..)]`, and of each `cfg` in a `#[cfg_attr(..)]`.
 fn conditions_of(attribute: &TokenStream) -> Vec<TokenStream> {
     let Some(TokenTree::Group(bracket)) = attribute.clone().into_iter().last() else {
@@ -572,6 +585,8 @@ mod tests {
             .map(|attribute| attribute.path[0].to_string())
             .collect();
         assert_eq!(within, ["allow", "no_mangle"]);
+        let after_a_comment = function("fn main() {\n    // What for?\n    #![no_mangle]\n}");
+        assert_eq!(after_a_comment.attributes_within().len(), 1);
         assert!(function("fn main() {}").attributes_within().is_empty());
         assert!(function("fn main();").attributes_within().is_empty());
     }
