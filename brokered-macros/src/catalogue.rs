@@ -184,6 +184,10 @@ catalogue! {
             "the daemon has to come before the options",
             "The first argument says which daemon this is, whatever it is made of; what follows it has names.",
             "Write `#[brokered_daemon($daemon, ..)]`.";
+        TOO_MANY_CONDITIONS: "B030", "place/nine_conditional_parameters",
+            "more than $most parameters of `main` are conditional",
+            "An argument can't be conditional, so the attribute writes one call for each way that they may be there: twice as many with every parameter.",
+            "Put some of them into one `State` of yours, with conditional fields.";
     }
 
     compiler {

@@ -38,6 +38,9 @@ impl Mistake {
     }
 }
 
+/// As many parameters of `main` may be conditional: with each, there are twice as many ways to call it.
+pub(crate) const MOST_CONDITIONAL: usize = 8;
+
 /// What the user's function is called inside of the `main` that the attribute makes.
 pub(crate) const PRIVATE_NAME: &str = "__brokered_main";
 
@@ -180,7 +183,7 @@ fn daemon(tokens: &TokenStream, mistakes: &mut Vec<Mistake>) -> Option<Daemon> {
         (Some(name), None) if rest.is_empty() => match why_no_name(&name) {
             None => return Some(Daemon::Name(literal)),
             Some(reason) => Message::new(&catalogue::BAD_NAME)
-                .with("name", name.escape_debug().to_string())
+                .with("name", name.chars().map(shown).collect::<String>())
                 .with("reason", reason)
                 .with("example", mended(&name)),
         },
@@ -250,7 +253,7 @@ fn why_no_name(name: &str) -> Option<String> {
         Some(match c {
             'A'..='Z' => format!("`{c}` is upper case"),
             ' ' => "it has a space in it".to_owned(),
-            c => format!("it has `{}` in it", c.escape_debug()),
+            c => format!("it has `{}` in it", shown(c)),
         })
     } else if name.starts_with('-') {
         Some("it begins with `-`".to_owned())
@@ -263,11 +266,22 @@ fn why_no_name(name: &str) -> Option<String> {
     }
 }
 
+/// A character of the user's own source, where it is one that can be seen.
+fn shown(c: char) -> String {
+    match c {
+        '\\' | '"' | '\'' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    }
+}
+
 /// The nearest name that would do.
 fn mended(name: &str) -> String {
     let mut mended = String::new();
-    for c in name.chars().map(|c| c.to_ascii_lowercase()) {
+    let mut chars = name.chars().map(|c| c.to_ascii_lowercase());
+    while let Some(c) = chars.next() {
         match c {
+            // What an escape means is not known here.
+            '\\' => _ = chars.next(),
             'a'..='z' | '0'..='9' => mended.push(c),
             // Whatever separates words, once.
             _ if !mended.is_empty() && !mended.ends_with('-') => mended.push('-'),
@@ -519,9 +533,13 @@ pub(crate) fn function(main: &MainFn, arguments: &TokenStream, mistakes: &mut Ve
         let message = Message::new(&catalogue::NOT_MAIN).with("name", main.name.to_string());
         mistakes.push(Mistake::on(main.name.span(), message));
     }
-    for attribute in &main.attributes {
+    for attribute in main.attributes.iter().chain(&main.attributes_within()) {
         if let Some(name) = calls_from_elsewhere(attribute) {
             let message = Message::new(&catalogue::CALLED_BY_OTHERS).with("attribute", name);
+            mistakes.push(Mistake::at(&attribute.tokens, message));
+        } else if needs_a_processor(attribute) {
+            let message =
+                Message::new(&catalogue::QUALIFIED_MAIN).with("qualifier", "#[target_feature]");
             mistakes.push(Mistake::at(&attribute.tokens, message));
         }
     }
@@ -597,6 +615,16 @@ fn parameters(main: &MainFn, mistakes: &mut Vec<Mistake>) {
             // Half typed: the compiler says what is missing.
             Parameter::Typed { .. } | Parameter::Untyped(_) => {}
         }
+    }
+    let mut conditional =
+        (main.taken.iter()).filter(|parameter| !parameter.conditions().is_empty());
+    if let Some(tokens) = conditional
+        .nth(MOST_CONDITIONAL)
+        .and_then(Parameter::tokens)
+    {
+        let message = Message::new(&catalogue::TOO_MANY_CONDITIONS)
+            .with("most", MOST_CONDITIONAL.to_string());
+        mistakes.push(Mistake::at(tokens, message));
     }
     if main.taken.is_empty() && !receives {
         mistakes.push(Mistake::on(
@@ -685,23 +713,36 @@ pub(crate) fn calls_from_elsewhere(attribute: &Attribute) -> Option<String> {
     .then(|| name.to_string())
 }
 
+/// `#[target_feature(..)]`: a function that only some processors can run is not called like others.
+fn needs_a_processor(attribute: &Attribute) -> bool {
+    matches!(attribute.path.as_slice(), [name] if name == "target_feature")
+}
+
 /// Whether an attribute goes to the `main` that the process starts with; all others stay on the user's function.
 pub(crate) fn goes_outside(attribute: &Attribute) -> bool {
+    const OUTSIDE: [&str; 8] = [
+        "cfg",
+        "doc",
+        "allow",
+        "warn",
+        "deny",
+        "forbid",
+        "expect",
+        // Of the other function, the call that the attribute writes would be told off.
+        "deprecated",
+    ];
     let [name] = attribute.path.as_slice() else {
         return false;
     };
-    ["cfg", "doc", "allow", "warn", "deny", "forbid", "expect"]
-        .iter()
-        .any(|outside| name == outside)
+    OUTSIDE.iter().any(|outside| name == outside)
 }
 
 /// Whether an attribute could make another function of this one: a plain one of an `async fn`, for one. All could,
 /// except those known to the compiler; what `cfg_attr` holds is not known before it is expanded.
 pub(crate) fn may_rewrite(attribute: &Attribute) -> bool {
-    const KNOWN: [&str; 17] = [
+    const KNOWN: [&str; 16] = [
         "cold",
         "coverage",
-        "deprecated",
         "export_name",
         "ignore",
         "inline",
@@ -878,6 +919,10 @@ mod tests {
             ("unsafe fn main(bound: Bound) {}", "B016"),
             ("const fn main(bound: Bound) {}", "B016"),
             ("extern \"C\" fn main(bound: Bound) {}", "B016"),
+            (
+                "#[target_feature(enable = \"avx2\")] fn main(bound: Bound) {}",
+                "B016",
+            ),
             ("fn main<T: State>(bound: Bound, state: T) {}", "B017"),
             ("fn main(bound: Bound) where u8: Copy {}", "B017"),
             ("fn main(bound: Bound, state: impl State) {}", "B017"),
@@ -896,6 +941,7 @@ mod tests {
             ("#[tokio::test] async fn main(bound: Bound) {}", "B028"),
             ("#[unsafe(no_mangle)] fn main(bound: Bound) {}", "B028"),
             ("#[export_name = \"a\"] fn main(bound: Bound) {}", "B028"),
+            ("fn main(bound: Bound) { #![no_mangle] }", "B028"),
             ("fn __brokered_main(bound: Bound) {}", "B021"),
             ("fn main(bound: Bound, index: &Index) {}", "B024"),
             ("fn main(bound: Bound, index: &mut Index) {}", "B024"),
@@ -947,6 +993,8 @@ mod tests {
             ("ä", EXAMPLE),
             ("", EXAMPLE),
             ("a..b", "a-b"),
+            ("a\\n", "a"),
+            ("a\\u{b}", "a-b"),
         ] {
             assert_eq!(mended(name), wanted);
             assert_eq!(why_no_name(wanted), None);

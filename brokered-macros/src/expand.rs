@@ -13,9 +13,6 @@ use crate::check::{
 };
 use crate::main_fn::{Attribute, MainFn, Parameter, is_ident, is_punct};
 
-/// As many parameters of `main` may be conditional: with each, there are twice as many ways to call it.
-const MOST_CONDITIONAL: usize = 8;
-
 /// The `main` that binds first.
 pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
     let runtime = options
@@ -209,7 +206,7 @@ fn call(runtime: &TokenStream, main: &MainFn) -> TokenStream {
     if conditional == 0 {
         return call_with(runtime, main, &main.taken.iter().collect::<Vec<_>>());
     }
-    (0..1_usize << conditional.min(MOST_CONDITIONAL))
+    (0..1_usize << conditional)
         .map(|configuration| {
             let mut index = 0;
             let mut conditions = TokenStream::new();

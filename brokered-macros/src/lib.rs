@@ -64,11 +64,8 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// With the attribute there is no place for such a line, and whoever looks for one is told where it belongs.
-///
-/// # What the compiler refuses
-///
-/// A value that would have to be there first, as a parameter:
+/// With the attribute there is no place for such a line. Whoever wants to hand the index in all the same, as a parameter,
+/// is told where it belongs:
 ///
 /// ```text
 /// error[E0277]: `Index` would have to exist before the endpoint is bound
@@ -87,7 +84,9 @@ use proc_macro::TokenStream;
 ///   = note: see brokered_runtime::errors [B103]
 /// ```
 ///
-/// Whatever would have to run to know which daemon this is:
+/// # What the compiler refuses
+///
+/// A value that would have to be there first, as above. Whatever would have to run to know which daemon this is:
 ///
 /// ```text
 /// error[E0015]: cannot call non-const function `configured` in constants
@@ -156,14 +155,16 @@ use proc_macro::TokenStream;
 ///
 /// Options follow, in any order:
 ///
-/// | option | |
+/// | option | what it says |
 /// |---|---|
 /// | `cli = path` | A function for all processes that are *not* the daemon: one binary is both the daemon and its client. It takes nothing and returns what a `main` may return. The daemon is the process that a client's `connect_or_spawn` has started, or one with `BROKERED_ROLE=daemon` in its environment. |
 /// | `help = "text"` | What a lone `--help` prints, instead of the text made from the package and the daemon; any constant `&'static str`, such as `include_str!("help.txt")`. |
 /// | `help = none` | `--help` and `--version` are the daemon's own arguments. |
 /// | `crate = path` | Where `brokered_runtime` is found, if the dependency has another name. |
 ///
-/// With `cli =`, the two live in one file:
+/// # One binary
+///
+/// With `cli =`, the daemon and its command line are one program, in one file:
 ///
 /// ```no_run
 /// use std::error::Error;
@@ -233,14 +234,15 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// Above it, the executor would start first; its attribute refuses a `main` with parameters. For an executor without an
-/// attribute, a plain `fn main` blocks on it.
+/// Above it, an attribute that starts its runtime first has no `Bound` to hand on: tokio's refuses a `main` with
+/// parameters. (Those of actix and compio put the runtime into the body, and it starts after bind all the same.) For an
+/// executor without an attribute, a plain `fn main` blocks on it.
 ///
 /// # Beside other attributes
 ///
-/// `cfg`, documentation and lint levels go to the `main` that the process starts with. All others stay on the function
-/// as it is written, in their order; one that expands to statements has them run after bind. What lets others call the
-/// function, `#[test]` or `#[no_mangle]`, is refused.
+/// `cfg`, documentation, lint levels and `deprecated` go to the `main` that the process starts with. All others stay on
+/// the function as it is written, in their order; one that expands to statements has them run after bind. What lets
+/// others call the function, `#[test]` or `#[no_mangle]`, is refused, above it and within its body.
 ///
 /// # Where it may stand
 ///
@@ -254,30 +256,42 @@ use proc_macro::TokenStream;
 /// A [`State`] is tested without a daemon around it: with the feature `testing`, [`testing::bound`] gives a real `Bound`
 /// in a fresh directory, and [`testing::launch`] starts the daemon itself, in a place of its own.
 ///
-/// ```ignore
-/// #[test]
+/// ```
+/// # use std::error::Error;
+/// # use brokered_runtime::{Bound, Daemon, State, testing};
+/// # const INDEXD: Daemon = Daemon::new("indexd");
+/// # struct Index;
+/// # impl State for Index {
+/// #     type Error = std::convert::Infallible;
+/// #     fn load(_: &Bound) -> Result<Self, Self::Error> { Ok(Self) }
+/// # }
+/// # impl Index { fn len(&self) -> usize { 0 } }
+/// # // In a test: #[test]
 /// fn an_empty_directory_has_an_empty_index() -> Result<(), Box<dyn Error>> {
 ///     let bound = testing::bound(INDEXD)?;
 ///     assert_eq!(Index::load(&bound)?.len(), 0);
 ///     Ok(())
 /// }
+/// # an_empty_directory_has_an_empty_index().unwrap();
 /// ```
 ///
 /// # Platforms
 ///
-/// What the compiler refuses is the same on every platform. The daemon itself runs on Linux; on macOS and the BSDs it
-/// is type-checked, and on Windows it ends with an error of the kind `Unsupported` for now.
+/// What the compiler refuses is the same on every platform. The daemon itself runs on Linux. For macOS and FreeBSD it is
+/// type-checked, and tested on Linux without what only Linux has; on Windows it ends with an error of the kind
+/// `Unsupported` for now. [What differs] is a table.
 ///
 /// # What it cannot see
 ///
 /// The promise is about the safe code of your crate, and it is against mistakes and drift, not against an author who
 /// sets out to cheat. Code that runs before every `main` runs before bind, too: a constructor, a `#[global_allocator]`, a
-/// function that the C library or the linker is made to call. So does what an attribute above this one, a faked
-/// `brokered_runtime`, its `__private` parts or `unsafe` code bring along. [All that is known] is a program each, and
-/// tested.
+/// function that the C library or the linker is made to call. So does what an attribute above this one, a macro around
+/// it, a faked `brokered_runtime`, its `__private` parts or `unsafe` code bring along; and in `cargo test` the process
+/// starts with the harness. [All that is known] is a program each, and tested.
 ///
 /// [index of errors]: ../brokered_runtime/errors/index.html
 /// [All that is known]: ../brokered_runtime/index.html#what-the-compiler-cannot-see
+/// [What differs]: ../brokered_runtime/index.html#platforms
 /// [`Bound`]: ../brokered_runtime/struct.Bound.html
 /// [`Daemon`]: ../brokered_runtime/struct.Daemon.html
 /// [`State`]: ../brokered_runtime/trait.State.html

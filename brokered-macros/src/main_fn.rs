@@ -106,6 +106,33 @@ impl MainFn {
             .any(|qualifier| qualifier.name == "async")
     }
 
+    /// The attributes at the beginning of the body, `#![path ..]`, which are as much the function's as those above it.
+    pub(crate) fn attributes_within(&self) -> Vec<Attribute> {
+        let mut attributes = Vec::new();
+        let body = self
+            .body
+            .iter()
+            .filter(|body| may_begin_with_attributes(body));
+        let mut tokens = body.flat_map(Group::stream);
+        while let (
+            Some(TokenTree::Punct(hash)),
+            Some(TokenTree::Punct(bang)),
+            Some(TokenTree::Group(group)),
+        ) = (tokens.next(), tokens.next(), tokens.next())
+        {
+            if hash.as_char() != '#' || bang.as_char() != '!' {
+                break;
+            }
+            attributes.push(Attribute {
+                path: path_of(group.stream()),
+                tokens: [TokenTree::from(hash), bang.into(), group.into()]
+                    .into_iter()
+                    .collect(),
+            });
+        }
+        attributes
+    }
+
     /// The return type's tokens, arrow excluded; empty where there is none.
     pub(crate) fn output_type(&self) -> TokenStream {
         self.output.clone().into_iter().skip(2).collect()
@@ -338,7 +365,11 @@ fn parameter(piece: Vec<TokenTree>) -> Parameter {
     let mut rest = Cursor {
         tokens: piece.into_iter().peekable(),
     };
-    let conditions = rest.attributes().iter().filter_map(condition).collect();
+    let conditions = rest
+        .attributes()
+        .iter()
+        .flat_map(|attribute| conditions_of(&attribute.tokens))
+        .collect();
     let piece: Vec<_> = rest.tokens.collect();
     let tokens = || piece.iter().cloned().collect();
 
@@ -371,19 +402,45 @@ fn parameter(piece: Vec<TokenTree>) -> Parameter {
     }
 }
 
-/// What is in the brackets of `#[cfg(..)]`.
-fn condition(attribute: &Attribute) -> Option<TokenStream> {
-    let [name] = attribute.path.as_slice() else {
-        return None;
+/// Whether a look at the tokens is needed to know: taking a long body apart for its first one costs more than all the rest of an
+/// expansion. What begins with a comment, or comes out of a macro, may go on with anything.
+fn may_begin_with_attributes(body: &Group) -> bool {
+    body.span().source_text().is_none_or(|text| {
+        text.strip_prefix('{')
+            .is_none_or(|inside| inside.trim_start().starts_with(['#', '/', '$']))
+    })
+}
+
+/// What is in the brackets of `#[cfg(..)]`, and of each `cfg` in a `#[cfg_attr(..)]`.
+fn conditions_of(attribute: &TokenStream) -> Vec<TokenStream> {
+    let Some(TokenTree::Group(bracket)) = attribute.clone().into_iter().last() else {
+        return Vec::new();
     };
-    let bracket = attribute.tokens.clone().into_iter().last()?;
-    let TokenTree::Group(bracket) = bracket else {
-        return None;
+    conditions_in(bracket.stream())
+}
+
+/// The same of what is in an attribute's own brackets.
+fn conditions_in(attribute: TokenStream) -> Vec<TokenStream> {
+    let mut tokens = attribute.into_iter();
+    let (Some(name), Some(TokenTree::Group(group)), None) =
+        (tokens.next(), tokens.next(), tokens.next())
+    else {
+        return Vec::new();
     };
-    match bracket.stream().into_iter().last()? {
-        TokenTree::Group(condition) if name == "cfg" => Some(condition.stream()),
-        _ => None,
+    if is_ident(&name, "cfg") {
+        return vec![group.stream()];
     }
+    if !is_ident(&name, "cfg_attr") {
+        return Vec::new();
+    }
+    let mut pieces = split(group.stream(), Context::Expression)
+        .into_iter()
+        .map(|piece| piece.into_iter().collect::<TokenStream>());
+    let condition = pieces.next().unwrap_or_default();
+    pieces
+        .flat_map(conditions_in)
+        .map(|then| quote::quote!(any(not(#condition), #then)))
+        .collect()
 }
 
 /// Where the first `:` stands that is not half of a `::`.
@@ -516,6 +573,33 @@ mod tests {
         assert_eq!(
             function("#[unsafe(no_mangle)] fn main() {}").attributes[0].path,
             ["no_mangle"]
+        );
+    }
+
+    #[test]
+    fn attributes_within_the_body_are_the_functions_too() {
+        let read = function("fn main() { #![allow(x)] #![unsafe(no_mangle)] #[inner] fn f() {} }");
+        let within: Vec<_> = read
+            .attributes_within()
+            .into_iter()
+            .map(|attribute| attribute.path[0].to_string())
+            .collect();
+        assert_eq!(within, ["allow", "no_mangle"]);
+        let after_a_comment = function("fn main() {\n    // What for?\n    #![no_mangle]\n}");
+        assert_eq!(after_a_comment.attributes_within().len(), 1);
+        assert!(function("fn main() {}").attributes_within().is_empty());
+        assert!(function("fn main();").attributes_within().is_empty());
+    }
+
+    #[test]
+    fn a_parameter_is_there_under_all_of_its_conditions() {
+        let read = function(
+            "fn main(#[cfg(a)] #[allow(b)] #[cfg_attr(c, cfg(d), allow(e), cfg_attr(f, cfg(g)))] _: B) {}",
+        );
+        let conditions: Vec<_> = read.taken[0].conditions().iter().map(tight).collect();
+        assert_eq!(
+            conditions,
+            ["a", "any(not(c),d)", "any(not(c),any(not(f),g))"]
         );
     }
 

@@ -57,7 +57,7 @@ impl StartOfTheProcess for Exit {}
 /// The root of a binary, as an array whose length tells whether it is a library's: 0 or 1.
 #[diagnostic::on_unimplemented(
     message = "a library has no `main`: no process starts here",
-    label = "this is the root of a library",
+    label = "this belongs to a library",
     note = "whoever calls this function could do anything before it, and the endpoint would not be bound yet; \
             put it into `src/main.rs` or `src/bin/`",
     note = "see brokered_runtime::errors [B106]"

@@ -5,6 +5,7 @@ use brokered_runtime::{Bound, brokered_daemon};
 /// Above.
 #[allow(unused_mut)]
 #[brokered_daemon("attributes")]
+#[deprecated]
 /// Below.
 #[expect(unused_variables)]
 #[cfg(all())]

@@ -25,6 +25,8 @@ fn main(
     #[allow(unused_variables)]
     there: There,
     #[cfg(not(all()))] _: Elsewhere,
+    #[cfg_attr(all(), cfg(any()))] _: Elsewhere,
+    #[cfg_attr(any(), cfg(any()))] _: There,
     always: There,
 ) {
     let There = always;

@@ -6,9 +6,10 @@ mod support;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use support::{Package, cases, here, name, program, quoted, targets, text};
+use serde_json::Value;
+use support::{Package, cases, here, name, program, program_at, quoted, targets, text};
 
 /// The attribute's other half: no escape, though it looks like one.
 const AFTER_BIND: &str = "attribute_with_statements";
@@ -16,8 +17,18 @@ const AFTER_BIND: &str = "attribute_with_statements";
 /// A library, and a program that calls it.
 const LIBRARY: &str = "library_passed_off_as_a_binary";
 
-/// Those whose early code runs in a process that is not the daemon.
-const IN_CLI: [&str; 2] = ["contract_by_hand", "forged_bound"];
+/// A program whose tests are what runs.
+const TEST: &str = "called_by_a_test";
+
+/// Those whose early code runs in a process that is not the daemon, or not yet.
+const IN_CLI: [&str; 6] = [
+    "bound_for_a_test",
+    "contract_by_hand",
+    "exec_from_cli",
+    "forged_bound",
+    "forged_bound_by_a_hole",
+    "forged_bound_in_memory",
+];
 
 /// The programs, without the crates that they use.
 fn programs() -> Vec<PathBuf> {
@@ -52,9 +63,14 @@ fn build(package: &Package) {
 
 /// What a program says of when its code ran.
 fn seen(binary: &str, role: Option<&str>) -> String {
+    seen_of(binary, |directory| program(binary, directory), role)
+}
+
+/// The same of a program that is started with a runtime directory.
+fn seen_of(name: &str, program: impl FnOnce(&Path) -> Command, role: Option<&str>) -> String {
     let directory = tempfile::tempdir().expect("a directory");
     // Made by the program, when it binds.
-    let mut program = program(binary, &directory.path().join("runtime"));
+    let mut program = program(&directory.path().join("runtime"));
     if let Some(role) = role {
         program.env("BROKERED_ROLE", role);
     }
@@ -62,7 +78,7 @@ fn seen(binary: &str, role: Option<&str>) -> String {
         .stdout(Stdio::null())
         .output()
         .expect("the program starts");
-    assert!(output.status.success(), "{binary}:\n{}", text(&output));
+    assert!(output.status.success(), "{name}:\n{}", text(&output));
     String::from_utf8_lossy(&output.stderr)
         .lines()
         .filter(|line| line.ends_with(" bind"))
@@ -79,7 +95,7 @@ fn binary(case: &Path) -> String {
 fn each_escape_compiles_and_runs_before_bind() {
     let programs: Vec<_> = programs()
         .into_iter()
-        .filter(|case| name(case) != LIBRARY)
+        .filter(|case| ![LIBRARY, TEST].contains(&&*name(case)))
         .collect();
     build(&package("escapes", &targets(&programs, binary)));
     let mut wrong = Vec::new();
@@ -197,6 +213,23 @@ fn a_library_that_is_passed_off_as_a_binary_runs_before_bind() {
     build(&package);
     package.remove("build.rs");
     assert_eq!(seen("escape_library", Some("daemon")), "before bind");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_main_that_a_test_calls_runs_after_what_the_test_does() {
+    let case = here().join("escapes").join(TEST).with_extension("rs");
+    let package = package("escape-test", &targets(&[case], binary));
+    let output = package.cargo(&["test", "--bins", "--no-run", "--message-format=json"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let harness = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["profile"]["test"] == true)
+        .find_map(|message| message["executable"].as_str().map(str::to_owned))
+        .expect("a harness was built");
+    let start = |directory: &Path| program_at(Path::new(&harness), directory);
+    assert_eq!(seen_of(TEST, start, None), "before bind");
 }
 
 /// The first comment of a program.

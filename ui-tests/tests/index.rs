@@ -28,7 +28,7 @@ refused, what the compiler says of it, and the program that is meant. Codes belo
 fn the_index_of_errors_is_the_catalogue_with_its_programs() {
     let mut index = BEGIN.to_owned();
     for entry in catalogue::CATALOGUE {
-        let title = without_words(entry.title);
+        let title = title(entry);
         writeln!(index, "- [{0}](#{1}): {title}", entry.code, anchor(entry))
             .expect("a string takes it");
     }
@@ -72,15 +72,11 @@ fn section(entry: &Entry) -> String {
         Raised::Compiler(Some(number)) => format!("compile_fail,{number}"),
         Raised::Compiler(None) | Raised::Attribute => "compile_fail".to_owned(),
     };
-    let title = without_words(entry.title);
+    let title = title(entry);
     // The attribute's own message has the reason in it already.
     let why = match raised {
         Raised::Attribute => String::new(),
-        Raised::Compiler(_) => format!(
-            "{}\n\n{}\n\n",
-            without_words(entry.cause),
-            without_words(entry.help)
-        ),
+        Raised::Compiler(_) => format!("{}\n\n{}\n\n", entry.cause, entry.help),
     };
     format!(
         "\n# {code}\n\n{title}\n\n```{how}\n{}\n```\n\n```text\n{}\n```\n\n{why}What is meant:\n\n\
@@ -91,14 +87,15 @@ fn section(entry: &Entry) -> String {
     )
 }
 
-/// A text of the catalogue, with `…` for each word that it takes from the user's code.
-fn without_words(text: &str) -> String {
-    let mut pieces = text.split('$');
-    let mut whole = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        whole.push('…');
-        whole.push_str(piece.trim_start_matches(|c: char| c.is_ascii_lowercase()));
+/// What is wrong, in one line: where it takes words from the user's code, as the compiler says it of the program shown.
+fn title(entry: &Entry) -> String {
+    if !entry.title.contains('$') {
+        return entry.title.to_owned();
     }
-    // What is only there sometimes is not shown where it would follow another.
-    whole.replace("`…`…", "`…`")
+    let said = here().join(format!("fail/{}.stderr", entry.case));
+    let said = fs::read_to_string(said).expect("what the compiler says");
+    said.lines()
+        .find_map(|line| line.strip_prefix("error: "))
+        .expect("an error of the attribute's")
+        .to_owned()
 }

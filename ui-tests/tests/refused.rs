@@ -206,6 +206,27 @@ fn a_main_in_a_library_is_refused() {
     }
 }
 
+/// Cargo builds libraries of other kinds and in other places, too: one for C, and an example.
+#[test]
+fn a_library_of_another_kind_is_one() {
+    let root = here().join("fail/library/root.rs");
+    let targets = format!(
+        "[lib]\npath = {0}\ncrate-type = [\"cdylib\"]\n\
+         [[example]]\nname = \"an-example\"\npath = {0}\ncrate-type = [\"lib\"]\n",
+        support::quoted(&root)
+    );
+    let package = Package::new(
+        "library-of-another-kind",
+        "2024",
+        "brokered-runtime",
+        &targets,
+    );
+    for target in ["--lib", "--examples"] {
+        let output = text(&package.cargo(&["check", target]));
+        assert!(output.contains("[B106]"), "{target}:\n{output}");
+    }
+}
+
 /// Whatever the attribute's code needs of the runtime, that there is none is said once.
 #[test]
 fn a_runtime_of_another_name_is_missed_once() {

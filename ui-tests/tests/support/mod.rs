@@ -156,6 +156,11 @@ pub(crate) fn program(name: &str, runtime_directory: &Path) -> Command {
     let path = target()
         .join("debug")
         .join(format!("{name}{}", env::consts::EXE_SUFFIX));
+    program_at(&path, runtime_directory)
+}
+
+/// The same of any executable.
+pub(crate) fn program_at(path: &Path, runtime_directory: &Path) -> Command {
     let mut program = Command::new(path);
     program
         .env("BROKERED_RUNTIME_DIR", runtime_directory)

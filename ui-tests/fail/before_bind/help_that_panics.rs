@@ -1,0 +1,6 @@
+use brokered_runtime::{Bound, brokered_daemon};
+
+#[brokered_daemon("indexd", help = panic!("before bind"))]
+fn main(bound: Bound) -> std::io::Result<()> {
+    bound.serve(|_| Ok(()))
+}
