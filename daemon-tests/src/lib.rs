@@ -43,3 +43,19 @@ pub const IDLER: Daemon = Daemon::new("idler").idle_exit_secs(1);
 
 /// A daemon on tokio, which ends when it has served nobody for a second.
 pub const ASYNC: Daemon = Daemon::new("async").idle_exit_secs(1);
+
+/// Waits until a process is gone, or all that is left of it waits to be waited for.
+pub fn until_ended(pid: u32) {
+    while process_state(pid).is_some_and(|state| state != 'Z')
+        || std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.count() > 1)
+    {
+        std::thread::yield_now();
+    }
+}
+
+/// What `/proc` says a process is doing. `None` if it is gone.
+#[must_use]
+pub fn process_state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}

@@ -275,6 +275,18 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// How many connections to a socket there are, accepted or not, from this side or the other.
+pub(crate) fn connections(socket: &Path) -> usize {
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let ends_with = socket.display().to_string();
+    sockets
+        .lines()
+        .filter(|line| line.ends_with(&ends_with))
+        // One of these lines is the listener.
+        .count()
+        .saturating_sub(1)
+}
+
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
