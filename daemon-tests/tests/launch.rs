@@ -152,6 +152,27 @@ fn a_file_that_is_no_executable_is_named() -> Outcome {
 }
 
 #[test]
+fn a_working_directory_that_is_not_there_is_named() -> Outcome {
+    let place = Place::new()?;
+    let missing = place.path().join("missing");
+    let mut command = place.ask_command("pid");
+    let said = stderr(&command.env("ASK_DIRECTORY", &missing).output()?);
+    let expected = format!(
+        "cannot start a daemon in {}: No such file",
+        missing.display()
+    );
+    assert!(said.contains(&expected), "{said}");
+    assert!(said.contains("`Instance::current_dir`"), "{said}");
+    // It has spent no start, and nothing is in the way.
+    for _ in 0..8 {
+        let mut command = place.ask_command("pid");
+        command.env("ASK_DIRECTORY", &missing).output()?;
+    }
+    place.ask("pid")?;
+    Ok(())
+}
+
+#[test]
 fn a_daemon_that_dies_at_its_start_tells_why() -> Outcome {
     let place = Place::new()?;
     let mut command = place.ask_command("pid");

@@ -137,20 +137,21 @@ fn spawn(
             .map_err(LaunchError::io("open", &log.path))
     };
     let mut command = program::command(instance)?;
-    let directory = instance.launch.current_dir.as_deref();
+    let given = instance.launch.current_dir.as_deref();
+    let directory = given.unwrap_or(instance.directory());
     command
         .env(
             handover::LAUNCH,
             handover::announcement(instance.daemon(), nonce),
         )
-        .current_dir(directory.unwrap_or(instance.directory()))
+        .current_dir(directory)
         .stdin(end)
         .stdout(copy()?)
         .stderr(copy()?);
     platform::detach(&mut command);
     command
         .spawn()
-        .map_err(|error| program::not_started(instance, command.get_program(), error))
+        .map_err(|error| program::not_started(instance, command.get_program(), directory, error))
 }
 
 /// Where a daemon's output goes.
