@@ -131,14 +131,12 @@ fn status_answers_while_every_worker_is_busy() -> Outcome {
 fn what_is_served_and_what_goes_wrong_is_counted() -> Outcome {
     let place = Place::new()?;
     let _daemon = place.subject()?;
-    let before: u64 = place.status("SERVED")?.parse()?;
     for trouble in ["panic", "error", "pid"] {
         until_the_end(place.say(trouble)?.get_mut());
     }
+    // The first is the connection that showed that the daemon can be connected to, which may be counted late.
     eventually("they are counted", || {
-        place
-            .status("SERVED")
-            .is_ok_and(|served| served.parse().is_ok_and(|served: u64| served >= before + 3))
+        place.status("SERVED").is_ok_and(|served| served == "4")
     });
     assert_eq!(place.status("PANICS")?, "1");
     assert_eq!(place.status("ERRORS")?, "1");
