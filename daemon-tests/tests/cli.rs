@@ -749,6 +749,28 @@ fn a_trace_shows_each_step_and_draws_them() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn a_trace_of_a_daemon_that_was_asked_to_end_says_so() -> Outcome {
+    let place = Place::new()?;
+    let fifo = place.path().join("fifo");
+    make_fifo(&fifo)?;
+    let directory = place.directory();
+    let trace = place
+        .tool_in_time(&["trace", "subject", "-C", text(&directory), "-p", SUBJECT])
+        .env(LOAD_FROM, &fifo)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    // It is loading, which it does until somebody closes the fifo.
+    let gate = fs::OpenOptions::new().write(true).open(&fifo)?;
+    signal_process(place.pid(), Signal::SIGTERM);
+    place.until("draining");
+    drop(gate);
+    let said = Said::of(&trace.wait_with_output()?).badly(1);
+    assert!(said.contains("it was asked to end"), "{said}");
+    Ok(())
+}
+
 /// Neither is anything started that daemons are switched off for, or that systemd starts.
 #[test]
 fn a_trace_starts_nothing_that_a_client_would_not() -> Outcome {

@@ -202,7 +202,7 @@ fn unreachable_places(error: &PlaceError, findings: &mut Findings) {
         Level::Problem,
         "runtime directory",
         error.to_string(),
-        "as it says; until then no daemon starts there, and no client connects",
+        "as it says; until then no daemon starts there",
     );
 }
 
