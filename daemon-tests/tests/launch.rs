@@ -152,6 +152,23 @@ fn a_file_that_is_no_executable_is_named() -> Outcome {
 }
 
 #[test]
+fn a_daemon_with_another_environment_is_where_its_client_looks() -> Outcome {
+    let place = Place::new()?;
+    let mut command = place.ask_command("pid");
+    let output = command.env("ASK_CLEARS", "").output()?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    let pid = stdout(&output);
+    let environment = fs::read(format!("/proc/{}/environ", pid.trim_end()))?;
+    let environment = String::from_utf8_lossy(&environment);
+    assert!(!environment.contains("RUNTIME_DIR"), "{environment}");
+    assert_eq!(place.recorded("PID")?, pid.trim_end());
+    let endpoint = std::path::PathBuf::from(place.recorded("ENDPOINT")?);
+    assert_eq!(endpoint, place.socket()?);
+    assert_eq!(place.ask("pid")?, pid.trim_end(), "the next one finds it");
+    Ok(())
+}
+
+#[test]
 fn a_working_directory_that_is_not_there_is_named() -> Outcome {
     let place = Place::new()?;
     let missing = place.path().join("missing");
