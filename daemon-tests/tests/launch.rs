@@ -573,7 +573,8 @@ fn a_launched_daemon_keeps_nothing_of_whoever_started_it() -> Outcome {
     // ignored signals.
     let script = "trap '' TERM INT HUP USR1; exec 9>\"$1\"; flock 9; shift; \
                   mkfifo \"$1\"; exec 8<>\"$1\"; shift; \
-                  export MAKEFLAGS='--jobserver-auth=8,8' NOTIFY_SOCKET=/nowhere; exec \"$@\"";
+                  export MAKEFLAGS='--jobserver-auth=8,8' NOTIFY_SOCKET=/nowhere \
+                  WATCHDOG_USEC=1000000 LISTEN_PIDFDID=1; exec \"$@\"";
     let ask = place.ask_command("self");
     let mut command = place.command("sh");
     command
@@ -612,6 +613,8 @@ fn a_launched_daemon_keeps_nothing_of_whoever_started_it() -> Outcome {
         "BROKERED_INSTANCE",
         "MAKEFLAGS",
         "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "LISTEN_PIDFDID",
     ] {
         assert!(!children.contains(variable), "{variable}: {children}");
     }

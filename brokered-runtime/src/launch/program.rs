@@ -13,7 +13,7 @@ use crate::{Instance, handover, platform};
 
 /// What belongs to the client alone: make's job server, a service manager's sockets, and which part this
 /// process has in a start of its own.
-const NOT_INHERITED: [&str; 9] = [
+const NOT_INHERITED: [&str; 12] = [
     "MAKEFLAGS",
     "MFLAGS",
     "CARGO_MAKEFLAGS",
@@ -21,6 +21,9 @@ const NOT_INHERITED: [&str; 9] = [
     "LISTEN_PID",
     "LISTEN_FDS",
     "LISTEN_FDNAMES",
+    "LISTEN_PIDFDID",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
     handover::ROLE,
     handover::INSTANCE,
 ];
