@@ -2,7 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod printer;
+
 use brokered_runtime::Daemon;
+
+pub use printer::Printer;
 
 /// The daemon of most tests: one for each directory, so that each test has as many as it likes.
 pub const SUBJECT: Daemon = Daemon::new("subject").per_directory();
@@ -22,6 +26,9 @@ pub const LOAD_FORKS: &str = "SUBJECT_LOAD_FORKS";
 
 /// What a load fails with.
 pub const LOAD_FAILS: &str = "SUBJECT_LOAD_FAILS";
+
+/// Whether the subject prints the framework's spans and events.
+pub const TRACES: &str = "SUBJECT_TRACES";
 
 /// How `main` ends at once: `error`, `panic`, or `guard <microseconds>`.
 pub const MAIN_ENDS: &str = "SUBJECT_MAIN_ENDS";

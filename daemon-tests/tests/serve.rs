@@ -55,6 +55,27 @@ fn a_panic_or_an_error_in_a_handler_ends_its_connection_alone() -> Outcome {
 }
 
 #[test]
+fn each_connection_is_a_span_and_each_phase_an_event() -> Outcome {
+    let place = Place::new()?;
+    let mut command = place.command(SUBJECT);
+    command.env(daemon_tests::TRACES, "");
+    let daemon = place.start(command)?;
+    for _ in 0..3 {
+        assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
+    }
+    daemon.signal(Signal::SIGTERM);
+    let output = daemon.end()?;
+    let said = stdout(&output);
+    let times = |what: &str| said.lines().filter(|line| *line == what).count();
+    // One is of whoever looked whether the daemon can be connected to.
+    assert_eq!(times("span connection"), 4, "{said}");
+    for once in ["span serve", "span drain", "event ready", "event draining"] {
+        assert_eq!(times(once), 1, "{once}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
 fn clients_beyond_the_most_wait_in_the_backlog() -> Outcome {
     let place = Place::new()?;
     let mut command = place.command(SUBJECT);

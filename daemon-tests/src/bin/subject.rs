@@ -13,7 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 use brokered_runtime::{Bound, Handle, IpcStream, State, brokered_daemon};
-use daemon_tests::{LOAD_FAILS, LOAD_FORKS, LOAD_FROM, MAIN_ENDS, SUBJECT, WITNESS};
+use daemon_tests::{
+    LOAD_FAILS, LOAD_FORKS, LOAD_FROM, MAIN_ENDS, Printer, SUBJECT, TRACES, WITNESS,
+};
 
 struct Loaded;
 
@@ -21,6 +23,10 @@ impl State for Loaded {
     type Error = io::Error;
 
     fn load(_bound: &Bound) -> io::Result<Self> {
+        if env::var_os(TRACES).is_some() {
+            tracing::subscriber::set_global_default(Printer::default())
+                .map_err(io::Error::other)?;
+        }
         if let Some(why) = env::var_os(LOAD_FAILS) {
             return Err(io::Error::other(why.to_string_lossy().into_owned()));
         }
