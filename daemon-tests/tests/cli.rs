@@ -601,6 +601,14 @@ fn no_terminal_is_too_narrow() -> Outcome {
     );
     let at_20 = on_a_terminal(&place, 20, "list --color never")?;
     assert!(at_20.contains(&format!(" pid {pid}\n")), "{at_20}");
+    // Sentences are broken between words, and paths are left whole.
+    let status = on_a_terminal(&place, 20, "status subject --color never")?;
+    assert!(status.contains("phase\n ready\n"), "{status}");
+    let nobody = on_a_terminal(&place, 20, "status nobody --color never")?;
+    assert!(nobody.starts_with("brokered: no daemon\n"), "{nobody}");
+    for line in nobody.lines() {
+        assert!(line.chars().count() <= 20 || line.contains('/'), "{nobody}");
+    }
     Ok(())
 }
 

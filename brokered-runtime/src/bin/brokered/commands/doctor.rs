@@ -432,7 +432,7 @@ fn tell(findings: &Findings, verbose: bool, screen: &mut Screen) -> Result<(), T
         } else {
             text
         };
-        screen.line(styled(style::PAST, text))?;
+        screen.remark(style::PAST, &text)?;
     }
     Ok(())
 }
