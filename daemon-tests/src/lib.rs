@@ -2,7 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod printer;
+
 use brokered_runtime::Daemon;
+
+pub use printer::Printer;
 
 /// The daemon of most tests: one for each directory, so that each test has as many as it likes.
 pub const SUBJECT: Daemon = Daemon::new("subject").per_directory();
@@ -26,6 +30,9 @@ pub const LOAD_FORKS: &str = "SUBJECT_LOAD_FORKS";
 /// What a load fails with.
 pub const LOAD_FAILS: &str = "SUBJECT_LOAD_FAILS";
 
+/// Whether the subject prints the framework's spans and events.
+pub const TRACES: &str = "SUBJECT_TRACES";
+
 /// How `main` ends at once: `error`, `panic`, or `guard <microseconds>`.
 pub const MAIN_ENDS: &str = "SUBJECT_MAIN_ENDS";
 
@@ -46,3 +53,19 @@ pub const IDLER: Daemon = Daemon::new("idler").idle_exit_secs(1);
 
 /// A daemon on tokio, which ends when it has served nobody for a second.
 pub const ASYNC: Daemon = Daemon::new("async").idle_exit_secs(1);
+
+/// Waits until a process is gone, or all that is left of it waits to be waited for.
+pub fn until_ended(pid: u32) {
+    while process_state(pid).is_some_and(|state| state != 'Z')
+        || std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.count() > 1)
+    {
+        std::thread::yield_now();
+    }
+}
+
+/// What `/proc` says a process is doing. `None` if it is gone.
+#[must_use]
+pub fn process_state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}

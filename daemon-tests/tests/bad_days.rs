@@ -10,7 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 
 use common::{
-    BACKEND, Outcome, Place, Signal, eventually, line, make_fifo, signal_process, stderr, stdout,
+    BACKEND, Outcome, Place, Signal, connections, eventually, line, make_fifo, signal_process,
+    stderr, stdout,
 };
 
 /// A client that starts a daemon which dies while it loads.
@@ -115,7 +116,7 @@ fn whoever_had_queued_for_a_daemon_that_failed_finds_the_reason() -> Outcome {
     let pid = place.recorded("PID")?;
     let socket = place.socket()?;
     eventually("all of them are in the backlog", || {
-        waiting_at(&socket) >= 5
+        connections(&socket) >= 5
     });
     signal_process(pid.parse()?, Signal::SIGKILL);
     drop(gate);
@@ -129,18 +130,6 @@ fn whoever_had_queued_for_a_daemon_that_failed_finds_the_reason() -> Outcome {
         assert!(said.contains("/log"), "{said}");
     }
     Ok(())
-}
-
-/// How many connections to a socket there are, accepted or not, from this side or the other.
-fn waiting_at(socket: &std::path::Path) -> usize {
-    let sockets = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    let ends_with = socket.display().to_string();
-    sockets
-        .lines()
-        .filter(|line| line.ends_with(&ends_with))
-        // One of these lines is the listener.
-        .count()
-        .saturating_sub(1)
 }
 
 #[test]
@@ -158,6 +147,32 @@ fn a_launcher_leaves_word_of_a_daemon_that_never_came_to_write_a_record() -> Out
     // The next one that comes up is no failure.
     let pid = place.ask("pid")?;
     assert_eq!(place.recorded("PID")?, pid);
+    Ok(())
+}
+
+#[test]
+fn a_launcher_leaves_word_also_while_others_look_at_the_lock() -> Outcome {
+    for _ in 0..20 {
+        let place = Place::new()?;
+        let met = place.path().join("once");
+        let mut command = place.ask_command("pid");
+        command
+            .env("BROKERED_FAULT", "daemon:adopted=delay:600000")
+            .env("BROKERED_FAULT_ONCE", &met);
+        let client = command.stderr(Stdio::piped()).spawn()?;
+        let pid = || fs::read_to_string(&met).ok()?.parse().ok();
+        eventually("it has the lock", || pid().is_some());
+        // Whoever wants to know whether there is a daemon shares the lock for a moment.
+        let looking = fs::File::open(place.instance()?)?;
+        signal_process(pid().ok_or("no daemon")?, Signal::SIGKILL);
+        eventually("it is dead", || looking.try_lock_shared().is_ok());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        looking.unlock()?;
+        let said = stderr(&client.wait_with_output()?);
+        assert!(said.contains("signal: 9 (SIGKILL)"), "{said}");
+        assert_eq!(place.recorded("PHASE")?, "failed");
+        assert_eq!(place.recorded("EXIT")?, "signal: 9 (SIGKILL)");
+    }
     Ok(())
 }
 

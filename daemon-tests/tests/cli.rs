@@ -601,6 +601,14 @@ fn no_terminal_is_too_narrow() -> Outcome {
     );
     let at_20 = on_a_terminal(&place, 20, "list --color never")?;
     assert!(at_20.contains(&format!(" pid {pid}\n")), "{at_20}");
+    // Sentences are broken between words, and paths are left whole.
+    let status = on_a_terminal(&place, 20, "status subject --color never")?;
+    assert!(status.contains("phase\n ready\n"), "{status}");
+    let nobody = on_a_terminal(&place, 20, "status nobody --color never")?;
+    assert!(nobody.starts_with("brokered: no daemon\n"), "{nobody}");
+    for line in nobody.lines() {
+        assert!(line.chars().count() <= 20 || line.contains('/'), "{nobody}");
+    }
     Ok(())
 }
 
@@ -746,6 +754,28 @@ fn a_trace_shows_each_step_and_draws_them() -> Outcome {
         let took = step["seconds"].as_f64().ok_or("a duration")?;
         assert!(from + took <= total + 1e-6, "{step}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_trace_of_a_daemon_that_was_asked_to_end_says_so() -> Outcome {
+    let place = Place::new()?;
+    let fifo = place.path().join("fifo");
+    make_fifo(&fifo)?;
+    let directory = place.directory();
+    let trace = place
+        .tool_in_time(&["trace", "subject", "-C", text(&directory), "-p", SUBJECT])
+        .env(LOAD_FROM, &fifo)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    // It is loading, which it does until somebody closes the fifo.
+    let gate = fs::OpenOptions::new().write(true).open(&fifo)?;
+    signal_process(place.pid(), Signal::SIGTERM);
+    place.until("draining");
+    drop(gate);
+    let said = Said::of(&trace.wait_with_output()?).badly(1);
+    assert!(said.contains("it was asked to end"), "{said}");
     Ok(())
 }
 

@@ -187,17 +187,20 @@ fn armed(place: &Place, mut command: Command, fault: &str) -> Command {
     command
 }
 
-/// Four clients at once. Each ends by its deadline, whatever it says.
+/// Four clients at once, which wait for different things. Each ends by its deadline, whatever it says.
 fn crowd(place: &Place, fault: Option<&str>) -> Outcome {
     let began = Instant::now();
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
+    let clients: Vec<_> = ["bound", "ready", "bound", "nothing"]
+        .into_iter()
+        .map(|wait| {
             let mut command = armed(
                 place,
                 place.ask_command("pid"),
                 fault.unwrap_or("none=none"),
             );
-            command.env("ASK_DEADLINE_MS", DEADLINE_MS.to_string());
+            command
+                .env("ASK_DEADLINE_MS", DEADLINE_MS.to_string())
+                .env("ASK_WAIT", wait);
             command.spawn()
         })
         .collect::<Result<_, _>>()?;

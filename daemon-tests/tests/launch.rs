@@ -154,6 +154,44 @@ fn a_file_that_is_no_executable_is_named() -> Outcome {
 }
 
 #[test]
+fn a_daemon_with_another_environment_is_where_its_client_looks() -> Outcome {
+    let place = Place::new()?;
+    let mut command = place.ask_command("pid");
+    let output = command.env("ASK_CLEARS", "").output()?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    let pid = stdout(&output);
+    let environment = fs::read(format!("/proc/{}/environ", pid.trim_end()))?;
+    let environment = String::from_utf8_lossy(&environment);
+    assert!(!environment.contains("RUNTIME_DIR"), "{environment}");
+    assert_eq!(place.recorded("PID")?, pid.trim_end());
+    let endpoint = std::path::PathBuf::from(place.recorded("ENDPOINT")?);
+    assert_eq!(endpoint, place.socket()?);
+    assert_eq!(place.ask("pid")?, pid.trim_end(), "the next one finds it");
+    Ok(())
+}
+
+#[test]
+fn a_working_directory_that_is_not_there_is_named() -> Outcome {
+    let place = Place::new()?;
+    let missing = place.path().join("missing");
+    let mut command = place.ask_command("pid");
+    let said = stderr(&command.env("ASK_DIRECTORY", &missing).output()?);
+    let expected = format!(
+        "cannot start a daemon in {}: No such file",
+        missing.display()
+    );
+    assert!(said.contains(&expected), "{said}");
+    assert!(said.contains("`Instance::current_dir`"), "{said}");
+    // It has spent no start, and nothing is in the way.
+    for _ in 0..8 {
+        let mut command = place.ask_command("pid");
+        command.env("ASK_DIRECTORY", &missing).output()?;
+    }
+    place.ask("pid")?;
+    Ok(())
+}
+
+#[test]
 fn a_daemon_that_dies_at_its_start_tells_why() -> Outcome {
     let place = Place::new()?;
     let mut command = place.ask_command("pid");
@@ -537,7 +575,8 @@ fn a_launched_daemon_keeps_nothing_of_whoever_started_it() -> Outcome {
     // ignored signals.
     let script = "trap '' TERM INT HUP USR1; exec 9>\"$1\"; flock 9; shift; \
                   mkfifo \"$1\"; exec 8<>\"$1\"; shift; \
-                  export MAKEFLAGS='--jobserver-auth=8,8' NOTIFY_SOCKET=/nowhere; exec \"$@\"";
+                  export MAKEFLAGS='--jobserver-auth=8,8' NOTIFY_SOCKET=/nowhere \
+                  WATCHDOG_USEC=1000000 LISTEN_PIDFDID=1; exec \"$@\"";
     let ask = place.ask_command("self");
     let mut command = place.command("sh");
     command
@@ -576,6 +615,8 @@ fn a_launched_daemon_keeps_nothing_of_whoever_started_it() -> Outcome {
         "BROKERED_INSTANCE",
         "MAKEFLAGS",
         "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "LISTEN_PIDFDID",
     ] {
         assert!(!children.contains(variable), "{variable}: {children}");
     }

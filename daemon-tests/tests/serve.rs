@@ -4,15 +4,15 @@
 
 mod common;
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{
-    Outcome, Place, Running, SUBJECT, Signal, eventually, line, make_fifo, stderr, stdout,
+    Outcome, Place, Running, SUBJECT, Signal, eventually, has, line, make_fifo, stderr, stdout,
 };
 
 #[test]
@@ -53,6 +53,27 @@ fn a_panic_or_an_error_in_a_handler_ends_its_connection_alone() -> Outcome {
         "{said}"
     );
     assert!(said.contains("a client told this handler to\n"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn each_connection_is_a_span_and_each_phase_an_event() -> Outcome {
+    let place = Place::new()?;
+    let mut command = place.command(SUBJECT);
+    command.env(daemon_tests::TRACES, "");
+    let daemon = place.start(command)?;
+    for _ in 0..3 {
+        assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
+    }
+    daemon.signal(Signal::SIGTERM);
+    let output = daemon.end()?;
+    let said = stdout(&output);
+    let times = |what: &str| said.lines().filter(|line| *line == what).count();
+    // One is of whoever looked whether the daemon can be connected to.
+    assert_eq!(times("span connection"), 4, "{said}");
+    for once in ["span serve", "span drain", "event ready", "event draining"] {
+        assert_eq!(times(once), 1, "{once}: {said}");
+    }
     Ok(())
 }
 
@@ -229,6 +250,36 @@ fn running_out_of_descriptors_ends_nothing() -> Outcome {
     assert_eq!(line(&mut last)?, "holding");
     drop(last);
     assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
+    Ok(())
+}
+
+#[test]
+fn a_daemon_that_could_not_wait_for_a_while_hears_of_its_end_all_the_same() -> Outcome {
+    if !has(&["prlimit"]) {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let mut daemon = place.subject()?;
+    let control = place.instance()?.join("control");
+    eventually("its control endpoint", || control.exists());
+    let pid = daemon.pid().to_string();
+    let limit = |number: &str| {
+        let limit = format!("--nofile={number}:");
+        let limited = Command::new("prlimit")
+            .args(["--pid", &pid, &limit])
+            .status();
+        assert!(limited.expect("prlimit").success());
+    };
+    // Nobody may wait for more descriptors than that.
+    limit("0");
+    let mut said = BufReader::new(daemon.0.stderr.take().ok_or("no standard error")?);
+    let _woken = UnixStream::connect(&control)?;
+    let text = line(&mut said)?;
+    assert!(text.contains("cannot wait for signals"), "{text}");
+    daemon.signal(Signal::SIGTERM);
+    limit("1024");
+    assert_eq!(daemon.end()?.status.code(), Some(0));
+    assert!(place.record().is_err() && place.is_free()?);
     Ok(())
 }
 

@@ -221,11 +221,11 @@ fn ask_to_stop(paths: &Paths, patience: &Patience) -> Result<Stopped, ControlErr
         Heard::End => {}
         Heard::Nothing => return Err(no_answer(paths, patience)),
     }
-    // The rest is silence: the connection stays until the process has gone.
+    // The rest is silence: the connection stays until the process has gone, unless too many wait for that.
     replies.deadline = patience.deadline;
     loop {
         match replies.line()? {
-            Heard::Line(_) => {}
+            Heard::Line(line) => unless_refused(&line)?,
             Heard::End => return Ok(Stopped::Ended),
             Heard::Nothing => return Err(still_there(paths, patience)),
         }

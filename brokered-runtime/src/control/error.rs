@@ -179,9 +179,9 @@ impl fmt::Debug for ControlError {
 impl Error for ControlError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // This says what the error inside says, so its cause is theirs.
+            // All of these say what the error inside says, so its cause is theirs.
             Self::Instance(error) => error.source(),
-            Self::NoPermission { source, .. } | Self::Io { source, .. } => Some(source),
+            Self::NoPermission { source, .. } | Self::Io { source, .. } => source.source(),
             _ => None,
         }
     }

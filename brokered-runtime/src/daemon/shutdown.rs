@@ -1,6 +1,7 @@
 //! The keeper: the thread that answers for the daemon, waits for its end, and sees to it that it comes.
 
 use std::io;
+use std::mem;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +24,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// How often the daemon looks whether its directory and its endpoint are still there.
 const CHECK: Duration = Duration::from_secs(60);
+
+/// How long a keeper that cannot wait leaves the system before it tries again.
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// How long the last words of a daemon may take.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -52,16 +56,7 @@ impl Keeper {
 
 fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
     let mut desk = Desk::new(lifecycle);
-    let asked_by = match keep_watch(lifecycle, &mut desk, &mut signals) {
-        Ok(asked_by) => asked_by,
-        Err(error) => {
-            say(
-                lifecycle.name(),
-                format_args!("cannot wait for signals: {error}"),
-            );
-            return;
-        }
-    };
+    let asked_by = keep_watch(lifecycle, &mut desk, &mut signals);
     let _span = trace::drain();
     lifecycle.begin_drain();
     let why = watch_drain(lifecycle, &mut desk, &mut signals, asked_by);
@@ -88,23 +83,20 @@ fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
 }
 
 /// Returns when the daemon is to end, with what asked for it.
-fn keep_watch(
-    lifecycle: &Lifecycle,
-    desk: &mut Desk,
-    signals: &mut SignalPipe,
-) -> io::Result<Woken> {
+fn keep_watch(lifecycle: &Lifecycle, desk: &mut Desk, signals: &mut SignalPipe) -> Woken {
     let every = between_checks();
     let mut check_at = Instant::now() + every;
+    let mut is_told = false;
     loop {
         desk.open(lifecycle);
         lifecycle.publish();
         if lifecycle.is_asked_to_stop() {
-            return Ok(Woken::Thread);
+            return Woken::Thread;
         }
         let idle_at = lifecycle.idle_at();
         let next = idle_at.map_or(check_at, |idle_at| idle_at.min(check_at));
-        match desk.wait(lifecycle, signals, Some(next))? {
-            Woken::Signal => return Ok(Woken::Signal),
+        match wait(lifecycle, desk, signals, next, &mut is_told) {
+            Woken::Signal => return Woken::Signal,
             Woken::Thread | Woken::Watched => continue,
             Woken::Time => {}
         }
@@ -113,7 +105,7 @@ fn keep_watch(
                 lifecycle.name(),
                 format!("nobody was served for {} s: ending", after.as_secs()),
             );
-            return Ok(Woken::Thread);
+            return Woken::Thread;
         }
         if Instant::now() >= check_at {
             check_at = Instant::now() + every;
@@ -125,9 +117,42 @@ fn keep_watch(
                         lifecycle.socket().display()
                     ),
                 );
-                return Ok(Woken::Thread);
+                return Woken::Thread;
             }
         }
+    }
+}
+
+/// Waits for a signal, another thread, or the deadline, and serves clients meanwhile.
+///
+/// A system that lets nobody wait, as where the limit of descriptors was taken down under a running process, may do so
+/// a moment later. A daemon that gave up here would hear nothing ever again.
+fn wait(
+    lifecycle: &Lifecycle,
+    desk: &mut Desk,
+    signals: &mut SignalPipe,
+    deadline: Instant,
+    is_told: &mut bool,
+) -> Woken {
+    let error = match desk.wait(lifecycle, signals, Some(deadline)) {
+        Ok(woken) => {
+            *is_told = false;
+            return woken;
+        }
+        Err(error) => error,
+    };
+    if !mem::replace(is_told, true) {
+        say_in_passing(
+            lifecycle.name(),
+            format!("cannot wait for signals and clients, and tries again: {error}"),
+        );
+    }
+    thread::sleep(BETWEEN_TRIES);
+    if Instant::now() >= deadline {
+        Woken::Time
+    } else {
+        // It may have asked for the end.
+        Woken::Thread
     }
 }
 
@@ -157,6 +182,7 @@ fn watch_drain(
     let mut tell_why_at = Some(began + LAST_WORDS);
     let mut connections = AcceptedConnections::on(lifecycle.socket());
     let mut look_at = began;
+    let mut is_told = false;
     loop {
         if lifecycle.failure().is_some() {
             deadline = deadline.min(began + DRAIN_OF_A_FAILURE);
@@ -180,12 +206,11 @@ fn watch_drain(
             );
         }
         let next = deadline.min(look_at).min(tell_why_at.unwrap_or(deadline));
-        match desk.wait(lifecycle, signals, Some(next)) {
-            Ok(Woken::Thread) => lifecycle.publish(),
-            Ok(Woken::Signal) if signalled => return "asked again to stop".to_owned(),
-            Ok(Woken::Signal) => signalled = true,
-            Ok(Woken::Time | Woken::Watched) => {}
-            Err(error) => return format!("cannot wait for signals: {error}"),
+        match wait(lifecycle, desk, signals, next, &mut is_told) {
+            Woken::Thread => lifecycle.publish(),
+            Woken::Signal if signalled => return "asked again to stop".to_owned(),
+            Woken::Signal => signalled = true,
+            Woken::Time | Woken::Watched => {}
         }
     }
 }

@@ -87,7 +87,8 @@ impl fmt::Debug for InstanceError {
 impl Error for InstanceError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Directory { source, .. } => Some(source),
+            // What it says is in the text, so its cause is the cause.
+            Self::Directory { source, .. } => source.source(),
             _ => None,
         }
     }
@@ -173,7 +174,8 @@ impl fmt::Debug for DirectoryError {
 impl Error for DirectoryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.problem {
-            Problem::Io(error) => Some(error),
+            // What it says is in the text, so its cause is the cause.
+            Problem::Io(error) => error.source(),
             Problem::Fault(_) => None,
         }
     }

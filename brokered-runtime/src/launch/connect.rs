@@ -81,6 +81,17 @@ impl Instance {
         }
     }
 
+    /// The same for a client that would start the daemon. `None` also where being connected is not enough.
+    #[cfg(feature = "tokio")]
+    pub(super) fn find_at_once(&self) -> Result<Option<IpcStream>, LaunchError> {
+        self.check_switch()?;
+        children::reap();
+        match self.launch.wait {
+            Wait::Ready => Ok(None),
+            Wait::Bound | Wait::Nothing => self.connect_at_once(),
+        }
+    }
+
     pub(super) fn check_switch(&self) -> Result<(), LaunchError> {
         let daemon = self.daemon();
         if switch::is_off(daemon) {

@@ -82,6 +82,13 @@ pub enum LaunchError {
         /// Where it was looked for.
         tried: Vec<PathBuf>,
     },
+    /// The directory that the daemon would be started in cannot be entered.
+    WorkingDirectory {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The executable cannot be started.
     ProgramNotExecutable {
         /// The executable.
@@ -192,6 +199,7 @@ impl LaunchError {
                 | Self::SlowStart { .. }
                 | Self::Hung { .. }
                 | Self::Held { .. }
+                | Self::NotReady(ControlError::TooSlow { .. } | ControlError::NoAnswer { .. })
         )
     }
 
@@ -264,6 +272,11 @@ impl fmt::Display for LaunchError {
                 endpoint.display()
             ),
             Self::ProgramMissing { daemon, tried } => program_missing(f, daemon, tried),
+            Self::WorkingDirectory { directory, source } => write!(
+                f,
+                "cannot start a daemon in {}: {source}; name another directory with `Instance::current_dir`",
+                directory.display()
+            ),
             Self::ProgramNotExecutable { program, source } => write!(
                 f,
                 "cannot start {}: {source}; check its permissions and that it is built for this machine",
@@ -424,6 +437,7 @@ impl Error for LaunchError {
             Self::Directory(error) => error.source(),
             Self::NotReady(error) => error.source(),
             Self::NoPermission { source, .. }
+            | Self::WorkingDirectory { source, .. }
             | Self::ProgramNotExecutable { source, .. }
             | Self::Io { source, .. } => source.source(),
             _ => None,
@@ -461,4 +475,76 @@ pub(super) fn describe_holder(record: &Record) -> Option<String> {
             text::duration(record.age())
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHY: &str = "as the system has it";
+
+    fn source() -> io::Error {
+        io::Error::other(WHY)
+    }
+
+    fn control() -> ControlError {
+        ControlError::Io {
+            doing: "ask on",
+            path: PathBuf::new(),
+            source: source(),
+        }
+    }
+
+    fn directory() -> DirectoryError {
+        DirectoryError::io(PathBuf::new(), source())
+    }
+
+    fn instance() -> InstanceError {
+        InstanceError::Directory {
+            path: PathBuf::new(),
+            source: source(),
+        }
+    }
+
+    /// What prints a whole chain would say it twice otherwise.
+    #[test]
+    fn a_cause_that_is_in_the_text_is_not_told_once_more() {
+        let all: [Box<dyn Error>; 8] = [
+            Box::new(control()),
+            Box::new(directory()),
+            Box::new(instance()),
+            Box::new(ControlError::from(instance())),
+            Box::new(LaunchError::from(directory())),
+            Box::new(LaunchError::from(instance())),
+            Box::new(LaunchError::NotReady(control())),
+            Box::new(LaunchError::io("connect to", Path::new(""))(source())),
+        ];
+        for error in all {
+            let mut said = error.to_string();
+            let mut next = error.source();
+            while let Some(cause) = next {
+                said += &cause.to_string();
+                next = cause.source();
+            }
+            assert_eq!(said.matches(WHY).count(), 1, "{said}");
+        }
+    }
+
+    #[test]
+    fn waiting_in_vain_until_the_deadline_is_a_timeout_whatever_for() {
+        let waited = Duration::from_secs(1);
+        let slow = ControlError::TooSlow {
+            phase: None,
+            progress: None,
+            waited,
+        };
+        let silent = ControlError::NoAnswer {
+            control: PathBuf::new(),
+            holder: None,
+            waited,
+        };
+        assert!(LaunchError::NotReady(slow).is_timeout());
+        assert!(LaunchError::NotReady(silent).is_timeout());
+        assert!(!LaunchError::NotReady(control()).is_timeout());
+    }
 }

@@ -15,6 +15,9 @@ use crate::{Daemon, Instance, Phase, text};
 /// How long a dying process may take between the end of its streams and that of its lock.
 const DYING: Duration = Duration::from_millis(50);
 
+/// How long those may share the lock who only look whether somebody holds it.
+const LOOKING: Duration = Duration::from_millis(500);
+
 /// How the last daemon of an instance failed. From [`Instance::last_failure`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -159,6 +162,22 @@ fn is_let_go(paths: &Paths) -> Result<bool, LaunchError> {
     }
 }
 
+/// Takes the lock, unless somebody has it for themselves. Those who only look whether it is free share it, and will
+/// have seen in a moment.
+fn take_from_lookers(paths: &Paths) -> Option<InstanceLock> {
+    let deadline = Instant::now() + LOOKING;
+    loop {
+        if let Some(lock) = InstanceLock::try_take(paths).ok()? {
+            return Some(lock);
+        }
+        let is_held = InstanceLock::is_held(paths).unwrap_or(true);
+        if is_held || Instant::now() >= deadline {
+            return None;
+        }
+        thread::sleep(Duration::from_micros(100));
+    }
+}
+
 /// Leaves word of how a daemon ended that this process had started, for those who had queued for it.
 ///
 /// Written only with the lock held. If somebody else has it, they are starting the next daemon already.
@@ -170,7 +189,7 @@ pub(super) fn leave_word(
     reason: Option<&str>,
     log: &Path,
 ) {
-    let Ok(Some(lock)) = InstanceLock::try_take(paths) else {
+    let Some(lock) = take_from_lookers(paths) else {
         return;
     };
     let its_own = Record::read(paths).filter(|record| record.pid == pid);

@@ -1,5 +1,7 @@
 //! [`Instance::exec`]: become the daemon, in the foreground.
 
+use std::path::Path;
+
 use super::error::LaunchError;
 use super::program;
 use crate::identity::paths::{self, RUNTIME_DIRECTORY};
@@ -32,7 +34,13 @@ impl Instance {
             command.current_dir(directory);
         }
         let error = platform::become_program(&mut command);
-        Err(program::not_started(self, command.get_program(), error))
+        let directory = command.get_current_dir().unwrap_or(Path::new("."));
+        Err(program::not_started(
+            self,
+            command.get_program(),
+            directory,
+            error,
+        ))
     }
 }
 

@@ -6,7 +6,7 @@ use super::clock::Clock;
 use super::connect::leave_word;
 use super::error::LaunchError;
 use super::spawn;
-use super::wait::Outcome;
+use super::wait::{ASKED_TO_END, Outcome};
 use crate::handover::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::LaunchLock;
@@ -83,6 +83,7 @@ pub(crate) fn launch(
                 let told = told(&line);
                 match &told {
                     Told::Adopted => started.copy = None,
+                    Told::Stopping => reason = Some(ASKED_TO_END.to_owned()),
                     Told::Failed(why) => reason = Some(why.clone()),
                     Told::Bound if stream.is_none() => {
                         stream = connect(paths, &clock);

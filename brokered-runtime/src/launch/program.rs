@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +13,7 @@ use crate::{Instance, handover, platform};
 
 /// What belongs to the client alone: make's job server, a service manager's sockets, and which part this
 /// process has in a start of its own.
-const NOT_INHERITED: [&str; 9] = [
+const NOT_INHERITED: [&str; 12] = [
     "MAKEFLAGS",
     "MFLAGS",
     "CARGO_MAKEFLAGS",
@@ -20,6 +21,9 @@ const NOT_INHERITED: [&str; 9] = [
     "LISTEN_PID",
     "LISTEN_FDS",
     "LISTEN_FDNAMES",
+    "LISTEN_PIDFDID",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
     handover::ROLE,
     handover::INSTANCE,
 ];
@@ -71,14 +75,24 @@ fn program(instance: &Instance) -> Result<PathBuf, LaunchError> {
     Ok(beside.with_file_name(format!("{}{}", daemon.name(), env::consts::EXE_SUFFIX)))
 }
 
-/// Why a program could not be started.
-pub(super) fn not_started(instance: &Instance, program: &OsStr, error: io::Error) -> LaunchError {
+/// Why a program could not be started in a directory.
+pub(super) fn not_started(
+    instance: &Instance,
+    program: &OsStr,
+    directory: &Path,
+    error: io::Error,
+) -> LaunchError {
     let program = Path::new(program).to_owned();
     // `NotFound` is also said of a working directory or an interpreter that is not there.
     if error.kind() == io::ErrorKind::NotFound && !program.exists() {
         LaunchError::ProgramMissing {
             daemon: instance.daemon().name(),
             tried: vec![program],
+        }
+    } else if let Err(source) = fs::metadata(directory.join(".")) {
+        LaunchError::WorkingDirectory {
+            directory: directory.to_owned(),
+            source,
         }
     } else {
         LaunchError::ProgramNotExecutable {

@@ -136,16 +136,17 @@ fn spawn(
     log: &Log,
 ) -> Result<Child, LaunchError> {
     let mut command = program::command(instance)?;
-    let directory = instance.launch.current_dir.as_deref();
+    let given = instance.launch.current_dir.as_deref();
+    let directory = given.unwrap_or(instance.directory());
     command
         .env(
             handover::LAUNCH,
             handover::announcement(instance.daemon(), nonce),
         )
-        .current_dir(directory.unwrap_or(instance.directory()));
+        .current_dir(directory);
     let clears = instance.launch.clear_environment;
     platform::spawn_detached(&mut command, clears, end, &log.file)
-        .map_err(|error| program::not_started(instance, command.get_program(), error))
+        .map_err(|error| program::not_started(instance, command.get_program(), directory, error))
 }
 
 /// Where a daemon's output goes.

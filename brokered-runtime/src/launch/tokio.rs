@@ -20,15 +20,15 @@ impl Instance {
     ///
     /// If it is not polled in a tokio runtime whose I/O is enabled.
     pub async fn connect_tokio(&self) -> Result<Stream, LaunchError> {
-        self.on_tokio(Self::connect).await
+        self.on_tokio(Self::connect_at_once, Self::connect).await
     }
 
     /// Connects to the daemon, and starts it if it is not there.
     /// [`connect_or_spawn`](Instance::connect_or_spawn) for tokio.
     ///
-    /// A daemon that listens is connected to at once. All else may take its time, and is done on one of the
-    /// runtime's threads for blocking work; to drop the future ends the waiting, not the start of a daemon
-    /// that has begun.
+    /// A daemon that listens is connected to at once, unless it has to be [ready](crate::Wait::Ready), too. All
+    /// else may take its time, and is done on one of the runtime's threads for blocking work; to drop the future
+    /// ends the waiting, not the start of a daemon that has begun.
     ///
     /// The stream's [`shutdown`](https://docs.rs/tokio/1/tokio/io/trait.AsyncWriteExt.html#method.shutdown)
     /// does nothing; on Unix, its `inner()` is a tokio `UnixStream`, and has the file descriptor.
@@ -57,14 +57,16 @@ impl Instance {
     ///
     /// If it is not polled in a tokio runtime whose I/O is enabled.
     pub async fn connect_or_spawn_tokio(&self) -> Result<Stream, LaunchError> {
-        self.on_tokio(Self::connect_or_spawn).await
+        self.on_tokio(Self::find_at_once, Self::connect_or_spawn)
+            .await
     }
 
     async fn on_tokio(
         &self,
+        at_once: fn(&Self) -> Result<Option<IpcStream>, LaunchError>,
         connect: fn(&Self) -> Result<IpcStream, LaunchError>,
     ) -> Result<Stream, LaunchError> {
-        let stream = if let Some(stream) = self.connect_at_once()? {
+        let stream = if let Some(stream) = at_once(self)? {
             stream
         } else {
             let instance = self.clone();

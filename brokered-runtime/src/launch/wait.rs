@@ -15,6 +15,9 @@ use crate::{Daemon, Wait};
 /// How much of a daemon's output an error shows.
 const SHOWN: u64 = 4096;
 
+/// Why a daemon ends that has said that it is stopping.
+pub(super) const ASKED_TO_END: &str = "it was asked to end";
+
 /// What came of a start.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -84,7 +87,7 @@ pub(super) fn wait(
                 }
                 Some(Event::Bound) => reached = reached.max(StartStep::Bound),
                 Some(Event::Ready) => reached = StartStep::Ready,
-                Some(Event::Stopping) => reason = Some("it was asked to end".to_owned()),
+                Some(Event::Stopping) => reason = Some(ASKED_TO_END.to_owned()),
                 Some(Event::Failed(why)) => reason = Some(why),
                 Some(Event::Status(_)) | None => {}
             },

@@ -1,6 +1,7 @@
 //! A client: `ask <directory> <executable of the daemon> <line>` asks the daemon of the directory, starting
-//! it if it is not there, and prints the answer. `ASK_WAIT=ready|nothing`, `ASK_DEADLINE_MS`, `ASK_LOG`, `ASK_ARGUMENT` (the daemon's), `ASK_STARTS`
-//! (how many are the limit) and `ASK_ONLY_CONNECT` say how; with `ASK_TELL` it says on standard error when it is
+//! it if it is not there, and prints the answer. `ASK_WAIT=ready|nothing`, `ASK_DEADLINE_MS`, `ASK_LOG`, `ASK_DIRECTORY`
+//! and `ASK_ARGUMENT` (the daemon's), `ASK_STARTS` (how many are the limit), `ASK_CLEARS` (the daemon's environment) and `ASK_ONLY_CONNECT`
+//! say how; with `ASK_TELL` it says on standard error when it is
 //! connected. Without an answer, it says how the daemon failed.
 
 #![forbid(unsafe_code)]
@@ -39,6 +40,12 @@ fn ask() -> Result<(), Box<dyn Error>> {
     }
     if let Some(argument) = env::var_os("ASK_ARGUMENT") {
         instance = instance.arg(argument);
+    }
+    if let Some(directory) = env::var_os("ASK_DIRECTORY") {
+        instance = instance.current_dir(directory);
+    }
+    if env::var_os("ASK_CLEARS").is_some() {
+        instance = instance.env_clear();
     }
     if let Ok(deadline) = env::var("ASK_DEADLINE_MS") {
         instance = instance.deadline(Duration::from_millis(deadline.parse()?));

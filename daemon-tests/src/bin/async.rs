@@ -5,37 +5,11 @@
 
 use std::io;
 use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use brokered_runtime::{Background, Bound, State, brokered_daemon};
-use daemon_tests::ASYNC;
+use daemon_tests::{ASYNC, Printer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
-
-/// Prints what there is, and remembers nothing.
-struct Printer(AtomicU64);
-
-impl Subscriber for Printer {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "brokered"
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        println!("span {}", span.metadata().name());
-        Id::from_u64(self.0.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        println!("event {:?}", event.metadata().level());
-    }
-
-    fn record(&self, _span: &Id, _values: &Record<'_>) {}
-    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
-    fn enter(&self, _span: &Id) {}
-    fn exit(&self, _span: &Id) {}
-}
 
 struct Answer(u32);
 
@@ -54,7 +28,7 @@ impl State for Tracing {
     type Error = String;
 
     fn load(_bound: &Bound) -> Result<Self, String> {
-        tracing::subscriber::set_global_default(Printer(AtomicU64::new(0)))
+        tracing::subscriber::set_global_default(Printer::default())
             .map(|()| Self)
             .map_err(|error| error.to_string())
     }

@@ -5,11 +5,11 @@
 
 use std::env;
 use std::error::Error;
-use std::fs;
 use std::io::{self, BufRead, Read, Write};
 use std::process;
 
 use brokered_runtime::{Bound, Daemon, brokered_daemon};
+use daemon_tests::{process_state, until_ended};
 
 const BOTH: Daemon = Daemon::new("both");
 
@@ -48,25 +48,13 @@ fn many() -> Result<(), Box<dyn Error>> {
     }
     // The next call asks for those that have ended, also where it starts nothing.
     let _ = BOTH.connect_or_spawn()?;
-    let zombies = pids.iter().filter(|pid| state(**pid) == Some('Z')).count();
+    let zombies = pids
+        .iter()
+        .filter(|pid| process_state(**pid) == Some('Z'))
+        .count();
     match zombies {
         0 => println!("no zombies"),
         some => println!("{some} zombies"),
     }
     Ok(())
-}
-
-/// Waits until a process is gone, or all that is left of it waits to be waited for.
-fn until_ended(pid: u32) {
-    while state(pid).is_some_and(|state| state != 'Z')
-        || fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.count() > 1)
-    {
-        std::thread::yield_now();
-    }
-}
-
-/// What `/proc` says a process is doing. `None` if it is gone.
-fn state(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
 }

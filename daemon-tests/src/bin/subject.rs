@@ -14,7 +14,9 @@ use std::time::Duration;
 use brokered_runtime::{Bound, Handle, IpcStream, State, brokered_daemon};
 #[cfg(unix)]
 use daemon_tests::LOAD_FORKS;
-use daemon_tests::{LOAD_FAILS, LOAD_FROM, LOAD_UNTIL, MAIN_ENDS, SUBJECT, WITNESS};
+use daemon_tests::{
+    LOAD_FAILS, LOAD_FROM, LOAD_UNTIL, MAIN_ENDS, Printer, SUBJECT, TRACES, WITNESS,
+};
 
 struct Loaded;
 
@@ -22,6 +24,10 @@ impl State for Loaded {
     type Error = io::Error;
 
     fn load(_bound: &Bound) -> io::Result<Self> {
+        if env::var_os(TRACES).is_some() {
+            tracing::subscriber::set_global_default(Printer::default())
+                .map_err(io::Error::other)?;
+        }
         if let Some(why) = env::var_os(LOAD_FAILS) {
             return Err(io::Error::other(why.to_string_lossy().into_owned()));
         }

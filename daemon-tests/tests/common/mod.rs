@@ -260,9 +260,41 @@ impl Drop for Running {
     }
 }
 
+/// Sends a signal. A process that is to stop has stopped: until the last of its threads has, it might answer.
+#[track_caller]
 pub(crate) fn signal_process(pid: u32, signal: Signal) {
-    let pid = Pid::from_raw(pid.try_into().expect("a process ID"));
-    kill(pid, signal).expect("kill");
+    let number = Pid::from_raw(pid.try_into().expect("a process ID"));
+    kill(number, signal).expect("kill");
+    if signal == Signal::SIGSTOP {
+        eventually("it has stopped", || {
+            let states = thread_states(pid);
+            states.iter().all(|state| matches!(state, 'T' | 'Z' | 'X'))
+        });
+    }
+}
+
+/// What each thread of a process is doing.
+fn thread_states(pid: u32) -> Vec<char> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let state = |thread: PathBuf| {
+        let stat = fs::read_to_string(thread.join("stat")).ok()?;
+        stat.rsplit_once(") ")?.1.chars().next()
+    };
+    threads
+        .filter_map(|thread| state(thread.ok()?.path()))
+        .collect()
+}
+
+/// Whether a process was sent a signal that it has not come to take.
+pub(crate) fn is_pending(pid: u32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let pending = status
+        .lines()
+        .find_map(|line| line.strip_prefix("ShdPnd:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    pending.is_some_and(|mask| mask & (1 << (signal as i32 - 1)) != 0)
 }
 
 /// Looks again and again until it holds.
@@ -273,6 +305,18 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// How many connections to a socket there are, accepted or not, from this side or the other.
+pub(crate) fn connections(socket: &Path) -> usize {
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let ends_with = socket.display().to_string();
+    sockets
+        .lines()
+        .filter(|line| line.ends_with(&ends_with))
+        // One of these lines is the listener.
+        .count()
+        .saturating_sub(1)
 }
 
 pub(crate) fn stderr(output: &Output) -> String {

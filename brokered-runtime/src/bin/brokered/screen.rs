@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use crate::arguments::Color;
-use crate::table::Table;
+use crate::table::{Cell, Table, list_of};
 use crate::trouble::Trouble;
 
 /// Standard output.
@@ -54,9 +54,7 @@ impl Screen {
 
     /// How wide the terminal is. `None` where there is none, and nothing has to fit.
     pub(crate) fn width() -> Option<usize> {
-        terminal_size::terminal_size_of(io::stdout())
-            .map(|(terminal_size::Width(width), _)| usize::from(width))
-            .filter(|width| *width > 0)
+        columns(terminal_size::terminal_size_of(io::stdout()))
     }
 
     /// A line for people.
@@ -78,18 +76,23 @@ impl Screen {
     pub(crate) fn paragraph(&mut self, text: &str) -> Result<(), Trouble> {
         const INDENT: usize = 2;
         let room = Self::width().unwrap_or(usize::MAX).saturating_sub(INDENT);
-        let mut line = String::new();
-        for word in text.split(' ') {
-            if !line.is_empty() && line.width() + 1 + word.width() > room {
-                writeln!(self.out, "{:INDENT$}{line}", "")?;
-                line.clear();
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
+        for line in broken(text, room) {
+            writeln!(self.out, "{:INDENT$}{line}", "")?;
         }
-        Ok(writeln!(self.out, "{:INDENT$}{line}", "")?)
+        Ok(())
+    }
+
+    /// A sentence that ends what was said, in a style.
+    pub(crate) fn remark(&mut self, style: Style, text: &str) -> Result<(), Trouble> {
+        for line in broken(text, Self::width().unwrap_or(usize::MAX)) {
+            writeln!(self.out, "{}", styled(style, line))?;
+        }
+        Ok(())
+    }
+
+    /// Names and values for people, one below the other.
+    pub(crate) fn list(&mut self, pairs: &[(&str, Cell)]) -> Result<(), Trouble> {
+        self.lines(&list_of(pairs, Self::width()))
     }
 
     /// A table for people.
@@ -134,18 +137,47 @@ impl Screen {
 
     /// What went wrong: on standard error, and for programs on standard output, too.
     pub(crate) fn error(&mut self, trouble: &Trouble) -> io::Result<()> {
+        const NAME: &str = "brokered:";
         if self.json {
             let document = json!({ "error": trouble.to_string(), "code": trouble.code() });
             writeln!(self.out, "{document:#}")?;
             self.out.flush()?;
         }
         let bad = style::BAD;
+        let room = columns(terminal_size::terminal_size_of(io::stderr())).unwrap_or(usize::MAX);
         // An error may quote anything, and have several lines.
-        let text: Vec<String> = trouble.to_string().lines().map(tame).collect();
-        let text = text.join("\n");
+        let text = format!("{NAME} {trouble}");
+        let lines = text.lines().map(tame);
+        let lines: Vec<String> = lines.flat_map(|line| broken(&line, room)).collect();
+        let text = lines.join("\n");
+        let text = text.strip_prefix(NAME).unwrap_or(&text);
         let mut err = AutoStream::new(io::stderr(), self.color);
-        writeln!(err, "{bad}brokered:{bad:#} {text}")
+        writeln!(err, "{bad}{NAME}{bad:#}{text}")
     }
+}
+
+fn columns(terminal: Option<(terminal_size::Width, terminal_size::Height)>) -> Option<usize> {
+    terminal
+        .map(|(terminal_size::Width(width), _)| usize::from(width))
+        .filter(|width| *width > 0)
+}
+
+/// A text, broken between words so that its lines fit. A word that does not fit by itself is left whole: the
+/// terminal breaks it, and it can still be copied.
+pub(crate) fn broken(text: &str, room: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ') {
+        if !line.is_empty() && line.width() + 1 + word.width() > room {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    lines
 }
 
 /// A text in a style.

@@ -5,13 +5,16 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::screen::{style, tame};
+use crate::screen::{broken, style, tame};
 
 /// The space between two columns.
 const GAP: usize = 2;
 
 /// What is left of a column that gives way.
 const NARROWEST: usize = 12;
+
+/// What a sentence needs to be read beside its name.
+const READABLE: usize = 24;
 
 /// A table.
 #[derive(Debug, Clone, Default)]
@@ -196,15 +199,30 @@ fn without_beginning(text: &str, room: usize) -> String {
     std::iter::once('…').chain(end.into_iter().rev()).collect()
 }
 
-/// Names and values, one below the other.
-pub(crate) fn list_of(pairs: &[(&str, Cell)]) -> String {
+/// Names and values, one below the other. Where there is no room for both in a line, each value is below its name.
+pub(crate) fn list_of(pairs: &[(&str, Cell)], room: Option<usize>) -> String {
     let width = pairs.iter().map(|(name, _)| name.width()).max();
     let width = width.unwrap_or_default();
+    let room = room.unwrap_or(usize::MAX);
+    let beside = room.saturating_sub(width + GAP);
+    let is_beside = beside >= READABLE;
+    let (indent, left) = if is_beside {
+        (width + GAP, beside)
+    } else {
+        (1, room.saturating_sub(1))
+    };
     let mut text = String::new();
     for (name, cell) in pairs {
         let style = cell.style;
-        let value = &cell.text;
-        let _ = writeln!(text, "{name:width$}  {style}{value}{style:#}");
+        let mut before = if is_beside {
+            format!("{name:indent$}")
+        } else {
+            format!("{name}\n{:indent$}", "")
+        };
+        for line in broken(&cell.text, left) {
+            let _ = writeln!(text, "{before}{style}{line}{style:#}");
+            before = format!("{:indent$}", "");
+        }
     }
     text
 }
@@ -256,6 +274,28 @@ mod tests {
             text,
             "hello\n pid 7\nwörter\n pid 4711\n where /srv/a/long/way/to/go\n"
         );
+    }
+
+    #[test]
+    fn values_are_broken_between_words_beside_or_below_their_names() {
+        let pairs = [
+            ("name", Cell::from("hello")),
+            ("why", Cell::from("it did not want to, and said so")),
+            ("log", Cell::from("/srv/a/long/way/to/go/there")),
+        ];
+        assert_eq!(
+            plain(&list_of(&pairs, None)),
+            "name  hello\nwhy   it did not want to, and said so\nlog   /srv/a/long/way/to/go/there\n"
+        );
+        assert_eq!(
+            plain(&list_of(&pairs, Some(30))),
+            "name  hello\nwhy   it did not want to, and\n      said so\nlog   /srv/a/long/way/to/go/there\n"
+        );
+        assert_eq!(
+            plain(&list_of(&pairs, Some(20))),
+            "name\n hello\nwhy\n it did not want to,\n and said so\nlog\n /srv/a/long/way/to/go/there\n"
+        );
+        assert!(!list_of(&pairs, Some(0)).is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 pub(crate) const WHAT_ASKS_TO_END: &str = "SIGTERM, or ^C on a terminal, asks";
 
 /// How to talk to an endpoint by hand.
+#[allow(clippy::unnecessary_wraps, reason = "not every platform has a way")]
 pub(crate) fn how_to_talk(endpoint: &Path) -> Option<String> {
     Some(format!("socat - UNIX-CONNECT:{}", endpoint.display()))
 }

@@ -202,7 +202,7 @@ fn unreachable_places(error: &PlaceError, findings: &mut Findings) {
         Level::Problem,
         "runtime directory",
         error.to_string(),
-        "as it says; until then no daemon starts there, and no client connects",
+        "as it says; until then no daemon starts there",
     );
 }
 
@@ -432,7 +432,7 @@ fn tell(findings: &Findings, verbose: bool, screen: &mut Screen) -> Result<(), T
         } else {
             text
         };
-        screen.line(styled(style::PAST, text))?;
+        screen.remark(style::PAST, &text)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::arguments::Ask;
 use crate::find;
 use crate::look::Seen;
 use crate::screen::{Screen, style};
-use crate::table::{Cell, list_of};
+use crate::table::Cell;
 use crate::trouble::{NOT_RUNNING, Trouble};
 
 pub(crate) fn status(arguments: &Ask, screen: &mut Screen) -> Result<u8, Trouble> {
@@ -74,7 +74,7 @@ fn show(seen: &Seen, screen: &mut Screen) -> Result<(), Trouble> {
     if let Some(log) = seen.log() {
         lines.push(("log", Cell::from(log.to_string_lossy())));
     }
-    screen.lines(&list_of(&lines))
+    screen.list(&lines)
 }
 
 fn push_status(lines: &mut Vec<(&'static str, Cell)>, status: &Status) {
