@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
+use brokered_runtime::Stopped;
 use clap::{Parser, Subcommand};
 
 use crate::{
@@ -29,7 +30,7 @@ const TROUBLE: u8 = 2;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    after_help = "The daemon stays for the next searches, until ten minutes after the last one. --verbose names its process; `kill` ends it.\n\n\
+    after_help = "The daemon stays for the next searches, until ten minutes after the last one. `words stop DIRECTORY` ends it.\n\n\
                   Exit code: 0 if a line was found, 1 if none was, 2 if something went wrong.",
     after_long_help = AFTER_LONG_HELP
 )]
@@ -61,6 +62,11 @@ enum Command {
         /// The directory
         directory: PathBuf,
     },
+    /// End the daemon of a directory, once it has answered whoever it has let in
+    Stop {
+        /// The directory
+        directory: PathBuf,
+    },
 }
 
 const AFTER_LONG_HELP: &str = "\
@@ -68,7 +74,7 @@ A word is a run of letters, digits and `_`; all else separates words, in an argu
 asks for the lines with both `std` and `io`. Whole words are compared, upper and lower case are the same.
 
 The first search in a directory starts a daemon that reads all its files and keeps an index of their words \
-in memory. It stays and answers the next searches; --verbose names its process, and `kill` ends it. What has \
+in memory. It stays and answers the next searches; `words stop DIRECTORY` ends it. What has \
 changed in the meantime is seen by the next search. With BROKERED_DISABLE=1 there is no daemon: each search \
 reads all files itself.
 
@@ -96,6 +102,17 @@ fn carry_out(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         (Some(Command::Daemon { directory }), _) => {
             check_directory(directory)?;
             match WORDS.at(directory).exec()? {}
+        }
+        (Some(Command::Stop { directory }), _) => {
+            let stopped = WORDS.at(directory).stop()?;
+            eprintln!(
+                "words: {}",
+                match stopped {
+                    Stopped::WasNotRunning => "no daemon was running",
+                    _ => "the daemon has ended",
+                }
+            );
+            Ok(ExitCode::SUCCESS)
         }
         (None, Some(directory)) => find(directory, arguments),
         (None, None) => bail!("no directory to search"),

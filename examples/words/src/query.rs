@@ -145,10 +145,11 @@ mod tests {
         fs::write(root.path().join("a/x"), b"\xffcat, the\n").unwrap();
         let tree = Tree::read(root.path()).unwrap();
         let index = tree.current();
+        let below = Path::new("a").join("x");
         assert_eq!(
             found(root.path(), &index, "cat the"),
             [
-                "a/x:1: \u{fffd}cat, the @1",
+                &*format!("{}:1: \u{fffd}cat, the @1", below.display()),
                 "b:1: The Cat @0",
                 "b:3: the dog and the CAT @0"
             ]

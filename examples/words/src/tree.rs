@@ -425,7 +425,7 @@ mod tests {
         index
             .candidates(&text::distinct_words(word))
             .into_iter()
-            .map(|(entry, _)| entry.path.display().to_string())
+            .map(|(entry, _)| entry.path.display().to_string().replace('\\', "/"))
             .collect()
     }
 

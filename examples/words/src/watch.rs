@@ -19,8 +19,8 @@ use crate::sync::lock;
 /// How long to wait for reports that are on their way.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Watches directories, as far as the system lets it: where it does not, nothing is ever
-/// [quiet](Watch::is_quiet).
+/// Watches directories, as far as the system lets it and tells in order, as Linux does: where it does not,
+/// nothing is ever [quiet](Watch::is_quiet), and each query looks at all files itself.
 #[derive(Debug)]
 pub(crate) struct Watch {
     root: PathBuf,
@@ -52,10 +52,12 @@ impl Watch {
         let reports = Arc::new(Reports::default());
         let receiver = Arc::clone(&reports);
         let opened = root.to_owned();
-        let watcher = notify::recommended_watcher(move |event| receiver.take(event, &opened));
+        // Elsewhere a report may be a moment late, and a query would miss what it is of.
+        let watcher = cfg!(target_os = "linux")
+            .then(|| notify::recommended_watcher(move |event| receiver.take(event, &opened)));
         Self {
             root: root.to_owned(),
-            watcher: Mutex::new(watcher.ok()),
+            watcher: Mutex::new(watcher.and_then(Result::ok)),
             watched: Mutex::default(),
             reports,
         }
@@ -117,12 +119,9 @@ impl Watch {
         }
     }
 
-    /// Waits until the reports of all that has happened so far are in. On Linux they come in order,
-    /// and opening the root is reported, too. Elsewhere a report may be a moment late.
+    /// Waits until the reports of all that has happened so far are in: they come in order, and opening
+    /// the root is reported, too.
     fn has_caught_up(&self) -> bool {
-        if !cfg!(target_os = "linux") {
-            return true;
-        }
         let before = lock(&self.reports.counts).root_opened;
         let Ok(_root) = File::open(&self.root) else {
             return false;
