@@ -277,9 +277,9 @@ use proc_macro::TokenStream;
 ///
 /// # Platforms
 ///
-/// What the compiler refuses is the same on every platform. The daemon itself runs on Linux. For macOS and FreeBSD it is
-/// type-checked, and tested on Linux without what only Linux has; on Windows it ends with an error of the kind
-/// `Unsupported` for now. [What differs] is a table.
+/// What the compiler refuses is the same on every platform. The daemon itself is tested on Linux, and for Windows under
+/// Wine. For macOS and FreeBSD it is type-checked, and tested on Linux without what only Linux has. [What differs] is a
+/// table.
 ///
 /// # What it cannot see
 ///

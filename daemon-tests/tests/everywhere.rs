@@ -143,6 +143,22 @@ fn kill(pid: &str) {
     let _ = Command::new(program).args(arguments).output();
 }
 
+/// Starts a program. Wine fails at that now and then when many are started at once, with an error of its own.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    const INTERNAL_ERROR: i32 = 1359;
+    let mut tries = 0;
+    loop {
+        match command.spawn() {
+            Err(error)
+                if cfg!(windows) && error.raw_os_error() == Some(INTERNAL_ERROR) && tries < 3 =>
+            {
+                tries += 1;
+            }
+            started => return started,
+        }
+    }
+}
+
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
@@ -215,12 +231,13 @@ fn eight_starters_have_one_daemon_in_each_round() -> Outcome {
         let witness = place.path("witness");
         let starters = (0..8)
             .map(|_| {
-                place
-                    .ask_command("pid")
-                    .env(WITNESS, &witness)
-                    .stdout(Stdio::piped())
-                    .stderr(Stdio::piped())
-                    .spawn()
+                spawn(
+                    place
+                        .ask_command("pid")
+                        .env(WITNESS, &witness)
+                        .stdout(Stdio::piped())
+                        .stderr(Stdio::piped()),
+                )
             })
             .collect::<io::Result<Vec<_>>>()?;
         let mut owners = Vec::new();

@@ -166,12 +166,12 @@ fn while_it_ends(place: &Place, fault: &str) -> Outcome {
     let pid = place.recorded("PID")?.parse()?;
     common::signal_process(pid, Signal::SIGTERM);
     crowd(place, None)?;
-    // Once nobody is let in any more, `main` may end before the thread that sees to the end comes there.
-    let met = place.path().join("once");
+    // Once nobody is let in any more, `main` may end before the thread that sees to the end comes there, or has said
+    // that it did.
     if fault.starts_with("daemon:refusing") {
-        eventually(fault, || met.exists() || !place.daemons().contains(&pid));
-        if !met.exists() {
-            fs::write(&met, pid.to_string())?;
+        eventually(fault, || has_met(place) || !place.daemons().contains(&pid));
+        if !has_met(place) {
+            fs::write(place.path().join("once"), pid.to_string())?;
         }
     }
     Ok(())
@@ -219,12 +219,15 @@ fn crowd(place: &Place, fault: Option<&str>) -> Outcome {
     Ok(())
 }
 
+/// Whether a process has come to the fault, and has said which.
+fn has_met(place: &Place) -> bool {
+    fs::read_to_string(place.path().join("once")).is_ok_and(|pid| !pid.is_empty())
+}
+
 /// What must hold afterwards.
 fn aftermath(place: &Place, fault: &str) -> Outcome {
     let met = place.path().join("once");
-    eventually(fault, || {
-        fs::read_to_string(&met).is_ok_and(|pid| !pid.is_empty())
-    });
+    eventually(fault, || has_met(place));
     if fault.ends_with("=kill") {
         // Until the last of its threads is dead, it may let one more client in.
         let killed = PathBuf::from(format!("/proc/{}", fs::read_to_string(&met)?));

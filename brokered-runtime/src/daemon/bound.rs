@@ -147,6 +147,9 @@ impl Bound {
     /// watch [`stopping`](Handle::stopping). (For tokio, the feature `tokio` adds `into_tokio`.) A process that has not ended ten
     /// seconds later is ended.
     ///
+    /// On Windows clients are let in from bind on, and a listener has no place for them: whoever has queued before this is
+    /// called loses the connection, and connects again.
+    ///
     /// A child that is forked without an exec finds `/dev/null` in its place: else the endpoint would outlive
     /// the daemon.
     #[must_use]

@@ -45,6 +45,9 @@ pub(crate) const MESSAGES_HOLD_DESCRIPTORS: bool = false;
 /// anything else.
 const ROOM: u32 = 64 * 1024;
 
+/// How many clients queue before the next ones find the pipe busy.
+const LONGEST_QUEUE: usize = 1024;
+
 /// How long a pipe may still be somebody's whose process has ended: a connected instance outlives its server until
 /// its client has closed it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -345,6 +348,7 @@ impl Queue {
                     }
                     state.queued.push_back(stream);
                     self.tell(state);
+                    self.until_there_is_room();
                 }
                 Err(_) if state.is_stopping => break,
                 // Handles or memory have run out.
@@ -359,6 +363,12 @@ impl Queue {
         state.listener = state.is_wanted_back.then_some(listener);
         state.is_over = true;
         self.tell(state);
+    }
+
+    /// Whoever comes while the queue is full finds the pipe busy, and waits.
+    fn until_there_is_room(&self) {
+        let is_full = |state: &mut State| state.queued.len() >= LONGEST_QUEUE && !state.is_stopping;
+        drop(self.changed.wait_while(self.state(), is_full));
     }
 
     fn tell(&self, mut state: MutexGuard<'_, State>) {
@@ -378,6 +388,9 @@ impl Queue {
         if state.queued.is_empty() {
             self.available.reset();
         }
+        if state.queued.len() + 1 == LONGEST_QUEUE {
+            self.changed.notify_all();
+        }
         next
     }
 
@@ -393,6 +406,7 @@ impl Queue {
     /// tells it from the connections of other clients in this process.
     fn stop(&self) {
         self.state().is_stopping = true;
+        self.changed.notify_all();
         let woken = connect(&self.path, Instant::now() + PATIENCE);
         let nonce = new_nonce();
         if let Ok(stream) = &woken {
