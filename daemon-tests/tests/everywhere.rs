@@ -65,6 +65,20 @@ impl Place {
         answer_of(&command.output()?)
     }
 
+    /// A client that has started a daemon, which loads until a file is there.
+    fn loading(&self, until: &Path) -> io::Result<Child> {
+        let started = self
+            .ask_command("first")
+            .env(LOAD_UNTIL, until)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        eventually("it loads", || {
+            self.recorded("PHASE").is_ok_and(|phase| phase == "loading")
+        });
+        Ok(started)
+    }
+
     /// The daemon, started by hand, once it is ready.
     fn by_hand(&self) -> Result<Running, Box<dyn Error>> {
         let child = self
@@ -272,17 +286,7 @@ fn a_daemon_that_is_killed_is_followed_by_another_at_once() -> Outcome {
 fn a_hundred_clients_connect_while_the_daemon_loads() -> Outcome {
     let place = Place::new()?;
     let loaded = place.path("loaded");
-    let started = place
-        .ask_command("first")
-        .env(LOAD_UNTIL, &loaded)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    eventually("it loads", || {
-        place
-            .recorded("PHASE")
-            .is_ok_and(|phase| phase == "loading")
-    });
+    let started = place.loading(&loaded)?;
     let endpoint = PathBuf::from(place.recorded("ENDPOINT")?);
     let clients = (0..100)
         .map(|_| connect(&endpoint))
@@ -407,17 +411,7 @@ fn an_argument_arrives_as_it_was_given() -> Outcome {
 fn the_control_endpoint_answers_while_the_daemon_loads() -> Outcome {
     let place = Place::new()?;
     let loaded = place.path("loaded");
-    let started = place
-        .ask_command("first")
-        .env(LOAD_UNTIL, &loaded)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    eventually("it loads", || {
-        place
-            .recorded("PHASE")
-            .is_ok_and(|phase| phase == "loading")
-    });
+    let started = place.loading(&loaded)?;
     let status = place.operate("status")?;
     assert!(status.contains("phase: Loading"), "{status}");
     assert!(

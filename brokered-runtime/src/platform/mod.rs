@@ -78,3 +78,47 @@ pub(crate) enum AcceptError {
     /// The listener is broken.
     Broken,
 }
+
+/// What comes over a launcher's channel to the daemon.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// The text.
+    pub(crate) text: Vec<u8>,
+    /// The instance lock, unless the daemon takes it.
+    pub(crate) lock: Option<std::fs::File>,
+    /// The listener, unless the daemon binds itself.
+    pub(crate) listener: Option<interprocess::local_socket::Listener>,
+}
+
+/// What came of waiting for a line of the daemon's.
+#[derive(Debug)]
+pub(crate) enum Line {
+    /// A line, without its end.
+    Text(String),
+    /// The other side has closed its end.
+    End,
+    /// The deadline has passed.
+    TimedOut,
+}
+
+/// What a wait ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// Something asks this process to end.
+    Signal,
+    /// Another thread called.
+    Thread,
+    /// The deadline passed.
+    Time,
+    /// Something that was watched besides.
+    Watched,
+}
+
+/// What a wait ended with, and what of what was watched has something.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// What the wait ended with.
+    pub(crate) woken: Woken,
+    /// For each that was watched, whether it has something.
+    pub(crate) watched: Vec<bool>,
+}

@@ -16,6 +16,7 @@ use interprocess::local_socket::Listener as IpcListener;
 
 use super::fork::ForkSeal;
 use super::socket::{as_unix, from_unix};
+use crate::platform::{Line, Received};
 
 /// The longest message that is ever sent: two paths, each byte of them escaped, and some more.
 const LONGEST_MESSAGE: usize = 64 * 1024;
@@ -44,28 +45,6 @@ impl From<ChannelEnd> for Stdio {
     fn from(end: ChannelEnd) -> Self {
         Stdio::from(OwnedFd::from(end.0))
     }
-}
-
-/// A message and what came with it.
-#[derive(Debug)]
-pub(crate) struct Received {
-    /// The text.
-    pub(crate) text: Vec<u8>,
-    /// The instance lock, unless the daemon takes it.
-    pub(crate) lock: Option<File>,
-    /// The listener, unless the daemon binds itself.
-    pub(crate) listener: Option<IpcListener>,
-}
-
-/// What came of waiting for a line.
-#[derive(Debug)]
-pub(crate) enum Line {
-    /// A line, without its end.
-    Text(String),
-    /// The other side has closed its end.
-    End,
-    /// The deadline has passed.
-    TimedOut,
 }
 
 impl Channel {

@@ -20,7 +20,7 @@ mod words;
 pub(crate) use activation::take_launchd_listener;
 pub(crate) use activation::{Notifier, path_of, take_passed_listener};
 pub(crate) use age::age_at;
-pub(crate) use channel::{Channel, ChannelEnd, Line, Received};
+pub(crate) use channel::{Channel, ChannelEnd};
 pub(crate) use connections::AcceptedConnections;
 #[cfg(feature = "cli")]
 pub(crate) use files::is_file_at;
@@ -40,7 +40,7 @@ pub(crate) use process::{
     Child, become_program, current_executable, drop_inherited, drop_terminal, end_process,
     forget_variables, name_program, null_input, reset_signals, spawn_detached,
 };
-pub(crate) use signals::{SignalPipe, Wake, Watch, Woken};
+pub(crate) use signals::{SignalPipe, Wake, Watch};
 #[cfg(feature = "tokio")]
 pub(crate) use socket::into_tokio;
 pub(crate) use socket::{

@@ -11,6 +11,7 @@ use signal_hook::low_level::pipe;
 
 use super::process::is_ignored;
 use super::socket::{Listening, as_unix};
+use crate::platform::{Ready, Woken};
 
 /// What `signal-hook` writes for a signal.
 const SIGNAL: u8 = b'X';
@@ -24,19 +25,6 @@ pub(crate) struct SignalPipe(UnixStream);
 /// The writing end, for other threads.
 #[derive(Debug, Clone)]
 pub(crate) struct Wake(Arc<UnixStream>);
-
-/// What a wait ended with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Woken {
-    /// At least one signal came.
-    Signal,
-    /// Another thread called.
-    Thread,
-    /// The deadline passed.
-    Time,
-    /// Something that was watched besides.
-    Watched,
-}
 
 impl SignalPipe {
     /// Takes over the signals that ask a process to end: `SIGTERM`, and `SIGINT` unless whoever
@@ -81,7 +69,7 @@ impl SignalPipe {
             }
             if number == 0 {
                 if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    return Ok(Ready::of(Woken::Time, &polled[1..]));
+                    return Ok(ready(Woken::Time, &polled[1..]));
                 }
                 continue;
             }
@@ -90,7 +78,7 @@ impl SignalPipe {
             } else {
                 self.read()?
             };
-            return Ok(Ready::of(woken, &polled[1..]));
+            return Ok(ready(woken, &polled[1..]));
         }
     }
 
@@ -144,21 +132,10 @@ fn milliseconds(left: Option<Duration>) -> libc::c_int {
     libc::c_int::try_from(whole).unwrap_or(libc::c_int::MAX)
 }
 
-/// What a wait ended with, and what of what was watched has something.
-#[derive(Debug)]
-pub(crate) struct Ready {
-    /// What the wait ended with.
-    pub(crate) woken: Woken,
-    /// For each that was watched, whether it has something.
-    pub(crate) watched: Vec<bool>,
-}
-
-impl Ready {
-    fn of(woken: Woken, watched: &[libc::pollfd]) -> Self {
-        Self {
-            woken,
-            watched: watched.iter().map(|one| one.revents != 0).collect(),
-        }
+fn ready(woken: Woken, watched: &[libc::pollfd]) -> Ready {
+    Ready {
+        woken,
+        watched: watched.iter().map(|one| one.revents != 0).collect(),
     }
 }
 

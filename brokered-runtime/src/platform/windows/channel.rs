@@ -16,6 +16,7 @@ use interprocess::os::windows::named_pipe::{DuplexPipeStream, pipe_mode::Bytes};
 use super::overlapped;
 use super::pipes::{create, unknown_name};
 use super::process::{self, Standard};
+use crate::platform::{Line, Received};
 
 /// The longest message that is ever sent: what a pipe holds before anybody reads.
 const LONGEST_MESSAGE: usize = 60 * 1024;
@@ -43,28 +44,6 @@ impl AsHandle for ChannelEnd {
     fn as_handle(&self) -> BorrowedHandle<'_> {
         self.0.as_handle()
     }
-}
-
-/// A message and what came with it.
-#[derive(Debug)]
-pub(crate) struct Received {
-    /// The text.
-    pub(crate) text: Vec<u8>,
-    /// The instance lock: never, here.
-    pub(crate) lock: Option<File>,
-    /// The listener: never, here.
-    pub(crate) listener: Option<IpcListener>,
-}
-
-/// What came of waiting for a line.
-#[derive(Debug)]
-pub(crate) enum Line {
-    /// A line, without its end.
-    Text(String),
-    /// The other side has closed its end.
-    End,
-    /// The deadline has passed.
-    TimedOut,
 }
 
 impl Channel {

@@ -14,6 +14,7 @@ use windows_sys::core::BOOL;
 use super::check;
 use super::overlapped::{self, Event, milliseconds};
 use super::pipes::{Listening, handle_of};
+use crate::platform::{Ready, Woken};
 
 /// How often a stream is looked at whose request is awaited: the system has no way to wait for many of them.
 const BETWEEN_LOOKS_AT_REQUESTS: Duration = Duration::from_millis(2);
@@ -46,19 +47,6 @@ pub(crate) struct SignalPipe(Arc<Event>);
 /// Wakes the thread that waits there.
 #[derive(Debug, Clone)]
 pub(crate) struct Wake(Arc<Event>);
-
-/// What a wait ended with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Woken {
-    /// Something asks this process to end.
-    Signal,
-    /// Another thread called.
-    Thread,
-    /// The deadline passed.
-    Time,
-    /// Something that was watched besides.
-    Watched,
-}
 
 /// What a thread waits for besides.
 #[derive(Debug)]
@@ -94,15 +82,6 @@ impl Watch<'_> {
             Self::Ending(stream) => overlapped::peek(handle_of(stream), &mut []).is_err(),
         }
     }
-}
-
-/// What a wait ended with, and what of what was watched has something.
-#[derive(Debug)]
-pub(crate) struct Ready {
-    /// What the wait ended with.
-    pub(crate) woken: Woken,
-    /// For each that was watched, whether it has something.
-    pub(crate) watched: Vec<bool>,
 }
 
 impl SignalPipe {

@@ -15,8 +15,8 @@ mod tokio;
 mod user;
 mod words;
 
-pub(crate) use channel::{Channel, ChannelEnd, Line, Received};
-pub(crate) use console::{SignalPipe, Wake, Watch, Woken};
+pub(crate) use channel::{Channel, ChannelEnd};
+pub(crate) use console::{SignalPipe, Wake, Watch};
 #[cfg(feature = "testing")]
 pub(crate) use files::create_new_directory;
 #[cfg(feature = "cli")]
