@@ -35,6 +35,32 @@ fn each_mistake_is_refused_in_these_words() {
     }
 }
 
+/// A text that holds a platform's type or path would be another one on the next platform.
+#[test]
+fn no_text_holds_anything_of_a_platform() {
+    const OF_A_PLATFORM: [&str; 7] = [
+        "UdSocket",
+        "NamedPipe",
+        "os::unix",
+        "os::windows",
+        "os/unix",
+        "os/windows",
+        "libc",
+    ];
+    let texts = cases("fail")
+        .into_iter()
+        .map(|case| case.with_extension("stderr"));
+    let mut seen = 0;
+    for path in texts.filter(|path| path.exists()) {
+        let text = fs::read_to_string(&path).expect("a text");
+        for word in OF_A_PLATFORM {
+            assert!(!text.contains(word), "{}: {word}", path.display());
+        }
+        seen += 1;
+    }
+    assert!(seen > 100, "{seen} texts");
+}
+
 /// The cases that are binaries, which are all but those in `library/`.
 fn programs() -> Vec<PathBuf> {
     let (_, programs) = split();

@@ -34,6 +34,21 @@ pub fn canonicalize(path: &std::path::Path) -> std::io::Result<std::path::PathBu
     crate::platform::canonicalize(path)
 }
 
+/// What `stop` does with a daemon that does not answer.
+pub const WHAT_STOP_DOES: &str = crate::platform::WHAT_STOP_DOES;
+
+/// The command that shows what processes are doing.
+#[must_use]
+pub fn how_to_look_at(processes: &[u32]) -> String {
+    crate::platform::how_to_look_at(processes)
+}
+
+/// The command that shows who has something open.
+#[must_use]
+pub fn how_to_see_who_has_open(path: &str) -> String {
+    crate::platform::how_to_see_who_has_open(path)
+}
+
 /// How many files this process may have open, if that is limited.
 #[must_use]
 pub fn open_files_limit() -> Option<u64> {

@@ -53,6 +53,8 @@ pub(crate) use socket::{AsyncListener, AsyncStream};
 pub(crate) use threads::threads;
 pub(crate) use watch::{boot_id, glimpse, kill_child};
 pub(crate) use words::{WHAT_ASKS_TO_END, how_to_end, how_to_talk};
+#[cfg(feature = "cli")]
+pub(crate) use words::{WHAT_STOP_DOES, how_to_look_at, how_to_see_who_has_open};
 #[cfg(feature = "testing")]
 pub(crate) use {
     files::create_new_directory,

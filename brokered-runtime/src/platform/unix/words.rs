@@ -15,3 +15,20 @@ pub(crate) fn how_to_talk(endpoint: &Path) -> Option<String> {
 pub(crate) fn how_to_end(process: u32) -> String {
     format!("kill {process}")
 }
+
+/// How to see what processes are doing.
+#[cfg(feature = "cli")]
+pub(crate) fn how_to_look_at(processes: &[u32]) -> String {
+    let numbers: Vec<String> = processes.iter().map(u32::to_string).collect();
+    format!("ps -o pid,stat,wchan,time,args -p {}", numbers.join(","))
+}
+
+/// How to see who has something open.
+#[cfg(feature = "cli")]
+pub(crate) fn how_to_see_who_has_open(path: &str) -> String {
+    format!("fuser -v {path}")
+}
+
+/// What `stop` does with a daemon that does not answer.
+#[cfg(feature = "cli")]
+pub(crate) const WHAT_STOP_DOES: &str = "sends it SIGTERM";

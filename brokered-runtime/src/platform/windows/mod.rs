@@ -50,6 +50,8 @@ pub(crate) use service::{Notifier, path_of, take_passed_listener};
 #[cfg(feature = "tokio")]
 pub(crate) use tokio::{AsyncListener, AsyncStream, into_tokio};
 pub(crate) use words::{WHAT_ASKS_TO_END, how_to_end, how_to_talk};
+#[cfg(feature = "cli")]
+pub(crate) use words::{WHAT_STOP_DOES, how_to_look_at, how_to_see_who_has_open};
 
 /// What the system says of its last error, for a call that tells failure by zero.
 fn check(done: windows_sys::core::BOOL) -> std::io::Result<()> {

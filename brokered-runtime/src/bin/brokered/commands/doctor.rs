@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use brokered_runtime::__operator::{
-    PlaceError, Places, Recorded, Story, fits_endpoint, open_files_limit, places,
-    runtime_directories, said_duration,
+    PlaceError, Places, Recorded, Story, WHAT_STOP_DOES, fits_endpoint, how_to_look_at,
+    how_to_see_who_has_open, open_files_limit, places, runtime_directories, said_duration,
 };
 use serde_json::{Value, json};
 
@@ -314,19 +314,23 @@ fn silent(seen: &Seen, why: &str, about: &str, findings: &mut Findings) {
     let todo = match (recorded, listening) {
         (Some(recorded), Some(listening)) if recorded != listening => format!(
             "process {listening} listens, and the record names {recorded}: look what they are with \
-             `ps -fp {recorded},{listening}`; nothing here would end either"
+             `{}`; nothing here would end either",
+            how_to_look_at(&[recorded, listening])
         ),
         (Some(pid), Some(_)) => format!(
             "process {pid} listens, and its framework's thread does not answer: it is stopped or starved \
-             (`ps -o stat,wchan,time -p {pid}`); `brokered stop {of}` sends it SIGTERM"
+             (`{}`); `brokered stop {of}` {WHAT_STOP_DOES}",
+            how_to_look_at(&[pid])
         ),
         (Some(pid), None) => format!(
-            "nobody listens, and somebody holds the lock: `fuser -v {about}` names who; the record says \
-             process {pid}"
+            "nobody listens, and somebody holds the lock: `{}` names who; the record says \
+             process {pid}",
+            how_to_see_who_has_open(about)
         ),
         (None, _) => format!(
             "somebody holds the lock and has recorded nothing: a daemon that is just starting, or one that \
-             hangs at it; `fuser -v {about}` names who"
+             hangs at it; `{}` names who",
+            how_to_see_who_has_open(about)
         ),
     };
     findings.add(Level::Problem, about, format!("{name}: {why}"), todo);
