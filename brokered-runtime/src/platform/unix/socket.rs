@@ -464,7 +464,13 @@ impl Polled {
             });
         // SAFETY: `polled` is two valid entries, whose descriptors are borrowed.
         if unsafe { libc::poll(polled.as_mut_ptr(), 2, -1) } < 0 {
-            return Err(io::Error::last_os_error());
+            let error = io::Error::last_os_error();
+            return Err(if error.raw_os_error() == Some(libc::EINVAL) {
+                // Two are more than this process may have open by now.
+                io::Error::from_raw_os_error(libc::EMFILE)
+            } else {
+                error
+            });
         }
         Ok(polled[0].revents != 0)
     }
