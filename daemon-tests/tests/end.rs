@@ -272,6 +272,10 @@ fn size(pid: u32) -> Result<Size, Box<dyn Error>> {
 ///
 /// `ROUNDS` of it, 20 if that is not set.
 #[test]
+#[cfg_attr(
+    brokered_portable,
+    ignore = "without a shutdown, a client that has resolved the path at that moment may be reset"
+)]
 fn a_drain_under_load_loses_no_request() -> Outcome {
     let rounds: usize = match env::var("ROUNDS") {
         Ok(rounds) => rounds.parse()?,

@@ -426,6 +426,10 @@ impl Lifecycle {
         self.tell(&Event::Stopping);
         self.report.pass("draining");
         self.stop.set();
+        // Whoever comes after this finds nobody, and whoever came before has queued, and is accepted.
+        if !AcceptWaker::REFUSES_NEW_CLIENTS && !self.accept.connects_to_wake() {
+            self.unlink_endpoint();
+        }
         if let Err(error) = self.accept.wake() {
             say(
                 self.name(),

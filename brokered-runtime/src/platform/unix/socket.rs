@@ -390,6 +390,11 @@ impl AcceptWaker {
         self.is_given_away.store(true, Ordering::Release);
     }
 
+    /// Whether [`wake`](Self::wake) needs the endpoint's path.
+    pub(crate) fn connects_to_wake(&self) -> bool {
+        self.polled.is_some() && !self.is_shared && self.is_given_away.load(Ordering::Acquire)
+    }
+
     /// The next client on the listener that this is for. After [`wake`](Self::wake) an error that
     /// [`accept_error`] knows as the end.
     pub(crate) fn accept(&self, listener: &Listening) -> io::Result<IpcStream> {

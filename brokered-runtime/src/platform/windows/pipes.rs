@@ -154,12 +154,12 @@ pub(super) fn handle_of(stream: &IpcStream) -> BorrowedHandle<'_> {
 
 /// The user at the other end, if it is another one than ours, by the last part of their identifier.
 ///
-/// Who has made a pipe owns it, and nobody can make one in another's name. On the daemon's side the pipe is ours, and
-/// its descriptor lets nobody else connect.
+/// Who has made a pipe owns it, and nobody can make one in another's name. What an elevated process makes without a
+/// descriptor of its own, as hand-written daemons do, is the administrators'; it is ours where we are one. On the daemon's
+/// side the pipe is ours, and its descriptor lets nobody else connect.
 pub(crate) fn foreign_peer(stream: &IpcStream) -> io::Result<Option<u32>> {
     Ok(match user::owner_of_pipe(handle_of(stream))? {
-        Owner::Us => None,
-        Owner::OurGroup => Some(0),
+        Owner::Us | Owner::OurGroup => None,
         Owner::Other(user) => Some(user),
     })
 }
@@ -472,6 +472,15 @@ impl AcceptWaker {
     /// The listener goes to somebody who accepts without [`accept`](Self::accept).
     pub(crate) fn give_away(&self) {
         self.is_given_away.store(true, Ordering::Release);
+    }
+
+    /// Whether [`wake`](Self::wake) needs the endpoint's path: a pipe has none that could be given up before.
+    #[allow(
+        clippy::unused_self,
+        reason = "the doors have one shape on every platform"
+    )]
+    pub(crate) fn connects_to_wake(&self) -> bool {
+        false
     }
 
     /// The next client. After [`wake`](Self::wake) an error that [`accept_error`] knows as the end, once all who had
