@@ -55,14 +55,14 @@ impl Place {
     }
 
     fn ask(&self, line: &str) -> Result<String, Box<dyn Error>> {
-        answer_of(&self.ask_command(line).output()?)
+        answer_of(&self.ask_command(line).finished()?)
     }
 
     /// What an operator is told: of the status, of waiting, of stopping.
     fn operate(&self, what: &str) -> Result<String, Box<dyn Error>> {
         let mut command = self.command(OPERATE);
         command.args([what, "30000"]).arg(self.path("directory"));
-        answer_of(&command.output()?)
+        answer_of(&command.finished()?)
     }
 
     /// A client that has started a daemon, which loads until a file is there.
@@ -72,7 +72,7 @@ impl Place {
             .env(LOAD_UNTIL, until)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()?;
+            .started()?;
         eventually("it loads", || {
             self.recorded("PHASE").is_ok_and(|phase| phase == "loading")
         });
@@ -86,7 +86,7 @@ impl Place {
             .env("BROKERED_INSTANCE", self.path("directory"))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()?;
+            .started()?;
         let running = Running(child);
         let pid = running.0.id().to_string();
         eventually("the daemon is ready", || {
@@ -154,22 +154,37 @@ fn kill(pid: &str) {
     } else {
         ("kill", ["-s", "KILL", pid])
     };
-    let _ = Command::new(program).args(arguments).output();
+    let _ = Command::new(program).args(arguments).finished();
 }
 
-/// Starts a program. Wine fails at that now and then when many are started at once, with an error of its own.
-fn spawn(command: &mut Command) -> io::Result<Child> {
-    const INTERNAL_ERROR: i32 = 1359;
-    let mut tries = 0;
-    loop {
-        match command.spawn() {
-            Err(error)
-                if cfg!(windows) && error.raw_os_error() == Some(INTERNAL_ERROR) && tries < 3 =>
-            {
-                tries += 1;
+/// Wine fails to start a program now and then when others end at that moment, with an error of its own.
+trait Patiently {
+    fn started(&mut self) -> io::Result<Child>;
+
+    fn finished(&mut self) -> io::Result<Output>;
+}
+
+impl Patiently for Command {
+    fn started(&mut self) -> io::Result<Child> {
+        const INTERNAL_ERROR: i32 = 1359;
+        let mut tries = 0;
+        loop {
+            match self.spawn() {
+                Err(error)
+                    if cfg!(windows)
+                        && error.raw_os_error() == Some(INTERNAL_ERROR)
+                        && tries < 3 =>
+                {
+                    tries += 1;
+                }
+                started => return started,
             }
-            started => return started,
         }
+    }
+
+    fn finished(&mut self) -> io::Result<Output> {
+        self.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.started()?.wait_with_output()
     }
 }
 
@@ -220,7 +235,7 @@ fn a_daemon_keeps_neither_its_starters_pipes_nor_its_directory() -> Outcome {
         .current_dir(&left)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()?;
+        .started()?;
     let (mut stdout, mut stderr) = (String::new(), String::new());
     asked
         .stdout
@@ -245,13 +260,12 @@ fn eight_starters_have_one_daemon_in_each_round() -> Outcome {
         let witness = place.path("witness");
         let starters = (0..8)
             .map(|_| {
-                spawn(
-                    place
-                        .ask_command("pid")
-                        .env(WITNESS, &witness)
-                        .stdout(Stdio::piped())
-                        .stderr(Stdio::piped()),
-                )
+                place
+                    .ask_command("pid")
+                    .env(WITNESS, &witness)
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .started()
             })
             .collect::<io::Result<Vec<_>>>()?;
         let mut owners = Vec::new();
@@ -308,7 +322,7 @@ fn a_daemon_started_by_hand_is_the_only_one_and_the_second_ends_with_69() -> Out
     let second = place
         .command(PROGRAM)
         .env("BROKERED_INSTANCE", place.path("directory"))
-        .output()?;
+        .finished()?;
     assert_eq!(second.status.code(), Some(69));
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(said.contains("already bound by process"), "{said}");
@@ -334,7 +348,7 @@ fn whoever_was_let_in_is_served_when_the_daemon_is_asked_to_end() -> Outcome {
         .ask_command("pid")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()?;
+        .started()?;
     writeln!(client.get_ref(), "and now let go")?;
     let mut rest = String::new();
     client.read_line(&mut rest)?;
@@ -355,7 +369,7 @@ fn a_daemon_that_dies_at_its_start_tells_why() -> Outcome {
         .ask_command("any")
         .env(LOAD_FAILS, "the shelf is empty")
         .env("ASK_WAIT", "ready")
-        .output()?;
+        .finished()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success());
     assert!(
@@ -366,7 +380,7 @@ fn a_daemon_that_dies_at_its_start_tells_why() -> Outcome {
         .ask_command("any")
         .env(MAIN_ENDS, "panic")
         .env("ASK_WAIT", "ready")
-        .output()?;
+        .finished()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("main was told to"), "{said}");
     assert_eq!(place.ask("fine")?, "fine");
@@ -382,7 +396,7 @@ fn a_program_that_is_missing_is_named() -> Outcome {
         .arg(place.path("directory"))
         .arg(&missing)
         .arg("any")
-        .output()?;
+        .finished()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains(&missing.display().to_string()), "{said}");
     Ok(())
@@ -400,7 +414,7 @@ fn an_argument_arrives_as_it_was_given() -> Outcome {
         let output = place
             .ask_command("arguments")
             .env("ASK_ARGUMENT", odd)
-            .output()?;
+            .finished()?;
         let arrived = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(arrived, format!("{odd}\n"));
     }
@@ -447,7 +461,7 @@ fn becoming_the_daemon_passes_its_exit_code_on() -> Outcome {
         .command(BECOME)
         .arg(place.path("directory"))
         .arg(PROGRAM)
-        .output()?;
+        .finished()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(69), "{said}");
     Ok(())

@@ -8,6 +8,8 @@ use std::mem::MaybeUninit;
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, CreateDirectoryW, FILE_SHARE_READ, FILE_SHARE_WRITE,
@@ -17,6 +19,9 @@ use windows_sys::Win32::Storage::FileSystem::{
 use super::user::{self, Descriptor, Owner, User};
 use super::{check, wide};
 use crate::platform::{Fault, InTheWay};
+
+/// How long somebody may read a file that is to be replaced.
+const READING: Duration = Duration::from_millis(500);
 
 /// What every pipe's name begins with.
 const PIPES: &str = r"\\.\pipe\";
@@ -212,11 +217,26 @@ pub(crate) fn replace_file(path: &Path, temporary: &Path, contents: &[u8]) -> io
     let mut file = File::create(temporary)?;
     let written = file.write_all(contents);
     drop(file);
-    let written = written.and_then(|()| fs::rename(temporary, path));
+    let written = written.and_then(|()| replace(path, temporary));
     if written.is_err() {
         let _ = fs::remove_file(temporary);
     }
     written
+}
+
+/// Somebody may be reading what is replaced, for a moment, and the system may refuse that long.
+fn replace(path: &Path, temporary: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + READING;
+    loop {
+        match fs::rename(temporary, path) {
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && Instant::now() < deadline =>
+            {
+                thread::sleep(Duration::from_millis(1));
+            }
+            renamed => return renamed,
+        }
+    }
 }
 
 /// Opens a file to read, if it is a regular one.
