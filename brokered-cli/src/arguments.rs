@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::span;
+use crate::duration;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -116,7 +116,7 @@ pub(crate) struct List {
     pub(crate) all: bool,
 
     /// How long to wait for each daemon's answer
-    #[arg(long, value_name = "TIME", value_parser = span::parse, default_value = "1s")]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "1s")]
     pub(crate) timeout: Duration,
 }
 
@@ -126,7 +126,7 @@ pub(crate) struct Ask {
     pub(crate) target: Target,
 
     /// How long to wait for the daemon's answer
-    #[arg(long, value_name = "TIME", value_parser = span::parse, default_value = "1s")]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "1s")]
     pub(crate) timeout: Duration,
 }
 
@@ -143,7 +143,7 @@ pub(crate) struct Start {
     pub(crate) until: Until,
 
     /// How long to wait
-    #[arg(long, value_name = "TIME", value_parser = span::parse, default_value = "15s")]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "15s")]
     pub(crate) timeout: Duration,
 }
 
@@ -172,7 +172,7 @@ pub(crate) struct Stop {
     pub(crate) target: Target,
 
     /// How long to wait for its end. A drain may take 10 seconds
-    #[arg(long, value_name = "TIME", value_parser = span::parse, default_value = "15s")]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "15s")]
     pub(crate) timeout: Duration,
 }
 
@@ -185,7 +185,7 @@ pub(crate) struct Restart {
     pub(crate) program: Program,
 
     /// How long to wait for its end, and again for its start
-    #[arg(long, value_name = "TIME", value_parser = span::parse, default_value = "15s")]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "15s")]
     pub(crate) timeout: Duration,
 }
 
@@ -195,7 +195,7 @@ pub(crate) struct Wait {
     pub(crate) target: Target,
 
     /// How long to wait
-    #[arg(long, value_name = "TIME", value_parser = span::parse, default_value = "60s")]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "60s")]
     pub(crate) timeout: Duration,
 }
 
@@ -209,7 +209,7 @@ pub(crate) struct Probe {
     pub(crate) live: bool,
 
     /// How long to wait for the daemon's answer
-    #[arg(long, value_name = "TIME", value_parser = span::parse, default_value = "1s")]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "1s")]
     pub(crate) timeout: Duration,
 }
 
@@ -272,7 +272,7 @@ pub(crate) struct Trace {
     pub(crate) restart: bool,
 
     /// How long to wait until it is ready
-    #[arg(long, value_name = "TIME", value_parser = span::parse, default_value = "15s")]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "15s")]
     pub(crate) timeout: Duration,
 }
 

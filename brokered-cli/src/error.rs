@@ -1,4 +1,4 @@
-//! [`Trouble`]: why a command has not done what it was asked, and the exit codes.
+//! [`CliError`]: why a command has not done what it was asked, and the exit codes.
 
 use std::fmt;
 use std::io;
@@ -18,14 +18,14 @@ pub(crate) const TIMED_OUT: u8 = 5;
 
 /// Why a command has not done what it was asked.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum CliError {
     /// In words, with an exit code.
     Said { code: u8, text: String },
     /// What was to be printed could not be.
     Output(io::Error),
 }
 
-impl Trouble {
+impl CliError {
     pub(crate) fn new(code: u8, text: impl Into<String>) -> Self {
         let text = text.into();
         Self::Said { code, text }
@@ -50,7 +50,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Said { text, .. } => f.write_str(text),
@@ -60,7 +60,7 @@ impl fmt::Display for Trouble {
 }
 
 /// All that this tool does itself with an `io::Error` at hand is printing.
-impl From<io::Error> for Trouble {
+impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }

@@ -4,17 +4,17 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use brokered_runtime::__operator::{Lock, Place, Recorded, Story};
+use brokered_runtime::operator::{DaemonRecord, InstanceDirectory, Lock, Recorded};
 use brokered_runtime::{ControlError, LoadState, Phase, Status};
 use serde_json::{Map, Value, json};
 
-use crate::screen::style;
-use crate::trouble::{NO_ANSWER, NOT_RUNNING};
+use crate::error::{NO_ANSWER, NOT_RUNNING};
+use crate::output::style;
 
 /// An instance, looked at.
 #[derive(Debug)]
-pub(crate) struct Seen {
-    pub(crate) place: Place,
+pub(crate) struct Inspected {
+    pub(crate) place: InstanceDirectory,
     /// Read when it is asked for: of a daemon that answers, little is.
     recorded: OnceCell<Recorded>,
     pub(crate) state: State,
@@ -35,10 +35,10 @@ pub(crate) enum State {
     Hidden(String),
 }
 
-impl Seen {
+impl Inspected {
     /// Looks.
-    pub(crate) fn of(place: Place, patience: Duration) -> Self {
-        let state = match place.status(patience) {
+    pub(crate) fn of(place: InstanceDirectory, timeout: Duration) -> Self {
+        let state = match place.status(timeout) {
             Ok(status) => State::Answers(Box::new(status)),
             Err(ControlError::NotRunning { .. }) => State::Ended,
             Err(ControlError::NoControl { .. }) => State::Unasked,
@@ -59,8 +59,8 @@ impl Seen {
         self.recorded.get_or_init(|| self.place.recorded())
     }
 
-    pub(crate) fn story(&self) -> Option<&Story> {
-        self.recorded().story()
+    pub(crate) fn record(&self) -> Option<&DaemonRecord> {
+        self.recorded().record()
     }
 
     pub(crate) fn status(&self) -> Option<&Status> {
@@ -81,8 +81,8 @@ impl Seen {
     pub(crate) fn has_failed(&self) -> bool {
         matches!(self.state, State::Ended)
             && self
-                .story()
-                .is_some_and(|story| story.phase == Phase::Failed)
+                .record()
+                .is_some_and(|record| record.phase == Phase::Failed)
     }
 
     /// Its daemon's name, or its directory's, where nobody tells.
@@ -90,15 +90,15 @@ impl Seen {
         if let Some(status) = self.status() {
             return status.name.clone();
         }
-        match self.story() {
-            Some(story) => story.name.clone(),
+        match self.record() {
+            Some(record) => record.name.clone(),
             None => self.place.name(),
         }
     }
 
     pub(crate) fn contract(&self) -> Option<u32> {
         let status = self.status().map(|status| status.contract);
-        status.or_else(|| self.story().map(|story| story.contract))
+        status.or_else(|| self.record().map(|record| record.contract))
     }
 
     /// What it is for: a directory, or a name.
@@ -106,8 +106,8 @@ impl Seen {
         let (directory, name) = if let Some(status) = self.status() {
             (&status.directory, &status.instance)
         } else {
-            let story = self.story()?;
-            (&story.directory, &story.instance)
+            let record = self.record()?;
+            (&record.directory, &record.instance)
         };
         directory
             .as_ref()
@@ -118,7 +118,7 @@ impl Seen {
     pub(crate) fn pid(&self) -> Option<u32> {
         match &self.state {
             State::Answers(status) => Some(status.pid),
-            State::Silent(_) | State::Unasked => self.story().map(|story| story.pid),
+            State::Silent(_) | State::Unasked => self.record().map(|record| record.pid),
             State::Ended | State::Hidden(_) => None,
         }
     }
@@ -126,14 +126,14 @@ impl Seen {
     pub(crate) fn uptime(&self) -> Option<Duration> {
         match &self.state {
             State::Answers(status) => Some(status.uptime),
-            State::Silent(_) | State::Unasked => self.story().map(Story::age),
+            State::Silent(_) | State::Unasked => self.record().map(DaemonRecord::age),
             State::Ended | State::Hidden(_) => None,
         }
     }
 
     pub(crate) fn log(&self) -> Option<PathBuf> {
         let told = self.status().and_then(|status| status.log.clone());
-        told.or_else(|| self.story().and_then(|story| story.log.clone()))
+        told.or_else(|| self.record().and_then(|record| record.log.clone()))
     }
 
     /// The phase, or what there is instead of one.
@@ -142,8 +142,8 @@ impl Seen {
             State::Answers(status) => status.phase.as_str(),
             State::Silent(_) => "silent",
             State::Unasked => self
-                .story()
-                .map_or(Phase::Bound, |story| story.phase)
+                .record()
+                .map_or(Phase::Bound, |record| record.phase)
                 .as_str(),
             State::Ended if self.has_failed() => Phase::Failed.as_str(),
             State::Ended => "ended",
@@ -163,7 +163,7 @@ impl Seen {
     /// The exit code that says it.
     pub(crate) fn code(&self) -> u8 {
         match self.state {
-            State::Answers(_) | State::Unasked => crate::trouble::DONE,
+            State::Answers(_) | State::Unasked => crate::error::DONE,
             State::Silent(_) | State::Hidden(_) => NO_ANSWER,
             State::Ended => NOT_RUNNING,
         }
@@ -181,12 +181,12 @@ impl Seen {
                 Some("a hand-written backend, which has no control endpoint".to_owned())
             }
             State::Ended => match self.recorded() {
-                Recorded::Told(story) => Some(match &story.failure {
+                Recorded::Told(record) => Some(match &record.failure {
                     Some(why) => why.clone(),
                     None => format!(
                         "it ended without a word: killed, or the machine went down; its record says it \
                          was {}, as process {}",
-                        story.phase, story.pid
+                        record.phase, record.pid
                     ),
                 }),
                 Recorded::Unreadable(why) => Some(format!("its record tells nothing: {why}")),
@@ -206,16 +206,16 @@ impl Seen {
         put("phase", json!(self.phase()));
         put("pid", json!(self.pid()));
         put("contract", json!(self.contract()));
-        let story = self.story();
+        let record = self.record();
         let status = self.status();
-        let directory = match (status, story) {
+        let directory = match (status, record) {
             (Some(status), _) => status.directory.as_deref(),
-            (None, Some(story)) => story.directory.as_deref(),
+            (None, Some(record)) => record.directory.as_deref(),
             (None, None) => None,
         };
-        let instance = match (status, story) {
+        let instance = match (status, record) {
             (Some(status), _) => status.instance.as_deref(),
-            (None, Some(story)) => story.instance.as_deref(),
+            (None, Some(record)) => record.instance.as_deref(),
             (None, None) => None,
         };
         put(
@@ -234,23 +234,23 @@ impl Seen {
             json!(self.log().map(|log| log.to_string_lossy().into_owned())),
         );
         put("remark", json!(self.remark()));
-        if let Some(story) = story {
+        if let Some(record) = record {
             put(
                 "program",
-                json!(story.program.as_ref().map(|path| path.to_string_lossy())),
+                json!(record.program.as_ref().map(|path| path.to_string_lossy())),
             );
-            let arguments = story.arguments.iter().map(|one| one.to_string_lossy());
+            let arguments = record.arguments.iter().map(|one| one.to_string_lossy());
             put("arguments", json!(arguments.collect::<Vec<_>>()));
-            put("failure", json!(story.failure));
-            put("recorded_pid", json!(story.pid));
-            put("recorded_phase", json!(story.phase.as_str()));
+            put("failure", json!(record.failure));
+            put("recorded_pid", json!(record.pid));
+            put("recorded_phase", json!(record.phase.as_str()));
         }
         if let Some(status) = status {
             put("owner", json!(status.owner));
             put("package", json!(status.package));
             put("version", json!(status.version));
-            put("clients", json!(status.open));
-            put("served", json!(status.served));
+            put("clients", json!(status.connections_open));
+            put("served", json!(status.connections_served));
             put("errors", json!(status.errors));
             put("panics", json!(status.panics));
             put("last_error", json!(status.last_error));

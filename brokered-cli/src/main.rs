@@ -4,12 +4,12 @@
 
 mod arguments;
 mod commands;
-mod find;
-mod look;
-mod screen;
-mod span;
+mod duration;
+mod error;
+mod inspect;
+mod output;
+mod select;
 mod table;
-mod trouble;
 mod waterfall;
 
 use std::process::ExitCode;
@@ -17,27 +17,27 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use arguments::Arguments;
-use screen::Screen;
-use trouble::Trouble;
+use error::CliError;
+use output::Output;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut screen = Screen::new(arguments.json, arguments.color);
-    let outcome = commands::run(&arguments, &mut screen).and_then(|code| {
-        screen.flush()?;
+    let mut output = Output::new(arguments.json, arguments.color);
+    let outcome = commands::run(&arguments, &mut output).and_then(|code| {
+        output.flush()?;
         Ok(code)
     });
     ExitCode::from(match outcome {
         Ok(code) => code,
-        Err(trouble) => tell(&mut screen, &trouble),
+        Err(trouble) => tell(&mut output, &trouble),
     })
 }
 
 /// Says what went wrong. Whoever has stopped reading wants to hear no more, and that is no failure.
-fn tell(screen: &mut Screen, trouble: &Trouble) -> u8 {
+fn tell(output: &mut Output, trouble: &CliError) -> u8 {
     if !trouble.is_a_reader_gone() {
         // Nobody is left to tell if this fails, too.
-        let _ = screen.error(trouble);
+        let _ = output.error(trouble);
     }
     trouble.code()
 }

@@ -1,4 +1,4 @@
-//! [`Screen`]: what is printed, and how: for people or as JSON, in colour or not, as wide as there is room.
+//! [`Output`]: what is printed, and how: for people or as JSON, in colour or not, as wide as there is room.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use crate::arguments::Color;
+use crate::error::CliError;
 use crate::table::{Cell, Table, list_of};
-use crate::trouble::Trouble;
 
 /// Standard output.
 #[derive(Debug)]
-pub(crate) struct Screen {
+pub(crate) struct Output {
     json: bool,
     out: AutoStream<io::Stdout>,
     color: ColorChoice,
@@ -33,7 +33,7 @@ pub(crate) mod style {
     pub(crate) const PAST: Style = Style::new().dimmed();
 }
 
-impl Screen {
+impl Output {
     pub(crate) fn new(json: bool, color: Color) -> Self {
         let color = match color {
             Color::Auto => ColorChoice::Auto,
@@ -58,12 +58,12 @@ impl Screen {
     }
 
     /// A line for people.
-    pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Trouble> {
+    pub(crate) fn line(&mut self, text: impl Display) -> Result<(), CliError> {
         Ok(writeln!(self.out, "{text}")?)
     }
 
     /// Lines for people, each with its end.
-    pub(crate) fn lines(&mut self, text: &str) -> Result<(), Trouble> {
+    pub(crate) fn lines(&mut self, text: &str) -> Result<(), CliError> {
         if self.out.current_choice() != ColorChoice::Never {
             return Ok(self.out.write_all(text.as_bytes())?);
         }
@@ -73,7 +73,7 @@ impl Screen {
     }
 
     /// A sentence or two for people, indented, and broken between words where there is a terminal.
-    pub(crate) fn paragraph(&mut self, text: &str) -> Result<(), Trouble> {
+    pub(crate) fn paragraph(&mut self, text: &str) -> Result<(), CliError> {
         const INDENT: usize = 2;
         let room = Self::width().unwrap_or(usize::MAX).saturating_sub(INDENT);
         for line in broken(text, room) {
@@ -83,7 +83,7 @@ impl Screen {
     }
 
     /// A sentence that ends what was said, in a style.
-    pub(crate) fn remark(&mut self, style: Style, text: &str) -> Result<(), Trouble> {
+    pub(crate) fn remark(&mut self, style: Style, text: &str) -> Result<(), CliError> {
         for line in broken(text, Self::width().unwrap_or(usize::MAX)) {
             writeln!(self.out, "{}", styled(style, line))?;
         }
@@ -91,32 +91,32 @@ impl Screen {
     }
 
     /// Names and values for people, one below the other.
-    pub(crate) fn list(&mut self, pairs: &[(&str, Cell)]) -> Result<(), Trouble> {
+    pub(crate) fn list(&mut self, pairs: &[(&str, Cell)]) -> Result<(), CliError> {
         self.lines(&list_of(pairs, Self::width()))
     }
 
     /// A table for people.
-    pub(crate) fn table(&mut self, table: &Table) -> Result<(), Trouble> {
+    pub(crate) fn table(&mut self, table: &Table) -> Result<(), CliError> {
         self.lines(&table.laid_out(Self::width()))
     }
 
     /// A document for programs. One line each, where there are several.
-    pub(crate) fn json(&mut self, document: &Value) -> Result<(), Trouble> {
+    pub(crate) fn json(&mut self, document: &Value) -> Result<(), CliError> {
         Ok(writeln!(self.out, "{document:#}")?)
     }
 
     /// One of many documents, on a line of its own.
-    pub(crate) fn json_line(&mut self, document: &Value) -> Result<(), Trouble> {
+    pub(crate) fn json_line(&mut self, document: &Value) -> Result<(), CliError> {
         Ok(writeln!(self.out, "{document}")?)
     }
 
     /// Bytes as they are.
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         self.out.flush()?;
         Ok(io::stdout().lock().write_all(bytes)?)
     }
 
-    pub(crate) fn flush(&mut self) -> Result<(), Trouble> {
+    pub(crate) fn flush(&mut self) -> Result<(), CliError> {
         Ok(self.out.flush()?)
     }
 
@@ -136,7 +136,7 @@ impl Screen {
     }
 
     /// What went wrong: on standard error, and for programs on standard output, too.
-    pub(crate) fn error(&mut self, trouble: &Trouble) -> io::Result<()> {
+    pub(crate) fn error(&mut self, trouble: &CliError) -> io::Result<()> {
         const NAME: &str = "brokered:";
         if self.json {
             let document = json!({ "error": trouble.to_string(), "code": trouble.code() });

@@ -3,22 +3,24 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use brokered_runtime::__operator::{Launch, Lock, Place, canonicalize, is_name, places};
+use brokered_runtime::operator::{
+    InstanceDirectory, Launch, Lock, canonicalize, instance_directories, is_name,
+};
 
 use crate::arguments::Target;
-use crate::screen::tame;
-use crate::trouble::{NOT_RUNNING, Trouble, USAGE};
+use crate::error::{CliError, NOT_RUNNING, USAGE};
+use crate::output::tame;
 
 /// All instances that are meant. None is none that has ever run.
-pub(crate) fn all(target: &Target) -> Result<Vec<Place>, Trouble> {
+pub(crate) fn all(target: &Target) -> Result<Vec<InstanceDirectory>, CliError> {
     if let Some(place) = by_path(target)? {
         return Ok(vec![place]);
     }
     if target.directory.is_some() || target.instance.is_some() {
         return exactly(target);
     }
-    let places = places().map_err(Trouble::failed)?;
-    Ok(places
+    let directories = instance_directories().map_err(CliError::failed)?;
+    Ok(directories
         .found
         .into_iter()
         .filter(|place| is_meant(target, place))
@@ -26,11 +28,12 @@ pub(crate) fn all(target: &Target) -> Result<Vec<Place>, Trouble> {
 }
 
 /// The one instance that is meant: of several, the one that runs.
-pub(crate) fn one(target: &Target) -> Result<Place, Trouble> {
+pub(crate) fn one(target: &Target) -> Result<InstanceDirectory, CliError> {
     let mut found = all(target)?;
     if found.len() > 1 {
-        let runs = |place: &Place| matches!(place.lock(), Ok(Lock::Held));
-        let running: Vec<Place> = found.iter().filter(|place| runs(place)).cloned().collect();
+        let runs = |place: &InstanceDirectory| matches!(place.lock(), Ok(Lock::Held));
+        let running: Vec<InstanceDirectory> =
+            found.iter().filter(|place| runs(place)).cloned().collect();
         if running.len() == 1 {
             return Ok(running[0].clone());
         }
@@ -40,17 +43,17 @@ pub(crate) fn one(target: &Target) -> Result<Place, Trouble> {
 }
 
 /// The one instance that is meant, or the one that it would be if it ran.
-pub(crate) fn one_or_new(target: &Target) -> Result<Place, Trouble> {
+pub(crate) fn one_or_new(target: &Target) -> Result<InstanceDirectory, CliError> {
     match one(target) {
         Err(trouble) if trouble.code() == NOT_RUNNING => launch(target)?
             .place()
-            .map_err(|error| Trouble::new(USAGE, error.to_string())),
+            .map_err(|error| CliError::new(USAGE, error.to_string())),
         found => found,
     }
 }
 
 /// How to start what is meant, by the words of the command line alone.
-pub(crate) fn launch(target: &Target) -> Result<Launch, Trouble> {
+pub(crate) fn launch(target: &Target) -> Result<Launch, CliError> {
     let name = &target.daemon;
     let launch = Launch::new(
         name,
@@ -59,7 +62,7 @@ pub(crate) fn launch(target: &Target) -> Result<Launch, Trouble> {
         target.instance.as_deref(),
     );
     launch.ok_or_else(|| {
-        Trouble::new(
+        CliError::new(
             USAGE,
             format!(
                 "{:?} is no daemon's name: those are made of a to z, 0 to 9 and '-'",
@@ -69,7 +72,7 @@ pub(crate) fn launch(target: &Target) -> Result<Launch, Trouble> {
     })
 }
 
-fn by_path(target: &Target) -> Result<Option<Place>, Trouble> {
+fn by_path(target: &Target) -> Result<Option<InstanceDirectory>, CliError> {
     if !target.daemon.contains('/') {
         return Ok(None);
     }
@@ -81,11 +84,11 @@ fn by_path(target: &Target) -> Result<Option<Place>, Trouble> {
     };
     let directory: PathBuf = std::path::absolute(directory)
         .map(|path| path.components().collect())
-        .map_err(|error| Trouble::new(USAGE, format!("{}: {error}", tame(&target.daemon))))?;
+        .map_err(|error| CliError::new(USAGE, format!("{}: {error}", tame(&target.daemon))))?;
     if directory.is_dir() {
-        Ok(Some(Place::at(directory)))
+        Ok(Some(InstanceDirectory::at(directory)))
     } else {
-        Err(Trouble::new(
+        Err(CliError::new(
             NOT_RUNNING,
             format!(
                 "there is no directory {}",
@@ -95,10 +98,10 @@ fn by_path(target: &Target) -> Result<Option<Place>, Trouble> {
     }
 }
 
-fn exactly(target: &Target) -> Result<Vec<Place>, Trouble> {
+fn exactly(target: &Target) -> Result<Vec<InstanceDirectory>, CliError> {
     let place = launch(target)?
         .place()
-        .map_err(|error| Trouble::new(USAGE, error.to_string()))?;
+        .map_err(|error| CliError::new(USAGE, error.to_string()))?;
     if place.exists() || target.contract.is_some() {
         return Ok(if place.exists() { vec![place] } else { vec![] });
     }
@@ -107,15 +110,15 @@ fn exactly(target: &Target) -> Result<Vec<Place>, Trouble> {
         .directory
         .as_ref()
         .and_then(|path| canonicalize(path).ok());
-    let places = places().map_err(Trouble::failed)?;
-    let is_it = |place: &Place| {
-        place.recorded().story().is_some_and(|story| {
-            story.name == target.daemon
-                && story.directory == directory
-                && story.instance == target.instance
+    let directories = instance_directories().map_err(CliError::failed)?;
+    let is_it = |place: &InstanceDirectory| {
+        place.recorded().record().is_some_and(|record| {
+            record.name == target.daemon
+                && record.directory == directory
+                && record.instance == target.instance
         })
     };
-    Ok(places
+    Ok(directories
         .found
         .into_iter()
         .filter(|place| is_it(place))
@@ -123,10 +126,10 @@ fn exactly(target: &Target) -> Result<Vec<Place>, Trouble> {
 }
 
 /// Whether a name means an instance: its directory's own name, or its daemon's.
-fn is_meant(target: &Target, place: &Place) -> bool {
-    let (name, contract) = place.recorded().story().map_or_else(
+fn is_meant(target: &Target, place: &InstanceDirectory) -> bool {
+    let (name, contract) = place.recorded().record().map_or_else(
         || taken_apart(&place.name()),
-        |story| (story.name.clone(), story.contract),
+        |record| (record.name.clone(), record.contract),
     );
     let is_it = place.name() == target.daemon || name == target.daemon;
     is_it && (target.contract.is_none() || target.contract == Some(contract))
@@ -148,9 +151,9 @@ fn taken_apart(directory: &str) -> (String, u32) {
     }
 }
 
-fn unknown(target: &Target) -> Trouble {
+fn unknown(target: &Target) -> CliError {
     let name = tame(&target.daemon);
-    let runtime = brokered_runtime::__operator::runtime_directories();
+    let runtime = brokered_runtime::operator::runtime_directories();
     let place = runtime.ok().and_then(|all| all.into_iter().next());
     let place = place.map_or_else(String::new, |path| format!(" in {}", path.display()));
     let hint = if is_name(&target.daemon) {
@@ -158,13 +161,13 @@ fn unknown(target: &Target) -> Trouble {
     } else {
         "and none could: daemons' names are made of a to z, 0 to 9 and '-'"
     };
-    Trouble::new(
+    CliError::new(
         NOT_RUNNING,
         format!("no daemon {name:?} has run{place}; {hint}"),
     )
 }
 
-fn ambiguous(target: &Target, found: &[Place]) -> Trouble {
+fn ambiguous(target: &Target, found: &[InstanceDirectory]) -> CliError {
     let mut text = format!(
         "{} is {} instances; say which, with --directory, --instance or --contract, or by one of these:",
         tame(&target.daemon),
@@ -172,12 +175,12 @@ fn ambiguous(target: &Target, found: &[Place]) -> Trouble {
     );
     for place in found.iter().take(20) {
         let recorded = place.recorded();
-        let of = recorded.story().and_then(|story| {
-            let directory = story
+        let of = recorded.record().and_then(|record| {
+            let directory = record
                 .directory
                 .as_ref()
                 .map(|path| path.display().to_string());
-            directory.or_else(|| story.instance.clone())
+            directory.or_else(|| record.instance.clone())
         });
         let of = of.map_or_else(String::new, |of| format!("  {}", tame(&of)));
         let _ = write!(text, "\n  {}{of}", tame(&place.name()));
@@ -185,7 +188,7 @@ fn ambiguous(target: &Target, found: &[Place]) -> Trouble {
     if found.len() > 20 {
         let _ = write!(text, "\n  and {} more", found.len() - 20);
     }
-    Trouble::new(USAGE, text)
+    CliError::new(USAGE, text)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::screen::{broken, style, tame};
+use crate::output::{broken, style, tame};
 
 /// The space between two columns.
 const GAP: usize = 2;

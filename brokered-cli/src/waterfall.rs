@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use unicode_width::UnicodeWidthStr;
 
 use crate::commands::said_precisely;
-use crate::screen::{style, tame};
+use crate::output::{style, tame};
 
 /// The widest that bars are drawn on a terminal.
 const WIDEST: usize = 80;

@@ -1,7 +1,7 @@
 //! What a warm connect and a one-byte round trip cost on this platform, against the same by `interprocess` alone: the
 //! one row that is measured also where the other budgets can't be, in one process.
 //!
-//! `cargo bench -p brokered-runtime --features testing --bench everywhere`
+//! `cargo bench -p brokered-runtime --features testing --bench cross_platform`
 
 use std::error::Error;
 use std::io::{self, Read, Write};

@@ -47,12 +47,12 @@ pub(crate) fn announced_nonce(announcement: &str) -> Option<&str> {
 static SPENT: AtomicBool = AtomicBool::new(false);
 
 /// The announcement in the environment is spent.
-pub(crate) fn spend_announcement() {
+pub(crate) fn mark_announcement_used() {
     SPENT.store(true, Ordering::Release);
 }
 
 /// Whether this process was started as a daemon and has not become one: a daemon's front.
-pub(crate) fn is_a_daemons_front() -> bool {
+pub(crate) fn is_launched_but_not_daemon() -> bool {
     !SPENT.load(Ordering::Acquire) && env::var_os(LAUNCH).is_some()
 }
 

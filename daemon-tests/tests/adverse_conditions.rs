@@ -411,7 +411,7 @@ impl Drop for Load {
     }
 }
 
-/// As many of them as one likes: `BUSY=200 cargo test --release -p daemon-tests --test weather busy`.
+/// As many of them as one likes: `BUSY=200 cargo test --release -p daemon-tests --test adverse_conditions busy`.
 #[test]
 fn at_nice_19_among_busy_processes_a_launch_takes_its_time_and_succeeds() -> Outcome {
     if !has(&["nice"]) {
@@ -441,7 +441,7 @@ fn at_nice_19_among_busy_processes_a_launch_takes_its_time_and_succeeds() -> Out
     Ok(())
 }
 
-/// The rounds can be had by the thousand: `ROUNDS=10000 cargo test --release -p daemon-tests --test weather launchers`.
+/// The rounds can be had by the thousand: `ROUNDS=10000 cargo test --release -p daemon-tests --test adverse_conditions launchers`.
 #[test]
 fn two_launchers_and_a_daemon_by_hand_start_over_stale_files_and_one_owns() -> Outcome {
     for round in 0..rounds(300)? {

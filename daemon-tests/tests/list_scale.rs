@@ -1,5 +1,5 @@
 //! How long `brokered list` takes for a thousand daemons of one user. Measured when asked for, by
-//! `cargo test --release -p daemon-tests --test many -- --ignored --nocapture`.
+//! `cargo test --release -p daemon-tests --test list_scale -- --ignored --nocapture`.
 
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]

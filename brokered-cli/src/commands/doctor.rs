@@ -5,17 +5,18 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use brokered_runtime::__operator::{
-    PlaceError, Places, Recorded, Story, WHAT_STOP_DOES, fits_endpoint, how_to_look_at,
-    how_to_see_who_has_open, open_files_limit, places, runtime_directories, said_duration,
+use brokered_runtime::operator::{
+    DaemonRecord, InstanceDirectories, InstanceDirectoryError, Recorded, UNRESPONSIVE_STOP_HINT,
+    fits_endpoint, format_duration, inspect_hint, instance_directories, open_file_hint,
+    open_files_limit, runtime_directories,
 };
 use serde_json::{Value, json};
 
-use super::daemons::look_at;
+use super::list::look_at;
 use crate::arguments::Doctor;
-use crate::look::{Seen, State};
-use crate::screen::{Screen, style, styled, tame};
-use crate::trouble::{DONE, FAILED, Trouble};
+use crate::error::{CliError, DONE, FAILED};
+use crate::inspect::{Inspected, State};
+use crate::output::{Output, style, styled, tame};
 
 /// Below this many open files a daemon that serves many clients at once runs out of them.
 const FEW_FILES: u64 = 1024;
@@ -89,17 +90,17 @@ impl Findings {
     }
 }
 
-pub(crate) fn doctor(arguments: &Doctor, screen: &mut Screen) -> Result<u8, Trouble> {
+pub(crate) fn doctor(arguments: &Doctor, output: &mut Output) -> Result<u8, CliError> {
     let mut findings = Findings::default();
     environment(&mut findings);
     directories(&mut findings);
-    match places() {
-        Ok(places) => instances(places, &mut findings),
+    match instance_directories() {
+        Ok(directories) => instances(directories, &mut findings),
         Err(error) => unreachable_places(&error, &mut findings),
     }
     limits(&mut findings);
     let worst = findings.0.iter().map(|finding| finding.level).max();
-    tell(&findings, arguments.verbose, screen)?;
+    tell(&findings, arguments.verbose, output)?;
     Ok(match worst {
         Some(Level::Problem) => FAILED,
         _ => DONE,
@@ -197,7 +198,7 @@ fn room_for_names(runtime: &Path, findings: &mut Findings) {
     }
 }
 
-fn unreachable_places(error: &PlaceError, findings: &mut Findings) {
+fn unreachable_places(error: &InstanceDirectoryError, findings: &mut Findings) {
     findings.add(
         Level::Problem,
         "runtime directory",
@@ -206,8 +207,8 @@ fn unreachable_places(error: &PlaceError, findings: &mut Findings) {
     );
 }
 
-fn instances(places: Places, findings: &mut Findings) {
-    for path in places.strange {
+fn instances(directories: InstanceDirectories, findings: &mut Findings) {
+    for path in directories.strange {
         findings.add(
             Level::Note,
             path.display().to_string(),
@@ -215,12 +216,12 @@ fn instances(places: Places, findings: &mut Findings) {
             "nothing: it is passed over",
         );
     }
-    for seen in look_at(&places.found, Duration::from_secs(1)) {
+    for seen in look_at(&directories.found, Duration::from_secs(1)) {
         instance(&seen, findings);
     }
 }
 
-fn instance(seen: &Seen, findings: &mut Findings) {
+fn instance(seen: &Inspected, findings: &mut Findings) {
     let about = seen.place.directory().display().to_string();
     if let Err(error) = seen.place.check() {
         let todo =
@@ -228,7 +229,7 @@ fn instance(seen: &Seen, findings: &mut Findings) {
         findings.add(Level::Problem, &about, error.to_string(), todo);
         return;
     }
-    if let Some(what) = seen.place.in_the_way() {
+    if let Some(what) = seen.place.path_occupant() {
         findings.add(
             Level::Problem,
             seen.place.endpoint().display().to_string(),
@@ -253,8 +254,8 @@ fn instance(seen: &Seen, findings: &mut Findings) {
             todo,
         );
     }
-    if let Some(story) = seen.story()
-        && story.is_from_the_future()
+    if let Some(record) = seen.record()
+        && record.is_from_the_future()
     {
         findings.add(
             Level::Warning,
@@ -267,12 +268,12 @@ fn instance(seen: &Seen, findings: &mut Findings) {
 }
 
 /// Who holds the instance, and whether it is who says so.
-fn holder(seen: &Seen, about: &str, findings: &mut Findings) {
+fn holder(seen: &Inspected, about: &str, findings: &mut Findings) {
     let name = seen.name();
     let of = seen.place.name();
     match &seen.state {
         State::Answers(status) => {
-            let up = said_duration(status.uptime);
+            let up = format_duration(status.uptime);
             let what = format!(
                 "{name}: process {} holds it, {}, up {up}",
                 status.pid, status.phase
@@ -306,68 +307,68 @@ fn holder(seen: &Seen, about: &str, findings: &mut Findings) {
     }
 }
 
-fn silent(seen: &Seen, why: &str, about: &str, findings: &mut Findings) {
+fn silent(seen: &Inspected, why: &str, about: &str, findings: &mut Findings) {
     let name = seen.name();
     let of = seen.place.name();
-    let recorded = seen.story().map(|story| story.pid);
+    let recorded = seen.record().map(|record| record.pid);
     let listening = seen.place.listening_process();
     let todo = match (recorded, listening) {
         (Some(recorded), Some(listening)) if recorded != listening => format!(
             "process {listening} listens, and the record names {recorded}: look what they are with \
              `{}`; nothing here would end either",
-            how_to_look_at(&[recorded, listening])
+            inspect_hint(&[recorded, listening])
         ),
         (Some(pid), Some(_)) => format!(
             "process {pid} listens, and its framework's thread does not answer: it is stopped or starved \
-             (`{}`); `brokered stop {of}` {WHAT_STOP_DOES}",
-            how_to_look_at(&[pid])
+             (`{}`); `brokered stop {of}` {UNRESPONSIVE_STOP_HINT}",
+            inspect_hint(&[pid])
         ),
         (Some(pid), None) => format!(
             "nobody listens, and somebody holds the lock: `{}` names who; the record says \
              process {pid}",
-            how_to_see_who_has_open(about)
+            open_file_hint(about)
         ),
         (None, _) => format!(
             "somebody holds the lock and has recorded nothing: a daemon that is just starting, or one that \
              hangs at it; `{}` names who",
-            how_to_see_who_has_open(about)
+            open_file_hint(about)
         ),
     };
     findings.add(Level::Problem, about, format!("{name}: {why}"), todo);
 }
 
-fn ended(seen: &Seen, about: &str, findings: &mut Findings) {
+fn ended(seen: &Inspected, about: &str, findings: &mut Findings) {
     let name = seen.name();
     let of = seen.place.name();
-    match seen.story() {
-        Some(story) if seen.has_failed() => findings.add(
+    match seen.record() {
+        Some(record) if seen.has_failed() => findings.add(
             Level::Warning,
             about,
             format!(
                 "{name} has failed, {} ago: {}",
-                said_duration(story.age()),
-                story.failure.as_deref().unwrap_or("it did not say why")
+                format_duration(record.age()),
+                record.failure.as_deref().unwrap_or("it did not say why")
             ),
             format!(
                 "mend what it says, then `brokered start {of}`; more is in `brokered log {of}`"
             ),
         ),
-        Some(story) => findings.add(
+        Some(record) => findings.add(
             Level::Note,
             about,
-            stale(&name, story),
+            stale(&name, record),
             "nothing: its lock is free, and the next start takes everything over",
         ),
         None => findings.fine(about, format!("{name}: nobody holds it")),
     }
 }
 
-fn stale(name: &str, story: &Story) -> String {
+fn stale(name: &str, record: &DaemonRecord) -> String {
     format!(
         "{name} ended without a word: killed, or the machine went down; its record, of process {} and {} ago, \
          is history",
-        story.pid,
-        said_duration(story.age())
+        record.pid,
+        format_duration(record.age())
     )
 }
 
@@ -402,8 +403,8 @@ fn limits(findings: &mut Findings) {
     }
 }
 
-fn tell(findings: &Findings, verbose: bool, screen: &mut Screen) -> Result<(), Trouble> {
-    if screen.is_json() {
+fn tell(findings: &Findings, verbose: bool, output: &mut Output) -> Result<(), CliError> {
+    if output.is_json() {
         let all = findings.0.iter().map(|finding| {
             json!({
                 "level": finding.level.as_str(),
@@ -412,7 +413,7 @@ fn tell(findings: &Findings, verbose: bool, screen: &mut Screen) -> Result<(), T
                 "todo": Some(&finding.todo).filter(|todo| !todo.is_empty()),
             })
         });
-        return screen.json(&json!({ "findings": all.collect::<Vec<Value>>() }));
+        return output.json(&json!({ "findings": all.collect::<Vec<Value>>() }));
     }
     let mut shown = 0;
     for finding in &findings.0 {
@@ -422,10 +423,10 @@ fn tell(findings: &Findings, verbose: bool, screen: &mut Screen) -> Result<(), T
         shown += 1;
         let level = styled(finding.level.style(), finding.level.as_str());
         let about = styled(style::HEAD, tame(&finding.about));
-        screen.line(format!("{level}  {about}"))?;
-        screen.paragraph(&tame(&finding.what))?;
+        output.line(format!("{level}  {about}"))?;
+        output.paragraph(&tame(&finding.what))?;
         if !finding.todo.is_empty() {
-            screen.paragraph(&format!("→ {}", tame(&finding.todo)))?;
+            output.paragraph(&format!("→ {}", tame(&finding.todo)))?;
         }
     }
     let fine = findings.0.len() - shown;
@@ -436,7 +437,7 @@ fn tell(findings: &Findings, verbose: bool, screen: &mut Screen) -> Result<(), T
         } else {
             text
         };
-        screen.remark(style::PAST, &text)?;
+        output.remark(style::PAST, &text)?;
     }
     Ok(())
 }

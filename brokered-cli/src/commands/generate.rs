@@ -7,18 +7,18 @@ use clap_complete::Shell;
 use serde_json::json;
 
 use crate::arguments::Arguments;
-use crate::screen::Screen;
-use crate::trouble::{DONE, Trouble};
+use crate::error::{CliError, DONE};
+use crate::output::Output;
 
-pub(crate) fn completions(shell: Shell, screen: &mut Screen) -> Result<u8, Trouble> {
+pub(crate) fn completions(shell: Shell, output: &mut Output) -> Result<u8, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "brokered", &mut script);
-    print(&script, screen)
+    print(&script, output)
 }
 
-pub(crate) fn man(screen: &mut Screen) -> Result<u8, Trouble> {
-    let page = page().map_err(Trouble::from)?;
-    print(&page, screen)
+pub(crate) fn man(output: &mut Output) -> Result<u8, CliError> {
+    let page = page().map_err(CliError::from)?;
+    print(&page, output)
 }
 
 /// One page with all commands. Tools that come with a page for each are read less.
@@ -51,11 +51,11 @@ fn page() -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-fn print(text: &[u8], screen: &mut Screen) -> Result<u8, Trouble> {
-    if screen.is_json() {
-        screen.json(&json!({ "text": String::from_utf8_lossy(text) }))?;
+fn print(text: &[u8], output: &mut Output) -> Result<u8, CliError> {
+    if output.is_json() {
+        output.json(&json!({ "text": String::from_utf8_lossy(text) }))?;
     } else {
-        screen.bytes(text)?;
+        output.bytes(text)?;
     }
     Ok(DONE)
 }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use brokered_runtime::__operator::is_at;
+use brokered_runtime::operator::is_at;
 use serde_json::json;
 
 use crate::arguments::Log;
-use crate::find;
-use crate::screen::Screen;
-use crate::trouble::{DONE, FAILED, Trouble};
+use crate::error::{CliError, DONE, FAILED};
+use crate::output::Output;
+use crate::select;
 
 /// How often a log that is followed is looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -20,23 +20,23 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
 
-pub(crate) fn log(arguments: &Log, screen: &mut Screen) -> Result<u8, Trouble> {
-    let place = find::one(&arguments.target)?;
+pub(crate) fn log(arguments: &Log, output: &mut Output) -> Result<u8, CliError> {
+    let place = select::one(&arguments.target)?;
     let recorded = place.recorded();
-    let story = recorded.story();
-    let path = story.and_then(|story| story.log.clone());
+    let record = recorded.record();
+    let path = record.and_then(|record| record.log.clone());
     let path = path.unwrap_or_else(|| place.log());
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let by_hand = story.is_some_and(|story| story.owner != "launcher");
+            let by_hand = record.is_some_and(|record| record.owner != "launcher");
             let why = if by_hand {
                 "it was not started by a client, so its output is where it was started"
             } else {
                 "no client has started it yet"
             };
             let text = format!("there is no log at {}: {why}", path.display());
-            return Err(Trouble::new(FAILED, text));
+            return Err(CliError::new(FAILED, text));
         }
         Err(error) => return Err(unread(&path, &error)),
     };
@@ -45,19 +45,19 @@ pub(crate) fn log(arguments: &Log, screen: &mut Screen) -> Result<u8, Trouble> {
         reader.skip_to_last(lines)?;
     }
     loop {
-        reader.copy(screen)?;
+        reader.copy(output)?;
         if !arguments.follow {
-            reader.finish(screen)?;
+            reader.finish(output)?;
             return Ok(DONE);
         }
-        screen.flush()?;
+        output.flush()?;
         thread::sleep(INTERVAL);
-        reader.reopen(screen)?;
+        reader.reopen(output)?;
     }
 }
 
-fn unread(path: &Path, error: &io::Error) -> Trouble {
-    Trouble::failed(format!("cannot read {}: {error}", path.display()))
+fn unread(path: &Path, error: &io::Error) -> CliError {
+    CliError::failed(format!("cannot read {}: {error}", path.display()))
 }
 
 /// A log, and what of its last line has not been told yet as JSON.
@@ -79,7 +79,7 @@ impl Reader {
     }
 
     /// Goes to where the last lines begin, reading from the end.
-    fn skip_to_last(&mut self, lines: usize) -> Result<(), Trouble> {
+    fn skip_to_last(&mut self, lines: usize) -> Result<(), CliError> {
         let begin =
             last_lines(&mut self.file, lines).map_err(|error| unread(&self.path, &error))?;
         self.at = begin;
@@ -87,7 +87,7 @@ impl Reader {
     }
 
     /// Tells all that there is now.
-    fn copy(&mut self, screen: &mut Screen) -> Result<(), Trouble> {
+    fn copy(&mut self, output: &mut Output) -> Result<(), CliError> {
         let mut buffer = vec![0; CHUNK];
         loop {
             let read = self
@@ -99,44 +99,44 @@ impl Reader {
                 return Ok(());
             }
             self.at += read as u64;
-            if screen.is_json() {
-                self.tell_lines(&buffer[..read], screen)?;
+            if output.is_json() {
+                self.tell_lines(&buffer[..read], output)?;
             } else {
-                screen.bytes(&buffer[..read])?;
+                output.bytes(&buffer[..read])?;
             }
         }
     }
 
-    fn tell_lines(&mut self, bytes: &[u8], screen: &mut Screen) -> Result<(), Trouble> {
+    fn tell_lines(&mut self, bytes: &[u8], output: &mut Output) -> Result<(), CliError> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.partial.extend_from_slice(piece);
             // A line that does not end is told in parts.
             if piece.ends_with(b"\n") || self.partial.len() > CHUNK {
-                self.finish(screen)?;
+                self.finish(output)?;
             }
         }
         Ok(())
     }
 
     /// Tells a last line that lacks its end.
-    fn finish(&mut self, screen: &mut Screen) -> Result<(), Trouble> {
+    fn finish(&mut self, output: &mut Output) -> Result<(), CliError> {
         let line = std::mem::take(&mut self.partial);
         if line.is_empty() {
             return Ok(());
         }
         let line = line.strip_suffix(b"\n").unwrap_or(&line);
-        screen.json_line(&json!({ "line": String::from_utf8_lossy(line) }))
+        output.json_line(&json!({ "line": String::from_utf8_lossy(line) }))
     }
 
     /// Goes on with the next file, if this one was put aside, and from the beginning, if it was cut.
-    fn reopen(&mut self, screen: &mut Screen) -> Result<(), Trouble> {
+    fn reopen(&mut self, output: &mut Output) -> Result<(), CliError> {
         let Ok(at_path) = fs::metadata(&self.path) else {
             // The next daemon makes a new one.
             return Ok(());
         };
         let is_another = !is_at(&self.file, &self.path) || at_path.len() < self.at;
         if is_another && let Ok(file) = File::open(&self.path) {
-            self.copy(screen)?;
+            self.copy(output)?;
             self.file = file;
             self.at = 0;
         }

@@ -1,8 +1,8 @@
 //! The commands, a file each.
 
-mod daemons;
 mod doctor;
-mod extras;
+mod generate;
+mod list;
 mod log;
 mod path;
 mod start;
@@ -13,27 +13,27 @@ mod unit;
 mod wait;
 
 use crate::arguments::{Arguments, Command};
-use crate::screen::Screen;
-use crate::trouble::Trouble;
+use crate::error::CliError;
+use crate::output::Output;
 
 pub(crate) use status::said_precisely;
 
 /// Carries a command out. Its exit code, if nothing went wrong on the way.
-pub(crate) fn run(arguments: &Arguments, screen: &mut Screen) -> Result<u8, Trouble> {
+pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, CliError> {
     match &arguments.command {
-        Command::List(list) => daemons::list(list, screen),
-        Command::Status(ask) => status::status(ask, screen),
-        Command::Start(start) => start::start(start, screen),
-        Command::Stop(stop) => stop::stop(stop, screen),
-        Command::Restart(restart) => stop::restart(restart, screen),
-        Command::Wait(wait) => wait::wait(wait, screen),
-        Command::Probe(probe) => wait::probe(probe, screen),
-        Command::Log(log) => log::log(log, screen),
-        Command::Path(path) => path::path(path, screen),
-        Command::Trace(trace) => trace::trace(trace, screen),
-        Command::Doctor(doctor) => doctor::doctor(doctor, screen),
-        Command::Unit(unit) => unit::unit(unit, screen),
-        Command::Completions { shell } => extras::completions(*shell, screen),
-        Command::Man => extras::man(screen),
+        Command::List(list) => list::list(list, output),
+        Command::Status(ask) => status::status(ask, output),
+        Command::Start(start) => start::start(start, output),
+        Command::Stop(stop) => stop::stop(stop, output),
+        Command::Restart(restart) => stop::restart(restart, output),
+        Command::Wait(wait) => wait::wait(wait, output),
+        Command::Probe(probe) => wait::probe(probe, output),
+        Command::Log(log) => log::log(log, output),
+        Command::Path(path) => path::path(path, output),
+        Command::Trace(trace) => trace::trace(trace, output),
+        Command::Doctor(doctor) => doctor::doctor(doctor, output),
+        Command::Unit(unit) => unit::unit(unit, output),
+        Command::Completions { shell } => generate::completions(*shell, output),
+        Command::Man => generate::man(output),
     }
 }

@@ -2,47 +2,51 @@
 
 use std::time::Duration;
 
-use brokered_runtime::__operator::said_duration;
+use brokered_runtime::operator::format_duration;
 use brokered_runtime::{Load, LoadState, Status};
 use serde_json::{Value, json};
 
-use super::daemons::look_at;
+use super::list::look_at;
 use crate::arguments::Ask;
-use crate::find;
-use crate::look::Seen;
-use crate::screen::{Screen, style};
+use crate::error::{CliError, NOT_RUNNING};
+use crate::inspect::Inspected;
+use crate::output::{Output, style};
+use crate::select;
 use crate::table::Cell;
-use crate::trouble::{NOT_RUNNING, Trouble};
 
-pub(crate) fn status(arguments: &Ask, screen: &mut Screen) -> Result<u8, Trouble> {
-    let mut places = find::all(&arguments.target)?;
-    if places.is_empty() {
-        places.push(find::one(&arguments.target)?);
+pub(crate) fn status(arguments: &Ask, output: &mut Output) -> Result<u8, CliError> {
+    let mut directories = select::all(&arguments.target)?;
+    if directories.is_empty() {
+        directories.push(select::one(&arguments.target)?);
     }
-    let mut seen = look_at(&places, arguments.timeout);
+    let mut seen = look_at(&directories, arguments.timeout);
     // Of several, those that have ended are not what is asked for.
-    if seen.iter().any(Seen::is_running) {
-        seen.retain(Seen::is_running);
+    if seen.iter().any(Inspected::is_running) {
+        seen.retain(Inspected::is_running);
     }
-    if screen.is_json() {
+    if output.is_json() {
         match seen.as_slice() {
-            [one] => screen.json(&one.to_json())?,
-            all => screen.json(&json!({
-                "daemons": all.iter().map(Seen::to_json).collect::<Vec<Value>>(),
+            [one] => output.json(&one.to_json())?,
+            all => output.json(&json!({
+                "daemons": all.iter().map(Inspected::to_json).collect::<Vec<Value>>(),
             }))?,
         }
     } else {
         for (index, seen) in seen.iter().enumerate() {
             if index > 0 {
-                screen.line("")?;
+                output.line("")?;
             }
-            show(seen, screen)?;
+            show(seen, output)?;
         }
     }
-    Ok(seen.iter().map(Seen::code).max().unwrap_or(NOT_RUNNING))
+    Ok(seen
+        .iter()
+        .map(Inspected::code)
+        .max()
+        .unwrap_or(NOT_RUNNING))
 }
 
-fn show(seen: &Seen, screen: &mut Screen) -> Result<(), Trouble> {
+fn show(seen: &Inspected, output: &mut Output) -> Result<(), CliError> {
     let head = match seen.contract() {
         Some(contract) if contract != 1 => format!("{} (contract {contract})", seen.name()),
         _ => seen.name(),
@@ -63,7 +67,7 @@ fn show(seen: &Seen, screen: &mut Screen) -> Result<(), Trouble> {
         lines.push(("instance", Cell::from(instance)));
     }
     if let Some(pid) = seen.pid() {
-        let up = seen.uptime().map(said_duration).unwrap_or_default();
+        let up = seen.uptime().map(format_duration).unwrap_or_default();
         lines.push(("process", Cell::from(format!("{pid}, up {up}"))));
     }
     if let Some(status) = seen.status() {
@@ -74,7 +78,7 @@ fn show(seen: &Seen, screen: &mut Screen) -> Result<(), Trouble> {
     if let Some(log) = seen.log() {
         lines.push(("log", Cell::from(log.to_string_lossy())));
     }
-    screen.list(&lines)
+    output.list(&lines)
 }
 
 fn push_status(lines: &mut Vec<(&'static str, Cell)>, status: &Status) {
@@ -85,7 +89,10 @@ fn push_status(lines: &mut Vec<(&'static str, Cell)>, status: &Status) {
     lines.push(("owner", Cell::from(&status.owner)));
     lines.push((
         "clients",
-        Cell::from(format!("{} now, {} served", status.open, status.served)),
+        Cell::from(format!(
+            "{} now, {} served",
+            status.connections_open, status.connections_served
+        )),
     ));
     if status.errors + status.panics > 0 {
         let text = format!("{} errors, {} panics", status.errors, status.panics);
@@ -95,7 +102,7 @@ fn push_status(lines: &mut Vec<(&'static str, Cell)>, status: &Status) {
         lines.push(("last error", Cell::new(style::PENDING, error)));
     }
     if let Some(after) = status.idle_exit {
-        let text = format!("after {} without a client", said_duration(after));
+        let text = format!("after {} without a client", format_duration(after));
         lines.push(("idle exit", Cell::from(text)));
     }
     if let Some(lived) = status.premain {
@@ -141,6 +148,6 @@ pub(crate) fn said_precisely(duration: Duration) -> String {
         1000..10_000 => format!("{:.2} ms", duration.as_secs_f64() * 1e3),
         10_000..1_000_000 => format!("{:.0} ms", duration.as_secs_f64() * 1e3),
         1_000_000..100_000_000 => format!("{:.2} s", duration.as_secs_f64()),
-        _ => said_duration(duration),
+        _ => format_duration(duration),
     }
 }

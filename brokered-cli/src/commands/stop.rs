@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-use brokered_runtime::__operator::{Place, Story};
-use brokered_runtime::{ControlError, Stopped};
+use brokered_runtime::operator::{DaemonRecord, InstanceDirectory};
+use brokered_runtime::{ControlError, StopOutcome};
 use serde_json::json;
 
 use super::start;
 use crate::arguments::{Restart, Stop, Target};
-use crate::find;
-use crate::screen::{Screen, style, styled, tame};
-use crate::trouble::{DONE, FAILED, NO_ANSWER, TIMED_OUT, Trouble};
+use crate::error::{CliError, DONE, FAILED, NO_ANSWER, TIMED_OUT};
+use crate::output::{Output, style, styled, tame};
+use crate::select;
 
-pub(crate) fn stop(arguments: &Stop, screen: &mut Screen) -> Result<u8, Trouble> {
-    let place = find::one(&arguments.target)?;
+pub(crate) fn stop(arguments: &Stop, output: &mut Output) -> Result<u8, CliError> {
+    let place = select::one(&arguments.target)?;
     let name = name_of(&place, &arguments.target);
-    let stopped = end(&place, arguments.timeout, screen)?;
-    if screen.is_json() {
-        screen.json(&json!({ "name": name, "stopped": word(stopped) }))?;
+    let stopped = end(&place, arguments.timeout, output)?;
+    if output.is_json() {
+        output.json(&json!({ "name": name, "stopped": word(stopped) }))?;
     } else {
         let name = styled(style::HEAD, tame(&name));
-        screen.line(match stopped {
-            Stopped::WasNotRunning => format!("{name} was not running"),
-            Stopped::Signalled => {
+        output.line(match stopped {
+            StopOutcome::WasNotRunning => format!("{name} was not running"),
+            StopOutcome::Signalled => {
                 format!("{name} has ended: it did not answer, and was sent SIGTERM")
             }
             _ => format!("{name} has ended"),
@@ -31,73 +31,77 @@ pub(crate) fn stop(arguments: &Stop, screen: &mut Screen) -> Result<u8, Trouble>
     Ok(DONE)
 }
 
-pub(crate) fn restart(arguments: &Restart, screen: &mut Screen) -> Result<u8, Trouble> {
-    let place = find::one(&arguments.target)?;
+pub(crate) fn restart(arguments: &Restart, output: &mut Output) -> Result<u8, CliError> {
+    let place = select::one(&arguments.target)?;
     let recorded = place.recorded();
-    let story = recorded.story();
-    if let Some(story) = story {
-        refuse_foreign_owner(story)?;
+    let record = recorded.record();
+    if let Some(record) = record {
+        refuse_foreign_owner(record)?;
     }
-    let launch = match story {
-        Some(story) => start::of_story(story)?,
-        None => find::launch(&arguments.target)?,
+    let launch = match record {
+        Some(record) => start::of_story(record)?,
+        None => select::launch(&arguments.target)?,
     };
     // Before anything is stopped it is certain that something can be started.
-    let launch = start::with_program(launch, story, &arguments.program, &arguments.target)?;
-    end(&place, arguments.timeout, screen)?;
-    start::run(&launch, true, arguments.timeout, screen, "restarted")
+    let launch = start::with_program(launch, record, &arguments.program, &arguments.target)?;
+    end(&place, arguments.timeout, output)?;
+    start::run(&launch, true, arguments.timeout, output, "restarted")
 }
 
 /// Ends it, and says what keeps it meanwhile.
-pub(super) fn end(place: &Place, patience: Duration, screen: &Screen) -> Result<Stopped, Trouble> {
-    if screen.is_watched()
-        && let Ok(status) = place.status(patience.min(Duration::from_secs(1)))
-        && status.open > 0
+pub(super) fn end(
+    place: &InstanceDirectory,
+    timeout: Duration,
+    output: &Output,
+) -> Result<StopOutcome, CliError> {
+    if output.is_watched()
+        && let Ok(status) = place.status(timeout.min(Duration::from_secs(1)))
+        && status.connections_open > 0
     {
-        screen.progress(&format!(
+        output.progress(&format!(
             "{} clients are served; it ends when they are, or in 10 s",
-            status.open
+            status.connections_open
         ));
     }
-    place.stop(patience).map_err(|error| {
+    place.stop(timeout).map_err(|error| {
         let code = match error {
-            ControlError::TooSlow { .. } => TIMED_OUT,
-            ControlError::NoAnswer { .. } | ControlError::NotCertain { .. } => NO_ANSWER,
+            ControlError::TimedOut { .. } => TIMED_OUT,
+            ControlError::NoAnswer { .. } | ControlError::ProcessNotVerified { .. } => NO_ANSWER,
             _ => FAILED,
         };
-        Trouble::new(code, error.to_string())
+        CliError::new(code, error.to_string())
     })
 }
 
 /// A service manager would not notice, or start its own at the next client.
-fn refuse_foreign_owner(story: &Story) -> Result<(), Trouble> {
-    match story.owner {
-        "systemd" => Err(Trouble::failed(format!(
+fn refuse_foreign_owner(record: &DaemonRecord) -> Result<(), CliError> {
+    match record.owner {
+        "systemd" => Err(CliError::failed(format!(
             "{} was started by systemd, which is to restart it: \
              `systemctl --user restart {}.service`, or whatever its unit is called",
-            story.name, story.name
+            record.name, record.name
         ))),
-        "launchd" => Err(Trouble::failed(format!(
+        "launchd" => Err(CliError::failed(format!(
             "{} was started by launchd, which is to restart it: `launchctl kickstart -k`",
-            story.name
+            record.name
         ))),
         _ => Ok(()),
     }
 }
 
 /// What it is called: by its record, or, where that has gone with the daemon, by who asks.
-fn name_of(place: &Place, target: &Target) -> String {
-    match place.recorded().story() {
-        Some(story) => story.name.clone(),
+fn name_of(place: &InstanceDirectory, target: &Target) -> String {
+    match place.recorded().record() {
+        Some(record) => record.name.clone(),
         None if target.daemon.contains('/') => place.name(),
         None => target.daemon.clone(),
     }
 }
 
-fn word(stopped: Stopped) -> &'static str {
+fn word(stopped: StopOutcome) -> &'static str {
     match stopped {
-        Stopped::WasNotRunning => "was not running",
-        Stopped::Signalled => "signalled",
+        StopOutcome::WasNotRunning => "was not running",
+        StopOutcome::Signalled => "signalled",
         _ => "ended",
     }
 }

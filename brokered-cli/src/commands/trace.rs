@@ -4,63 +4,63 @@ use std::fs;
 use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 
-use brokered_runtime::__operator::{Started, Step, Told};
+use brokered_runtime::operator::{Started, Step, Told};
 use brokered_runtime::{IpcStream, LoadState, Status};
 use serde_json::{Value, json};
 
 use super::{start, status::said_precisely, stop};
 use crate::arguments::Trace;
-use crate::find;
-use crate::screen::{Screen, style, styled};
-use crate::trouble::{DONE, FAILED, Trouble};
+use crate::error::{CliError, DONE, FAILED};
+use crate::output::{Output, style, styled};
+use crate::select;
 use crate::waterfall::{Bar, Waterfall};
 
 /// How long a daemon may take to reply once it is ready. Many reply only when they are asked.
 const REPLY: Duration = Duration::from_secs(2);
 
-pub(crate) fn trace(arguments: &Trace, screen: &mut Screen) -> Result<u8, Trouble> {
+pub(crate) fn trace(arguments: &Trace, output: &mut Output) -> Result<u8, CliError> {
     if arguments.restart
-        && let Ok(place) = find::one(&arguments.target)
+        && let Ok(place) = select::one(&arguments.target)
     {
         // What is recorded goes with the daemon, so how to start it is asked first.
         let launch = start::launch_of(&arguments.target, &arguments.program)?;
-        stop::end(&place, arguments.timeout, screen)?;
-        return launch_and_show(&launch, arguments, screen);
+        stop::end(&place, arguments.timeout, output)?;
+        return launch_and_show(&launch, arguments, output);
     }
     let launch = start::launch_of(&arguments.target, &arguments.program)?;
-    launch_and_show(&launch, arguments, screen)
+    launch_and_show(&launch, arguments, output)
 }
 
 fn launch_and_show(
-    launch: &brokered_runtime::__operator::Launch,
+    launch: &brokered_runtime::operator::Launch,
     arguments: &Trace,
-    screen: &mut Screen,
-) -> Result<u8, Trouble> {
-    let place = launch.place().map_err(Trouble::failed)?;
+    output: &mut Output,
+) -> Result<u8, CliError> {
+    let place = launch.place().map_err(CliError::failed)?;
     let mut steps = Vec::new();
     let began = SystemTime::now();
     let started = launch
         .trace(arguments.timeout, &mut |step, at| steps.push((step, at)))
-        .map_err(Trouble::failed)?;
+        .map_err(CliError::failed)?;
     let Started::Now(stream) = started else {
         let text = format!(
             "{} runs already, so there is no start to look at: --restart stops it first",
             arguments.target.daemon
         );
-        return Err(Trouble::new(FAILED, text));
+        return Err(CliError::new(FAILED, text));
     };
     let reply = stream.and_then(|stream| first_reply(stream, arguments.send.as_deref()));
     let status = place
         .status(Duration::from_secs(1))
-        .map_err(Trouble::failed)?;
+        .map_err(CliError::failed)?;
     let waterfall = waterfall(began, &steps, &status, reply);
     if let Some(path) = &arguments.svg {
         let title = format!("Start of {}", status.name);
         fs::write(path, waterfall.to_svg(&title)).map_err(|error| {
-            Trouble::failed(format!("cannot write {}: {error}", path.display()))
+            CliError::failed(format!("cannot write {}: {error}", path.display()))
         })?;
     }
-    tell(&waterfall, &status, arguments, reply.is_some(), screen)?;
+    tell(&waterfall, &status, arguments, reply.is_some(), output)?;
     Ok(DONE)
 }
 
@@ -145,9 +145,9 @@ fn tell(
     status: &Status,
     arguments: &Trace,
     replied: bool,
-    screen: &mut Screen,
-) -> Result<(), Trouble> {
-    if screen.is_json() {
+    output: &mut Output,
+) -> Result<(), CliError> {
+    if output.is_json() {
         let steps = waterfall.bars().iter().map(|bar| {
             json!({
                 "name": bar.name,
@@ -155,7 +155,7 @@ fn tell(
                 "seconds": bar.took().as_secs_f64(),
             })
         });
-        return screen.json(&json!({
+        return output.json(&json!({
             "name": status.name,
             "pid": status.pid,
             "phase": status.phase.as_str(),
@@ -163,21 +163,21 @@ fn tell(
             "steps": steps.collect::<Vec<Value>>(),
         }));
     }
-    let text = waterfall.to_text(Screen::width());
-    screen.lines(&text)?;
+    let text = waterfall.to_text(Output::width());
+    output.lines(&text)?;
     let total = styled(style::HEAD, said_precisely(waterfall.total()));
     let name = &status.name;
-    screen.line(format!("{name}, process {}: {total} in all", status.pid))?;
+    output.line(format!("{name}, process {}: {total} in all", status.pid))?;
     if !replied {
         let hint = if arguments.send.is_some() {
             "it did not reply to what was sent"
         } else {
             "it said nothing by itself; --send LINE asks it something"
         };
-        screen.line(styled(style::PAST, hint))?;
+        output.line(styled(style::PAST, hint))?;
     }
     if let Some(path) = &arguments.svg {
-        screen.line(styled(
+        output.line(styled(
             style::PAST,
             format!("drawn into {}", path.display()),
         ))?;

@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use brokered_runtime::__operator::{EXIT_ALREADY_BOUND, Place, canonicalize};
+use brokered_runtime::operator::{EXIT_ALREADY_BOUND, InstanceDirectory, canonicalize};
 use serde_json::{Value, json};
 
 use crate::arguments::{Manager, Target, Unit};
-use crate::find;
-use crate::screen::{Screen, style, styled};
-use crate::trouble::{DONE, Trouble, USAGE};
+use crate::error::{CliError, DONE, USAGE};
+use crate::output::{Output, style, styled};
+use crate::select;
 
 /// A file of a service manager's.
 struct File {
@@ -25,14 +25,14 @@ struct Service {
     /// What the units are called.
     name: String,
     target: Target,
-    place: Place,
+    place: InstanceDirectory,
     program: PathBuf,
     arguments: Vec<String>,
     directory: Option<String>,
     instance: Option<String>,
 }
 
-pub(crate) fn unit(arguments: &Unit, screen: &mut Screen) -> Result<u8, Trouble> {
+pub(crate) fn unit(arguments: &Unit, output: &mut Output) -> Result<u8, CliError> {
     let service = service(arguments)?;
     let files = match arguments.manager {
         Manager::Systemd => systemd(&service)?,
@@ -42,41 +42,41 @@ pub(crate) fn unit(arguments: &Unit, screen: &mut Screen) -> Result<u8, Trouble>
     if let Some(directory) = &arguments.write {
         write(directory, &files)?;
     }
-    tell(&files, arguments.write.as_deref(), screen)?;
+    tell(&files, arguments.write.as_deref(), output)?;
     Ok(DONE)
 }
 
-fn service(arguments: &Unit) -> Result<Service, Trouble> {
+fn service(arguments: &Unit) -> Result<Service, CliError> {
     let target = &arguments.target;
-    let place = find::one_or_new(target)?;
+    let place = select::one_or_new(target)?;
     let recorded = place.recorded();
-    let story = recorded.story();
+    let record = recorded.record();
     let given = arguments.program.program.clone();
-    let known = given.clone().or_else(|| story?.program.clone());
+    let known = given.clone().or_else(|| record?.program.clone());
     let program = match known {
-        Some(program) => std::path::absolute(program).map_err(Trouble::failed)?,
+        Some(program) => std::path::absolute(program).map_err(CliError::failed)?,
         None if arguments.manager == Manager::Kubernetes => PathBuf::new(),
         None => {
             let text = format!(
                 "nothing tells which executable {} is: name it with --program",
                 target.daemon
             );
-            return Err(Trouble::new(USAGE, text));
+            return Err(CliError::new(USAGE, text));
         }
     };
-    let of = match (&given, story) {
-        (None, Some(story)) => &story.arguments,
+    let of = match (&given, record) {
+        (None, Some(record)) => &record.arguments,
         _ => &arguments.program.arguments,
     };
     let directory =
-        match (story, &target.directory) {
-            (Some(story), _) => story.directory.clone(),
+        match (record, &target.directory) {
+            (Some(record), _) => record.directory.clone(),
             (None, Some(directory)) => Some(canonicalize(directory).map_err(|error| {
-                Trouble::new(USAGE, format!("{}: {error}", directory.display()))
+                CliError::new(USAGE, format!("{}: {error}", directory.display()))
             })?),
             (None, None) => None,
         };
-    let instance = story.map_or_else(|| target.instance.clone(), |story| story.instance.clone());
+    let instance = record.map_or_else(|| target.instance.clone(), |record| record.instance.clone());
     Ok(Service {
         name: place.name(),
         target: target.clone(),
@@ -94,10 +94,10 @@ fn service(arguments: &Unit) -> Result<Service, Trouble> {
 }
 
 /// Service managers' files are text, and have lines.
-fn text_of(text: &OsStr) -> Result<String, Trouble> {
+fn text_of(text: &OsStr) -> Result<String, CliError> {
     match text.to_str() {
         Some(text) if !text.chars().any(char::is_control) => Ok(text.to_owned()),
-        _ => Err(Trouble::new(
+        _ => Err(CliError::new(
             USAGE,
             format!(
                 "{} can't stand in a unit: it has control characters, or is no text",
@@ -108,7 +108,7 @@ fn text_of(text: &OsStr) -> Result<String, Trouble> {
 }
 
 impl Service {
-    fn program(&self) -> Result<String, Trouble> {
+    fn program(&self) -> Result<String, CliError> {
         text_of(self.program.as_os_str())
     }
 
@@ -136,7 +136,7 @@ impl Service {
     }
 }
 
-fn systemd(service: &Service) -> Result<Vec<File>, Trouble> {
+fn systemd(service: &Service) -> Result<Vec<File>, CliError> {
     let name = &service.name;
     let endpoint = text_of(service.place.endpoint().as_os_str())?;
     let runtime = service.place.directory().parent().unwrap_or(Path::new("/"));
@@ -338,9 +338,9 @@ fn kubernetes(service: &Service) -> File {
     }
 }
 
-fn write(directory: &Path, files: &[File]) -> Result<(), Trouble> {
+fn write(directory: &Path, files: &[File]) -> Result<(), CliError> {
     let failed =
-        |path: &Path, error| Trouble::failed(format!("cannot write {}: {error}", path.display()));
+        |path: &Path, error| CliError::failed(format!("cannot write {}: {error}", path.display()));
     fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
     for file in files {
         let path = directory.join(&file.name);
@@ -349,25 +349,25 @@ fn write(directory: &Path, files: &[File]) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn tell(files: &[File], written: Option<&Path>, screen: &mut Screen) -> Result<(), Trouble> {
-    if screen.is_json() {
+fn tell(files: &[File], written: Option<&Path>, output: &mut Output) -> Result<(), CliError> {
+    if output.is_json() {
         let all = files
             .iter()
             .map(|file| json!({ "name": file.name, "text": file.text }));
-        return screen.json(&json!({ "files": all.collect::<Vec<Value>>() }));
+        return output.json(&json!({ "files": all.collect::<Vec<Value>>() }));
     }
     for (index, file) in files.iter().enumerate() {
         if let Some(directory) = written {
-            screen.line(directory.join(&file.name).display())?;
+            output.line(directory.join(&file.name).display())?;
             continue;
         }
         if files.len() > 1 {
             let gap = if index > 0 { "\n" } else { "" };
             let head = styled(style::PAST, format!("# {}", file.name));
-            screen.line(format!("{gap}{head}"))?;
+            output.line(format!("{gap}{head}"))?;
         }
-        screen.flush()?;
-        screen.bytes(file.text.as_bytes())?;
+        output.flush()?;
+        output.bytes(file.text.as_bytes())?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What a daemon has once it is bound.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Acquired {
     pub(crate) instance: Instance,
     pub(crate) paths: Paths,
     pub(crate) lock: InstanceLock,
@@ -31,7 +31,7 @@ pub(crate) struct Held {
     pub(crate) scratch: Option<std::sync::Arc<crate::testing::Scratch>>,
 }
 
-impl Held {
+impl Acquired {
     pub(crate) fn new(
         instance: Instance,
         paths: Paths,

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::lifecycle::Lifecycle;
 use crate::control::{ERROR, FAILED, LONGEST_REQUEST, PHASE, PROGRESS, Request};
+use crate::diagnostics::print;
 use crate::fields::Lines;
-use crate::platform::{self, AcceptError, Listening, SignalPipe, Watch, Woken};
-use crate::text::say;
+use crate::platform::{self, AcceptError, AcceptQueue, PollSource, SignalPipe, WakeReason};
 use crate::{IpcStream, Phase};
 
 /// How long a request may take to come.
@@ -31,25 +31,25 @@ const EXHAUSTED: Duration = Duration::from_millis(20);
 
 /// How long progress waits to be told after other progress was: whoever tells of each of a million files
 /// keeps nobody busy.
-const BETWEEN_NEWS: Duration = Duration::from_millis(20);
+const UPDATE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Where clients of the control endpoint are looked after.
 #[derive(Debug)]
-pub(super) struct Desk {
-    listener: Option<Listening>,
-    asking: VecDeque<Asking>,
+pub(super) struct ControlServer {
+    listener: Option<AcceptQueue>,
+    asking: VecDeque<PendingRequest>,
     waiting: Vec<Waiting>,
     /// Until when nobody is let in.
     full_until: Option<Instant>,
     /// From when on progress may be told.
-    next_news: Instant,
+    next_update: Instant,
     /// When to tell a service manager that the daemon is alive.
-    next_sign_of_life: Option<Instant>,
+    next_watchdog: Option<Instant>,
 }
 
 /// A client that has not asked yet, or not to the end.
 #[derive(Debug)]
-struct Asking {
+struct PendingRequest {
     stream: IpcStream,
     line: Vec<u8>,
     deadline: Instant,
@@ -78,15 +78,15 @@ enum Heard {
     Waits(Until),
 }
 
-impl Desk {
+impl ControlServer {
     pub(super) fn new(lifecycle: &Lifecycle) -> Self {
         Self {
-            next_sign_of_life: lifecycle.watchdog().map(|_| Instant::now()),
+            next_watchdog: lifecycle.watchdog().map(|_| Instant::now()),
             listener: None,
             asking: VecDeque::new(),
             waiting: Vec::new(),
             full_until: None,
-            next_news: Instant::now(),
+            next_update: Instant::now(),
         }
     }
 
@@ -98,7 +98,7 @@ impl Desk {
         }
         match lifecycle.bind_control() {
             Ok(listener) => self.listener = listener,
-            Err(error) => say(
+            Err(error) => print(
                 lifecycle.name(),
                 format_args!("no control endpoint, so `status` and `stop` get no answer: {error}"),
             ),
@@ -111,57 +111,57 @@ impl Desk {
         lifecycle: &Lifecycle,
         signals: &mut SignalPipe,
         deadline: Option<Instant>,
-    ) -> io::Result<Woken> {
+    ) -> io::Result<WakeReason> {
         loop {
-            self.tell_news(lifecycle);
-            self.tell_alive(lifecycle);
-            let until = self.next_duty(lifecycle, deadline);
-            let ready = signals.wait_and_watch(&self.watches(), until)?;
+            self.send_updates(lifecycle);
+            self.notify_watchdog(lifecycle);
+            let until = self.next_deadline(lifecycle, deadline);
+            let ready = signals.poll(&self.watches(), until)?;
             self.serve(lifecycle, &ready.watched);
-            match ready.woken {
-                Woken::Time | Woken::Watched => {
+            match ready.reason {
+                WakeReason::Time | WakeReason::Watched => {
                     if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                        return Ok(Woken::Time);
+                        return Ok(WakeReason::Time);
                     }
                 }
-                woken => return Ok(woken),
+                reason => return Ok(reason),
             }
         }
     }
 
     /// When something is to be done here, or there.
-    fn next_duty(&self, lifecycle: &Lifecycle, deadline: Option<Instant>) -> Option<Instant> {
+    fn next_deadline(&self, lifecycle: &Lifecycle, deadline: Option<Instant>) -> Option<Instant> {
         let overdue = self.asking.front().map(|asking| asking.deadline);
-        let news = lifecycle.has_news().then_some(self.next_news);
-        [
-            deadline,
-            overdue,
-            self.full_until,
-            news,
-            self.next_sign_of_life,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let news = lifecycle.has_update().then_some(self.next_update);
+        [deadline, overdue, self.full_until, news, self.next_watchdog]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    fn tell_alive(&mut self, lifecycle: &Lifecycle) {
+    fn notify_watchdog(&mut self, lifecycle: &Lifecycle) {
         let now = Instant::now();
-        if self.next_sign_of_life.is_some_and(|at| now >= at) {
-            lifecycle.tell_alive();
-            self.next_sign_of_life = lifecycle.watchdog().map(|every| now + every);
+        if self.next_watchdog.is_some_and(|at| now >= at) {
+            lifecycle.notify_watchdog();
+            self.next_watchdog = lifecycle.watchdog().map(|every| now + every);
         }
     }
 
     /// Those who ask, those who wait, and the listener, in this order.
-    fn watches(&self) -> Vec<Watch<'_>> {
-        let asking = self.asking.iter().map(|one| Watch::Reading(&one.stream));
-        let waiting = self.waiting.iter().map(|one| Watch::Ending(&one.stream));
+    fn watches(&self) -> Vec<PollSource<'_>> {
+        let asking = self
+            .asking
+            .iter()
+            .map(|one| PollSource::Reading(&one.stream));
+        let waiting = self
+            .waiting
+            .iter()
+            .map(|one| PollSource::Ending(&one.stream));
         let listener = self
             .listener
             .as_ref()
             .filter(|_| self.full_until.is_none())
-            .map(Watch::Listener);
+            .map(PollSource::Listener);
         asking.chain(waiting).chain(listener).collect()
     }
 
@@ -188,12 +188,12 @@ impl Desk {
             }
         }
         if listener.first().copied().unwrap_or_default() {
-            self.let_in(lifecycle);
+            self.accept_clients(lifecycle);
         }
         lifecycle.set_waiting_clients(self.waiting.len());
     }
 
-    fn let_in(&mut self, lifecycle: &Lifecycle) {
+    fn accept_clients(&mut self, lifecycle: &Lifecycle) {
         for _ in 0..MOST_AT_ONCE {
             let Some(listener) = &self.listener else {
                 return;
@@ -219,7 +219,7 @@ impl Desk {
     }
 
     fn welcome(&mut self, lifecycle: &Lifecycle, stream: IpcStream) {
-        if platform::never_wait_for(&stream).is_err() {
+        if platform::set_nonblocking(&stream).is_err() {
             return;
         }
         match platform::foreign_peer(&stream) {
@@ -232,7 +232,7 @@ impl Desk {
         {
             refuse(&oldest.stream, BUSY);
         }
-        let asking = Asking {
+        let asking = PendingRequest {
             stream,
             line: Vec::new(),
             deadline: Instant::now() + REQUEST,
@@ -241,15 +241,15 @@ impl Desk {
         self.hear(lifecycle, asking);
     }
 
-    fn hear(&mut self, lifecycle: &Lifecycle, mut one: Asking) {
+    fn hear(&mut self, lifecycle: &Lifecycle, mut one: PendingRequest) {
         match one.hear(lifecycle) {
             Heard::Part => self.asking.push_back(one),
             Heard::Done => {}
-            Heard::Waits(until) => self.keep_waiting(one.stream, until),
+            Heard::Waits(until) => self.add_waiter(one.stream, until),
         }
     }
 
-    fn keep_waiting(&mut self, stream: IpcStream, until: Until) {
+    fn add_waiter(&mut self, stream: IpcStream, until: Until) {
         if self.waiting.len() >= MOST_WAITING {
             // The end comes for all of them; being ready can be asked for again.
             let other = self
@@ -265,13 +265,13 @@ impl Desk {
     }
 
     /// Tells whoever waits what there is to tell, and the launcher, too.
-    pub(super) fn tell_news(&mut self, lifecycle: &Lifecycle) {
+    pub(super) fn send_updates(&mut self, lifecycle: &Lifecycle) {
         let now = Instant::now();
-        if now >= self.next_news
-            && let Some(progress) = lifecycle.take_news()
+        if now >= self.next_update
+            && let Some(progress) = lifecycle.take_update()
         {
-            self.next_news = now + BETWEEN_NEWS;
-            lifecycle.tell_progress(&progress);
+            self.next_update = now + UPDATE_INTERVAL;
+            lifecycle.send_progress(&progress);
             let mut lines = Lines::default();
             lines.push(PROGRESS, &progress);
             let text = lines.into_string();
@@ -294,11 +294,11 @@ impl Desk {
 
 const BUSY: &str = "too many clients ask at once; try again";
 
-impl Asking {
+impl PendingRequest {
     fn hear(&mut self, lifecycle: &Lifecycle) -> Heard {
         let mut bytes = [0_u8; LONGEST_REQUEST];
         let room = LONGEST_REQUEST - self.line.len();
-        match platform::receive_now(&self.stream, &mut bytes[..room]) {
+        match platform::receive_nonblocking(&self.stream, &mut bytes[..room]) {
             Ok(0) => {
                 if !self.line.is_empty() {
                     refuse(&self.stream, "the request has no end: it is one line");
@@ -339,7 +339,7 @@ impl Asking {
             },
             Some(Request::WaitReady) => return self.await_ready(lifecycle),
             Some(Request::Stop) => {
-                lifecycle.ask_to_stop();
+                lifecycle.request_stop();
                 let mut lines = Lines::default();
                 lines.push(PHASE, Phase::Draining.as_str());
                 if send(&self.stream, &(lines.into_string() + "\n")) {
@@ -397,5 +397,5 @@ fn refuse(stream: &IpcStream, why: &str) {
 
 /// Sends all of a text at once. Whoever does not read what it is sent goes without, and without its connection.
 fn send(stream: &IpcStream, text: &str) -> bool {
-    matches!(platform::send_now(stream, text.as_bytes()), Ok(length) if length == text.len())
+    matches!(platform::send_nonblocking(stream, text.as_bytes()), Ok(length) if length == text.len())
 }

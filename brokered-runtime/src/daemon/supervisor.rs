@@ -6,12 +6,12 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::control::Desk;
+use super::control_server::ControlServer;
 use super::error::exit_code;
 use super::lifecycle::Lifecycle;
 use super::trace;
-use crate::platform::{self, AcceptedConnections, SignalPipe, Woken};
-use crate::text::say;
+use crate::diagnostics::print;
+use crate::platform::{self, AcceptedConnections, SignalPipe, WakeReason};
 
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -32,15 +32,15 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A keeper that is not at work yet: signals wait for it.
-pub(super) struct Keeper {
+pub(super) struct Supervisor {
     signals: SignalPipe,
 }
 
-impl Keeper {
+impl Supervisor {
     /// From now on `SIGTERM` and `SIGINT` end the daemon gracefully, as soon as the keeper is at work.
-    pub(super) fn appoint(lifecycle: &Lifecycle) -> io::Result<Self> {
+    pub(super) fn install(lifecycle: &Lifecycle) -> io::Result<Self> {
         let (signals, wake) = SignalPipe::install()?;
-        lifecycle.set_keeper(wake);
+        lifecycle.set_supervisor(wake);
         Ok(Self { signals })
     }
 
@@ -55,22 +55,22 @@ impl Keeper {
 }
 
 fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
-    let mut desk = Desk::new(lifecycle);
-    let asked_by = keep_watch(lifecycle, &mut desk, &mut signals);
+    let mut control = ControlServer::new(lifecycle);
+    let requested_by = supervise(lifecycle, &mut control, &mut signals);
     let _span = trace::drain();
     lifecycle.begin_drain();
-    let why = watch_drain(lifecycle, &mut desk, &mut signals, asked_by);
+    let why = supervise_drain(lifecycle, &mut control, &mut signals, requested_by);
     // With `main` back, the process ends by itself now, and with `main`'s exit code.
     let ends_itself = lifecycle.cut_short();
-    desk.tell_news(lifecycle);
+    control.send_updates(lifecycle);
     let code = if let Some(failure) = lifecycle.failure() {
-        lifecycle.let_go_failed(failure);
-        say_in_passing(lifecycle.name(), failure.to_owned());
+        lifecycle.shut_down_failed(failure);
+        print_with_timeout(lifecycle.name(), failure.to_owned());
         exit_code::SOFTWARE
     } else {
-        lifecycle.forgive_starts();
-        lifecycle.let_go();
-        say_in_passing(
+        lifecycle.clear_start_count();
+        lifecycle.shut_down();
+        print_with_timeout(
             lifecycle.name(),
             format!("{why}; connections are cut short"),
         );
@@ -83,41 +83,45 @@ fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
 }
 
 /// Returns when the daemon is to end, with what asked for it.
-fn keep_watch(lifecycle: &Lifecycle, desk: &mut Desk, signals: &mut SignalPipe) -> Woken {
+fn supervise(
+    lifecycle: &Lifecycle,
+    control: &mut ControlServer,
+    signals: &mut SignalPipe,
+) -> WakeReason {
     let every = between_checks();
     let mut check_at = Instant::now() + every;
     let mut is_told = false;
     loop {
-        desk.open(lifecycle);
-        lifecycle.publish();
-        if lifecycle.is_asked_to_stop() {
-            return Woken::Thread;
+        control.open(lifecycle);
+        lifecycle.update_record();
+        if lifecycle.is_stop_requested() {
+            return WakeReason::Thread;
         }
         let idle_at = lifecycle.idle_at();
         let next = idle_at.map_or(check_at, |idle_at| idle_at.min(check_at));
-        match wait(lifecycle, desk, signals, next, &mut is_told) {
-            Woken::Signal => return Woken::Signal,
-            Woken::Thread | Woken::Watched => continue,
-            Woken::Time => {}
+        match wait(lifecycle, control, signals, next, &mut is_told) {
+            WakeReason::Signal => return WakeReason::Signal,
+            WakeReason::Thread | WakeReason::Watched => continue,
+            WakeReason::Time => {}
         }
         if let Some(after) = lifecycle.is_idle() {
-            say_in_passing(
+            print_with_timeout(
                 lifecycle.name(),
                 format!("nobody was served for {} s: ending", after.as_secs()),
             );
-            return Woken::Thread;
+            return WakeReason::Thread;
         }
         if Instant::now() >= check_at {
             check_at = Instant::now() + every;
-            if !lifecycle.is_in_place() {
-                say_in_passing(
+            if !lifecycle.owns_its_paths() {
+                print_with_timeout(
                     lifecycle.name(),
                     format!(
                         "{} is gone, or another one: ending, and the next client starts a new daemon",
                         lifecycle.socket().display()
                     ),
                 );
-                return Woken::Thread;
+                return WakeReason::Thread;
             }
         }
     }
@@ -129,30 +133,30 @@ fn keep_watch(lifecycle: &Lifecycle, desk: &mut Desk, signals: &mut SignalPipe) 
 /// a moment later. A daemon that gave up here would hear nothing ever again.
 fn wait(
     lifecycle: &Lifecycle,
-    desk: &mut Desk,
+    control: &mut ControlServer,
     signals: &mut SignalPipe,
     deadline: Instant,
     is_told: &mut bool,
-) -> Woken {
-    let error = match desk.wait(lifecycle, signals, Some(deadline)) {
-        Ok(woken) => {
+) -> WakeReason {
+    let error = match control.wait(lifecycle, signals, Some(deadline)) {
+        Ok(reason) => {
             *is_told = false;
-            return woken;
+            return reason;
         }
         Err(error) => error,
     };
     if !mem::replace(is_told, true) {
-        say_in_passing(
+        print_with_timeout(
             lifecycle.name(),
             format!("cannot wait for signals and clients, and tries again: {error}"),
         );
     }
     thread::sleep(BETWEEN_TRIES);
     if Instant::now() >= deadline {
-        Woken::Time
+        WakeReason::Time
     } else {
         // It may have asked for the end.
-        Woken::Thread
+        WakeReason::Thread
     }
 }
 
@@ -169,15 +173,15 @@ fn between_checks() -> Duration {
 }
 
 /// Returns when the drain is to be cut short. Otherwise the process ends meanwhile.
-fn watch_drain(
+fn supervise_drain(
     lifecycle: &Lifecycle,
-    desk: &mut Desk,
+    control: &mut ControlServer,
     signals: &mut SignalPipe,
-    asked_by: Woken,
+    requested_by: WakeReason,
 ) -> String {
     let began = Instant::now();
     let mut deadline = began + DRAIN;
-    let mut signalled = asked_by == Woken::Signal;
+    let mut signalled = requested_by == WakeReason::Signal;
     // Whoever waits at a terminal is told why, if there is anything to wait for.
     let mut tell_why_at = Some(began + LAST_WORDS);
     let mut connections = AcceptedConnections::on(lifecycle.socket());
@@ -192,12 +196,12 @@ fn watch_drain(
             return format!("still busy after {} s", (deadline - began).as_secs());
         }
         if now >= look_at {
-            connections.end_quiet_ones();
+            connections.shut_down_quiet();
             look_at = now + BETWEEN_LOOKS;
         }
         if tell_why_at.is_some_and(|at| now >= at) {
             tell_why_at = None;
-            say_in_passing(
+            print_with_timeout(
                 lifecycle.name(),
                 format!(
                     "ending; connections are served for at most {} s, and a further signal cuts them short",
@@ -206,21 +210,21 @@ fn watch_drain(
             );
         }
         let next = deadline.min(look_at).min(tell_why_at.unwrap_or(deadline));
-        match wait(lifecycle, desk, signals, next, &mut is_told) {
-            Woken::Thread => lifecycle.publish(),
-            Woken::Signal if signalled => return "asked again to stop".to_owned(),
-            Woken::Signal => signalled = true,
-            Woken::Time | Woken::Watched => {}
+        match wait(lifecycle, control, signals, next, &mut is_told) {
+            WakeReason::Thread => lifecycle.update_record(),
+            WakeReason::Signal if signalled => return "asked again to stop".to_owned(),
+            WakeReason::Signal => signalled = true,
+            WakeReason::Time | WakeReason::Watched => {}
         }
     }
 }
 
 /// Says something without waiting for whoever should read it: standard error may be a pipe that is full, or
 /// locked by a thread that is stuck in it.
-fn say_in_passing(name: &'static str, what: String) {
+fn print_with_timeout(name: &'static str, what: String) {
     let (said, heard) = mpsc::channel();
     let speaker = thread::Builder::new().spawn(move || {
-        say(name, what);
+        print(name, what);
         let _ = said.send(());
     });
     if speaker.is_ok() {

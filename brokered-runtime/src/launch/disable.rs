@@ -9,7 +9,7 @@ use crate::Daemon;
 pub(crate) const DISABLE: &str = "BROKERED_DISABLE";
 
 /// Whether the user wants no such daemon.
-pub(super) fn is_off(daemon: Daemon) -> bool {
+pub(super) fn is_disabled(daemon: Daemon) -> bool {
     env::var_os(DISABLE).is_some_and(|value| names(&value, daemon.name()))
 }
 

@@ -19,11 +19,11 @@ const LONGEST: u64 = 16 * 1024;
 
 /// A start that was noted. What was not started after all is taken back.
 #[derive(Debug)]
-pub(super) struct Noted(Option<(File, u64)>);
+pub(super) struct RecordedStart(Option<(File, u64)>);
 
-impl Noted {
+impl RecordedStart {
     /// Nothing was started.
-    pub(super) fn take_back(self) {
+    pub(super) fn revoke(self) {
         if let Some((file, length)) = self.0 {
             let _ = file.set_len(length);
         }
@@ -35,11 +35,11 @@ pub(super) fn spend(
     instance: &Instance,
     paths: &Paths,
     _lock: &LaunchLock,
-) -> Result<Noted, LaunchError> {
+) -> Result<RecordedStart, LaunchError> {
     let limit = instance.launch.start_limit;
     let now = platform::uptime();
     let Ok((mut file, text)) = open(paths) else {
-        return Ok(Noted(None));
+        return Ok(RecordedStart(None));
     };
     // Which run of the machine it is takes longer to read than all of this, and of a first start nobody asks.
     let boot = if text.is_empty() {
@@ -60,7 +60,7 @@ pub(super) fn spend(
             last_failure: Failure::last(instance, paths).map(Box::new),
         });
     }
-    Ok(Noted(
+    Ok(RecordedStart(
         note(&mut file, &text, &boot, &recent, now)
             .ok()
             .map(|length| (file, length)),
@@ -68,7 +68,7 @@ pub(super) fn spend(
 }
 
 fn open(paths: &Paths) -> io::Result<(File, String)> {
-    let mut file = platform::open_to_note(&paths.starts())?;
+    let mut file = platform::open_read_append(&paths.starts())?;
     let mut text = String::new();
     (&mut file).take(LONGEST).read_to_string(&mut text)?;
     Ok((file, text))

@@ -8,23 +8,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::story::Recorded;
-use crate::control::client::{self, Patience};
+use super::record::Recorded;
+use crate::control::client;
+use crate::deadline::Deadline;
 use crate::identity::paths::{Paths, runtime_directory};
-use crate::platform::{self, InTheWay};
-use crate::{ControlError, DirectoryError, InstanceError, Status, Stopped};
+use crate::platform::{self, PathOccupant};
+use crate::{ControlError, DirectoryError, InstanceError, Status, StopOutcome};
 
 /// The directory of one instance.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct InstanceDirectory {
     paths: Paths,
 }
 
 /// What was found in the runtime directories.
 #[derive(Debug, Default)]
-pub struct Places {
+pub struct InstanceDirectories {
     /// The directories of instances, by name.
-    pub found: Vec<Place>,
+    pub found: Vec<InstanceDirectory>,
     /// What is no directory, and is passed over.
     pub strange: Vec<PathBuf>,
 }
@@ -38,12 +39,12 @@ pub enum Lock {
     Held,
 }
 
-impl Place {
+impl InstanceDirectory {
     /// The instance in this directory.
     #[must_use]
     pub fn at(directory: PathBuf) -> Self {
         Self {
-            paths: Paths::handed_over(directory),
+            paths: Paths::handoff(directory),
         }
     }
 
@@ -127,14 +128,14 @@ impl Place {
 }
 
 /// What is asked of a daemon.
-impl Place {
+impl InstanceDirectory {
     /// How it is.
     ///
     /// # Errors
     ///
     /// If it isn't there or does not answer.
-    pub fn status(&self, patience: Duration) -> Result<Status, ControlError> {
-        client::status(&self.paths, &Patience::of(patience))
+    pub fn status(&self, timeout: Duration) -> Result<Status, ControlError> {
+        client::status(&self.paths, &Deadline::after(timeout))
     }
 
     /// Waits until it is ready.
@@ -144,10 +145,10 @@ impl Place {
     /// If it isn't there, ends, or is not ready in time.
     pub fn wait_ready(
         &self,
-        patience: Duration,
+        timeout: Duration,
         heard: impl FnMut(&str),
     ) -> Result<(), ControlError> {
-        client::wait_ready(&self.paths, &Patience::of(patience), heard)
+        client::wait_ready(&self.paths, &Deadline::after(timeout), heard)
     }
 
     /// Asks it to end, and waits until it has.
@@ -155,8 +156,8 @@ impl Place {
     /// # Errors
     ///
     /// If it has not ended in time, or it is not certain who it is.
-    pub fn stop(&self, patience: Duration) -> Result<Stopped, ControlError> {
-        client::stop(&self.paths, &Patience::of(patience))
+    pub fn stop(&self, timeout: Duration) -> Result<StopOutcome, ControlError> {
+        client::stop(&self.paths, &Deadline::after(timeout))
     }
 
     /// The process that listens on the endpoint, as the kernel noted it. `None` if nobody does, or the system
@@ -170,10 +171,10 @@ impl Place {
 
     /// What is in the way of binding the endpoint: something that no daemon has made.
     #[must_use]
-    pub fn in_the_way(&self) -> Option<String> {
-        match platform::in_the_way(&self.paths.socket) {
-            Ok(InTheWay::ForeignSocket(owner)) => Some(format!("a socket of user {owner}")),
-            Ok(InTheWay::Other(what)) => Some(what.to_owned()),
+    pub fn path_occupant(&self) -> Option<String> {
+        match platform::path_occupant(&self.paths.socket) {
+            Ok(PathOccupant::ForeignSocket(owner)) => Some(format!("a socket of user {owner}")),
+            Ok(PathOccupant::Other(what)) => Some(what.to_owned()),
             _ => None,
         }
     }
@@ -199,7 +200,7 @@ pub fn runtime_directories() -> Result<Vec<PathBuf>, InstanceError> {
 /// # Errors
 ///
 /// If a runtime directory is not the user's alone, or cannot be read. One that is not there has no instances.
-pub fn places() -> Result<Places, PlaceError> {
+pub fn instance_directories() -> Result<InstanceDirectories, InstanceDirectoryError> {
     let mut found = BTreeSet::new();
     let mut strange = Vec::new();
     for runtime in runtime_directories()? {
@@ -208,8 +209,8 @@ pub fn places() -> Result<Places, PlaceError> {
         {
             continue;
         }
-        Paths::handed_over(runtime.join("any")).check_runtime()?;
-        let unread = |source| PlaceError::Unread {
+        Paths::handoff(runtime.join("any")).check_runtime()?;
+        let unread = |source| InstanceDirectoryError::Unread {
             path: runtime.clone(),
             source,
         };
@@ -223,15 +224,15 @@ pub fn places() -> Result<Places, PlaceError> {
             }
         }
     }
-    Ok(Places {
-        found: found.into_iter().map(Place::at).collect(),
+    Ok(InstanceDirectories {
+        found: found.into_iter().map(InstanceDirectory::at).collect(),
         strange,
     })
 }
 
 /// Why instances cannot be told.
 #[derive(Debug)]
-pub enum PlaceError {
+pub enum InstanceDirectoryError {
     /// The environment names no usable runtime directory.
     Instance(InstanceError),
     /// The runtime directory is not the user's alone.
@@ -245,19 +246,19 @@ pub enum PlaceError {
     },
 }
 
-impl From<InstanceError> for PlaceError {
+impl From<InstanceError> for InstanceDirectoryError {
     fn from(error: InstanceError) -> Self {
         Self::Instance(error)
     }
 }
 
-impl From<DirectoryError> for PlaceError {
+impl From<DirectoryError> for InstanceDirectoryError {
     fn from(error: DirectoryError) -> Self {
         Self::Directory(error)
     }
 }
 
-impl fmt::Display for PlaceError {
+impl fmt::Display for InstanceDirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Instance(error) => error.fmt(f),
@@ -271,4 +272,4 @@ impl fmt::Display for PlaceError {
     }
 }
 
-impl Error for PlaceError {}
+impl Error for InstanceDirectoryError {}

@@ -25,7 +25,7 @@ pub enum Recorded {
     /// Nothing: no daemon has been here, or it ended as it should.
     Nothing,
     /// Who is bound, or was.
-    Told(Box<Story>),
+    Told(Box<DaemonRecord>),
     /// Something that tells nothing, and why.
     Unreadable(String),
 }
@@ -33,7 +33,7 @@ pub enum Recorded {
 /// Who is bound, where, since when, and in which phase.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the fields of a record, by their names")]
-pub struct Story {
+pub struct DaemonRecord {
     pub name: String,
     pub contract: u32,
     pub directory: Option<PathBuf>,
@@ -61,17 +61,17 @@ impl Recorded {
             }
             Err(error) => return Self::Unreadable(error.to_string()),
         };
-        match text_of(file).and_then(|text| Story::from_text(&text)) {
-            Ok(story) => Self::Told(Box::new(story)),
+        match text_of(file).and_then(|text| DaemonRecord::from_text(&text)) {
+            Ok(record) => Self::Told(Box::new(record)),
             Err(why) => Self::Unreadable(why),
         }
     }
 
     /// The story, if there is one.
     #[must_use]
-    pub fn story(&self) -> Option<&Story> {
+    pub fn record(&self) -> Option<&DaemonRecord> {
         match self {
-            Self::Told(story) => Some(story),
+            Self::Told(record) => Some(record),
             Self::Nothing | Self::Unreadable(_) => None,
         }
     }
@@ -92,7 +92,7 @@ fn text_of(file: File) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is no text".to_owned())
 }
 
-impl Story {
+impl DaemonRecord {
     fn from_text(text: &str) -> Result<Self, String> {
         let fields = Fields::of(text);
         match fields.number::<u32>("FORMAT") {

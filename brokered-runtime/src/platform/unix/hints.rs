@@ -3,32 +3,32 @@
 use std::path::Path;
 
 /// What asks a daemon to end.
-pub(crate) const WHAT_ASKS_TO_END: &str = "SIGTERM, or ^C on a terminal, asks";
+pub(crate) const STOP_HINT: &str = "SIGTERM, or ^C on a terminal, asks";
 
 /// How to talk to an endpoint by hand.
 #[allow(clippy::unnecessary_wraps, reason = "not every platform has a way")]
-pub(crate) fn how_to_talk(endpoint: &Path) -> Option<String> {
+pub(crate) fn connect_hint(endpoint: &Path) -> Option<String> {
     Some(format!("socat - UNIX-CONNECT:{}", endpoint.display()))
 }
 
 /// How to end a process.
-pub(crate) fn how_to_end(process: u32) -> String {
+pub(crate) fn kill_hint(process: u32) -> String {
     format!("kill {process}")
 }
 
 /// How to see what processes are doing.
-#[cfg(feature = "cli")]
-pub(crate) fn how_to_look_at(processes: &[u32]) -> String {
+#[cfg(feature = "operator")]
+pub(crate) fn inspect_hint(processes: &[u32]) -> String {
     let numbers: Vec<String> = processes.iter().map(u32::to_string).collect();
     format!("ps -o pid,stat,wchan,time,args -p {}", numbers.join(","))
 }
 
 /// How to see who has something open.
-#[cfg(feature = "cli")]
-pub(crate) fn how_to_see_who_has_open(path: &str) -> String {
+#[cfg(feature = "operator")]
+pub(crate) fn open_file_hint(path: &str) -> String {
     format!("fuser -v {path}")
 }
 
 /// What `stop` does with a daemon that does not answer.
-#[cfg(feature = "cli")]
-pub(crate) const WHAT_STOP_DOES: &str = "sends it SIGTERM";
+#[cfg(feature = "operator")]
+pub(crate) const UNRESPONSIVE_STOP_HINT: &str = "sends it SIGTERM";

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 /// Time since the machine was started, with the time that it slept.
 pub(crate) fn uptime() -> Duration {
-    clock(UPTIME).unwrap_or_default()
+    read_clock(UPTIME).unwrap_or_default()
 }
 
 /// What a clock shows. `None` if there is no such clock, or no longer.
-pub(super) fn clock(clock: libc::clockid_t) -> Option<Duration> {
+pub(super) fn read_clock(clock: libc::clockid_t) -> Option<Duration> {
     let mut time = MaybeUninit::<libc::timespec>::uninit();
     // SAFETY: `time` is valid for writes, and read only if the call has filled it.
     let time = unsafe {
@@ -43,12 +43,12 @@ impl OtherProcess {
 
     /// Why this is not the process that had this number at a time since the machine's start, and has this
     /// directory open. `None` if it is.
-    pub(crate) fn is_not_the_one(
+    pub(crate) fn identity_mismatch(
         &self,
         began_before: Option<Duration>,
         has_open: &Path,
     ) -> Option<String> {
-        self.0.is_not_the_one(began_before, has_open)
+        self.0.identity_mismatch(began_before, has_open)
     }
 
     /// Sends `SIGTERM`.
@@ -79,7 +79,7 @@ mod handle {
     use std::path::Path;
     use std::time::{Duration, Instant};
 
-    use super::super::age::began;
+    use super::super::process_age::began;
 
     #[derive(Debug)]
     pub(super) struct Handle {
@@ -107,7 +107,7 @@ mod handle {
             Ok(Self { pid, descriptor })
         }
 
-        pub(super) fn is_not_the_one(
+        pub(super) fn identity_mismatch(
             &self,
             began_before: Option<Duration>,
             has_open: &Path,
@@ -212,7 +212,7 @@ mod handle {
             ))
         }
 
-        pub(super) fn is_not_the_one(
+        pub(super) fn identity_mismatch(
             &self,
             _began_before: Option<Duration>,
             _has_open: &Path,

@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
 
-use super::other::OtherProcess;
-use crate::platform::Glimpse;
+use super::other_process::OtherProcess;
+use crate::platform::ProcessActivity;
 
 /// What tells one run of the machine from the next. Empty where nothing does.
 pub(crate) fn boot_id() -> String {
@@ -21,7 +21,7 @@ pub(crate) fn boot_id() -> String {
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
 ))]
-pub(crate) fn glimpse(pid: u32) -> Option<Glimpse> {
+pub(crate) fn process_activity(pid: u32) -> Option<ProcessActivity> {
     let pid = libc::pid_t::try_from(pid).ok()?;
     let mut is_asleep = true;
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
@@ -38,9 +38,9 @@ pub(crate) fn glimpse(pid: u32) -> Option<Glimpse> {
         }
         clock.assume_init()
     };
-    Some(Glimpse {
+    Some(ProcessActivity {
         is_asleep,
-        cpu_time: super::other::clock(clock)?,
+        cpu_time: super::other_process::read_clock(clock)?,
     })
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn glimpse(pid: u32) -> Option<Glimpse> {
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
 )))]
-pub(crate) fn glimpse(_pid: u32) -> Option<Glimpse> {
+pub(crate) fn process_activity(_pid: u32) -> Option<ProcessActivity> {
     None
 }
 
