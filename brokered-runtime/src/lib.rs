@@ -1,8 +1,5 @@
 #![doc = include_str!("../docs/guide.md")]
-#![doc = concat!("```text\n", include_str!("../docs/startup-by-hand.txt"), "```\n\n")]
-#![doc = include_str!("../docs/guide-launched.md")]
-#![doc = concat!("```text\n", include_str!("../docs/startup-launched.txt"), "```\n\n")]
-#![doc = include_str!("../docs/guide-limits.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
 mod backend;
@@ -14,6 +11,7 @@ mod endpoint;
 pub mod errors;
 mod fault;
 mod fields;
+pub mod guide;
 mod handoff;
 mod identity;
 mod instance_lock;
