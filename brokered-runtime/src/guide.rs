@@ -28,6 +28,10 @@ pub mod operation {}
 pub mod shutdown {}
 
 #[doc = include_str!("../docs/guide-tests.md")]
+#[cfg_attr(
+    feature = "testing",
+    doc = include_str!("../docs/guide-tests-example.md")
+)]
 pub mod tests {}
 
 #[doc = include_str!("../docs/guide-startup.md")]
