@@ -9,6 +9,8 @@
 #[doc(hidden)]
 #[path = "operator/mod.rs"]
 pub mod __operator;
+#[doc(hidden)]
+pub mod attribute;
 mod backend;
 mod control;
 mod daemon;
@@ -32,9 +34,6 @@ mod text;
 #[doc(hidden)]
 #[path = "fuzz.rs"]
 pub mod __fuzz;
-#[doc(hidden)]
-#[path = "attribute.rs"]
-pub mod __private;
 
 pub use backend::{BindError, BrokeredBackend, Endpoint, IpcListener, IpcStream, Never, bootstrap};
 pub use brokered_macros::brokered_daemon;
