@@ -27,6 +27,7 @@ pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
         .partition(|attribute| goes_outside(attribute));
     let name = private_name(main);
     let user_main = user_main(main, &inside, &name);
+    let allowed = allowed(&outside);
     let outer_name = &main.name;
     let bound = bound_variable();
     quote! {
@@ -34,7 +35,7 @@ pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
         fn #outer_name() -> #runtime::attribute::Exit {
             #place
             #runtime::attribute::run(#program, |#bound| {
-                #[allow(clippy::needless_pass_by_value)]
+                #[allow(#allowed)]
                 #user_main
                 #call
             })
@@ -119,7 +120,7 @@ fn daemon_argument(runtime: &TokenStream, expression: &TokenStream) -> TokenStre
         )
     };
     let colons = respanned(colons, first);
-    let name = respanned(quote!(::attribute::DaemonArgument::TYPE), last);
+    let name = below(&quote!(::attribute::DaemonArgument::TYPE), last);
     let ty = quote!(#colons #path #name);
     let argument = in_brackets(expression);
     let daemon = quote_spanned!(at(last)=> .daemon());
@@ -222,7 +223,6 @@ fn place(runtime: &TokenStream, span: Span) -> TokenStream {
     let checked = quote!(#target #open #is_library #close #kind #checked);
     quote! {
         const _: fn() = || {
-            #[allow(unused_imports)]
             use crate::*;
             #starts
         };
@@ -377,8 +377,24 @@ fn around(
     span: Span,
 ) -> TokenStream {
     let before = respanned(before.clone(), span);
-    let after = respanned(after.clone(), span);
+    let after = below(after, span);
     quote!(#before #runtime #after)
+}
+
+/// What follows the path to the runtime, located at `span`. Its first name comes from the expansion, so that no lint
+/// judges the path to the runtime once more wherever it is repeated.
+fn below(after: &TokenStream, span: Span) -> TokenStream {
+    let mut is_first = true;
+    respanned(after.clone(), span)
+        .into_iter()
+        .map(|mut token| {
+            if is_first && matches!(token, TokenTree::Ident(_)) {
+                is_first = false;
+                token.set_span(at(span));
+            }
+            token
+        })
+        .collect()
 }
 
 /// `-> !`
@@ -487,6 +503,21 @@ pub(crate) fn errors(mistakes: &[Mistake]) -> TokenStream {
             },
         )
         .collect()
+}
+
+/// The lints that would complain of how the attribute calls the user's function: once, and with values. A level that the
+/// user has set for the latter, above the function, is respected.
+fn allowed(attributes: &[&Attribute]) -> TokenStream {
+    let is_set = attributes.iter().any(|attribute| {
+        let tokens = &attribute.tokens;
+        let names = |name| mentions(tokens, |token| is_ident(token, name));
+        names("needless_pass_by_value") || names("expect") && names("pedantic")
+    });
+    if is_set {
+        quote!(clippy::single_call_fn)
+    } else {
+        quote!(clippy::needless_pass_by_value, clippy::single_call_fn)
+    }
 }
 
 /// The variable that holds the proof. The user's code can't see it, but a constant of this name would be a pattern.
@@ -636,7 +667,7 @@ mod tests {
             "\"hello\"",
             "fn main(bound: Bound) -> A { let half = ; }",
         ));
-        assert!(text.contains("|__brokered_bound|{#[allow(clippy::needless_pass_by_value)]fn__brokered_main(bound:Bound)->A{lethalf=;}"), "{text}");
+        assert!(text.contains("|__brokered_bound|{#[allow(clippy::needless_pass_by_value,clippy::single_call_fn)]fn__brokered_main(bound:Bound)->A{lethalf=;}"), "{text}");
     }
 
     #[test]
@@ -653,6 +684,25 @@ mod tests {
             text.contains("#[a]#[b]#[cfg_attr(f,g)]#[h::doc]fn__brokered_main"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_level_that_the_user_has_set_is_respected() {
+        let allows = |above: &str| {
+            let text = tight(&expand(
+                "\"hello\"",
+                &format!("{above} fn main(bound: Bound) {{}}"),
+            ));
+            text.contains("#[allow(clippy::needless_pass_by_value,")
+        };
+        assert!(allows(""));
+        assert!(allows(
+            "#[deny(clippy::pedantic)] #[expect(clippy::nursery)]"
+        ));
+        assert!(allows("#[doc = \"needless_pass_by_value\"]"));
+        assert!(!allows("#[expect(clippy::needless_pass_by_value)]"));
+        assert!(!allows("#[forbid(clippy::needless_pass_by_value)]"));
+        assert!(!allows("#[expect(clippy::pedantic)]"));
     }
 
     #[test]
