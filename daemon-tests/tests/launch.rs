@@ -201,7 +201,7 @@ fn a_daemon_that_dies_at_its_start_tells_why() -> Outcome {
         .output()?;
     let said = stderr(&output);
     for part in [
-        "ended before it was up (exit status: 70)",
+        "ended during its start-up (exit status: 70)",
         "Loaded failed: no such shard",
         "/log and ends with:",
     ] {

@@ -76,23 +76,17 @@ impl Instance {
         paths: Paths,
         directory: impl FnOnce() -> std::io::Result<PathBuf>,
     ) -> Result<Self, InstanceError> {
-        let daemon = self.daemon.name();
-        let directory = match (&self.directory, &self.name) {
-            (_, Some(_)) if self.daemon.is_per_directory() => {
-                return Err(InstanceError::NotNamed { daemon });
-            }
-            (Some(_), _) if !self.daemon.is_per_directory() => {
-                return Err(InstanceError::NotPerDirectory { daemon });
-            }
-            (Some(given), _) => Some(canonical(given)?),
-            (None, _) if self.daemon.is_per_directory() => {
+        self.check_scope()?;
+        let directory = match &self.directory {
+            Some(given) => Some(canonical(given)?),
+            None if self.daemon.is_per_directory() => {
                 let created = directory().map_err(|source| InstanceError::Directory {
                     path: paths.directory().to_owned(),
                     source,
                 })?;
                 Some(created)
             }
-            (None, _) => None,
+            None => None,
         };
         Ok(Self::from_handoff(
             self.daemon,
@@ -300,29 +294,29 @@ impl Instance {
     }
 
     fn resolve(&self) -> Result<Resolved, InstanceError> {
-        let daemon = self.daemon.name();
-        match (&self.directory, &self.name) {
+        self.check_scope()?;
+        let directory = self.directory.as_deref().map(canonical).transpose()?;
+        let selector = match (&directory, &self.name) {
+            (Some(directory), _) => Selector::Directory(directory),
+            (None, Some(name)) => Selector::Name(name),
             (None, None) if self.daemon.is_per_directory() => {
-                Err(InstanceError::NoDirectory { daemon })
+                return Err(InstanceError::NoDirectory {
+                    daemon: self.daemon.name(),
+                });
             }
-            (_, Some(_)) if self.daemon.is_per_directory() => {
-                Err(InstanceError::NotNamed { daemon })
-            }
-            (Some(_), _) if !self.daemon.is_per_directory() => {
-                Err(InstanceError::NotPerDirectory { daemon })
-            }
-            (Some(given), _) => {
-                let directory = canonical(given)?;
-                let paths = Paths::of(self.daemon, Selector::Directory(&directory))?;
-                let directory = Some(directory);
-                Ok(Resolved { paths, directory })
-            }
-            (None, name) => {
-                let selector = name.as_deref().map_or(Selector::User, Selector::Name);
-                let paths = Paths::of(self.daemon, selector)?;
-                let directory = None;
-                Ok(Resolved { paths, directory })
-            }
+            (None, None) => Selector::User,
+        };
+        let paths = Paths::of(self.daemon, selector)?;
+        Ok(Resolved { paths, directory })
+    }
+
+    /// Refuses a name or a directory that the daemon's scope does not allow.
+    fn check_scope(&self) -> Result<(), InstanceError> {
+        let daemon = self.daemon.name();
+        match self.daemon.is_per_directory() {
+            true if self.name.is_some() => Err(InstanceError::NotNamed { daemon }),
+            false if self.directory.is_some() => Err(InstanceError::NotPerDirectory { daemon }),
+            _ => Ok(()),
         }
     }
 }

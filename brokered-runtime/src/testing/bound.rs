@@ -12,8 +12,9 @@ use crate::{Bound, Instance, platform};
 /// Returns a real [`Bound`] for a unit test of a [`State`](crate::State), or of the code that serves clients. It has a
 /// lock, an endpoint and a record in a directory of its own.
 ///
-/// The argument is a [`Daemon`](crate::Daemon), or an [`Instance`]: `DAEMON.at(directory)` for a state that reads files there. A daemon
-/// that is [`per_directory`](crate::Daemon::per_directory) and gets no directory has an empty one, which is removed at the end.
+/// The argument is a [`Daemon`](crate::Daemon), or an [`Instance`]: `DAEMON.at(directory)` for a state that reads files
+/// there. A daemon that is [`per_directory`](crate::Daemon::per_directory) and gets no directory has an empty one, which
+/// is removed at the end.
 ///
 /// ```
 /// use std::io;
