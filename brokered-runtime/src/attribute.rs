@@ -24,7 +24,7 @@ mod sealed {
     pub struct Seal;
 }
 
-/// The return type of the `main` that the attribute generates. Only [`run`] makes one.
+/// The return type of the `main` that the attribute generates. Only `run` makes one.
 #[must_use]
 pub struct Exit(ExitCode);
 
