@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::platform::Fault;
+use crate::platform::DirectoryFault;
 
 /// Why an [`Instance`](crate::Instance) does not say where its daemon is.
 #[non_exhaustive]
@@ -105,12 +105,12 @@ pub struct DirectoryError {
 
 #[derive(Debug)]
 enum Problem {
-    Fault(Fault),
+    Fault(DirectoryFault),
     Io(io::Error),
 }
 
 impl DirectoryError {
-    pub(crate) fn fault(path: PathBuf, fault: Fault) -> Self {
+    pub(crate) fn fault(path: PathBuf, fault: DirectoryFault) -> Self {
         Self {
             path,
             problem: Problem::Fault(fault),
@@ -136,21 +136,21 @@ impl fmt::Display for DirectoryError {
         let path = self.path.display();
         let elsewhere = "or set BROKERED_RUNTIME_DIR to a directory of your own";
         match &self.problem {
-            Problem::Fault(Fault::Link) => write!(
+            Problem::Fault(DirectoryFault::Link) => write!(
                 f,
                 "the runtime directory {path} is a symbolic link: daemons keep their endpoints only in \
                  real directories, so give the link's target in BROKERED_RUNTIME_DIR"
             ),
-            Problem::Fault(Fault::NotADirectory) => write!(
+            Problem::Fault(DirectoryFault::NotADirectory) => write!(
                 f,
                 "the runtime directory {path} is not a directory: move what is there, {elsewhere}"
             ),
-            Problem::Fault(Fault::Owner { owner, expected }) => write!(
+            Problem::Fault(DirectoryFault::Owner { owner, expected }) => write!(
                 f,
                 "the runtime directory {path} belongs to user {owner}, and this process runs as user \
                  {expected}: run it as that user, {elsewhere}"
             ),
-            Problem::Fault(Fault::Mode(mode)) => write!(
+            Problem::Fault(DirectoryFault::Mode(mode)) => write!(
                 f,
                 "the runtime directory {path} has mode {mode:04o} and must have 0700, so that no \
                  other user can answer in the daemon's place: `chmod 700 {path}`, {elsewhere}"

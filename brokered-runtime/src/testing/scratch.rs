@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
-use crate::{handoff, platform};
+use crate::nonce::new_nonce;
+use crate::platform;
 
 /// A directory of a test's own, ours alone, removed when this is dropped.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ impl Scratch {
             PathBuf::from("/tmp")
         };
         loop {
-            let nonce = handoff::new_nonce();
+            let nonce = new_nonce();
             let path = parent.join(format!("brokered-{}", &nonce[..12]));
             match platform::create_new_directory(&path) {
                 Ok(()) => return Ok(Self(path)),
