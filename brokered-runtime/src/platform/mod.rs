@@ -4,15 +4,15 @@
 //!
 //! `unix` and `windows` have files of the same names for the same things. This file states the contract that both
 //! fulfil, one section for each file. `pub(crate) use` lists what the file provides. Each `const _` gives the signature
-//! of a function, and its comment gives the purpose, the guarantee, the errors, and what differs between platforms. So a
-//! function that is missing, or has another signature, is a compile error here that names it. The comment on the item
+//! of a function, and its comment gives the purpose, the guarantee, the errors, and what differs between platforms. So
+//! a function that is missing, or has another signature, is a compile error here that names it. The comment on the item
 //! itself only says what is special on that platform.
 //!
 //! Read this file first, then `types.rs`, then the file of the platform that concerns you. `lines.rs` is what the two
 //! platforms share.
 //!
-//! Three promises hold for all functions. `io::Error` is the error of the system unless the comment names another one. A
-//! deadline covers the whole call. Every new descriptor is close-on-exec, and every new handle is not inheritable.
+//! Three promises hold for all functions. `io::Error` is the error of the system unless the comment names another one.
+//! A deadline covers the whole call. Every new descriptor is close-on-exec, and every new handle is not inheritable.
 
 mod lines;
 mod types;
@@ -25,7 +25,9 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child as StdChild, Command, ExitStatus};
+#[cfg(feature = "testing")]
+use std::process::Child as StdChild;
+use std::process::{Command, ExitStatus};
 #[cfg(feature = "tokio")]
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -60,8 +62,8 @@ pub(crate) use system::files::{
 const _: fn() -> io::Result<PathBuf> = default_runtime_directory;
 /// The directory for instances whose own path is too long for a socket. Windows never needs it.
 const _: fn() -> PathBuf = fallback_directory;
-/// The endpoint with this name of the instance in this directory. On Unix it is a path in that directory, and on Windows
-/// the name of a pipe, which differs for each user.
+/// The endpoint with this name of the instance in this directory. On Unix it is a path in that directory, and on
+/// Windows the name of a pipe, which differs for each user.
 const _: fn(instance: &Path, name: &str) -> PathBuf = endpoint_path;
 /// Whether an endpoint at this path can be bound. Always true on Windows.
 const _: fn(&Path) -> bool = fits_endpoint;
@@ -93,8 +95,8 @@ const _: fn(open: &File, &Path) -> io::Result<bool> = is_file_at;
 const _: fn(&Path) -> io::Result<Option<FileIdentity>> = file_identity;
 /// What is at the path of an endpoint. Always `Nothing` on Windows.
 const _: fn(&Path) -> io::Result<PathOccupant> = path_occupant;
-/// Replaces a file atomically, by way of a temporary file beside it: a reader sees the old or the new contents. After an
-/// error the old file is unchanged.
+/// Replaces a file atomically, by way of a temporary file beside it: a reader sees the old or the new contents. After
+/// an error the old file is unchanged.
 const _: fn(&Path, temporary: &Path, contents: &[u8]) -> io::Result<()> = replace_file;
 /// Opens a file for reading. `InvalidInput` if it is not a regular file.
 const _: fn(&Path) -> io::Result<File> = open_regular;
@@ -160,8 +162,8 @@ pub(crate) use system::peer::foreign_peer;
 #[cfg(feature = "operator")]
 pub(crate) use system::peer::listening_process;
 
-/// The peer's user, if that is a foreign user. On Windows the number is the last part of the user's SID, and of a client
-/// the owner of the pipe is reported, because no other user can connect.
+/// The peer's user, if that is a foreign user. On Windows the number is the last part of the user's SID, and of a
+/// client the owner of the pipe is reported, because no other user can connect.
 const _: fn(&IpcStream) -> io::Result<Option<u32>> = foreign_peer;
 /// The process that listens on the endpoint of a client's connection. `None` if the system does not report it.
 #[cfg(feature = "operator")]
@@ -236,10 +238,11 @@ const _: fn(&AsyncListener) -> io::Result<AsyncStream> = AsyncListener::accept_q
 
 pub(crate) use system::poll::{PollSource, PollWaker, SignalPoller};
 
-/// Handles the signals that ask this process to stop: `SIGTERM` and `SIGINT` on Unix, console control events on Windows.
+/// Handles the signals that ask this process to stop: `SIGTERM` and `SIGINT` on Unix, console control events on
+/// Windows.
 const _: fn() -> io::Result<(SignalPoller, PollWaker)> = SignalPoller::install;
-/// Waits for a signal, for [`PollWaker::wake`], for the deadline, or until a source is ready. Only the supervisor thread
-/// calls this.
+/// Waits for a signal, for [`PollWaker::wake`], for the deadline, or until a source is ready. Only the supervisor
+/// thread calls this.
 const _: fn(&mut SignalPoller, &[PollSource<'_>], Option<Instant>) -> io::Result<PollResult> =
     SignalPoller::poll;
 /// Wakes the thread that waits, now or at its next call.
@@ -259,8 +262,9 @@ const _: fn() -> io::Result<(Channel, ChannelEnd)> = Channel::pair;
 const _: fn(first_line: &str) -> bool = Channel::is_stdin;
 /// The daemon's end of the channel on standard input.
 const _: fn() -> io::Result<Channel> = Channel::from_stdin;
-/// Sends the message: its text, the lock, and the listener if it is passed. Windows sends the text alone. `InvalidInput`
-/// if the text is too long.
+/// Sends the message: its text, the lock, and the listener if it is passed. Windows sends the text alone.
+/// `InvalidInput` if the text is too long.
+#[allow(clippy::type_complexity, reason = "it is the signature of a function")]
 const _: fn(&Channel, &[u8], Option<&File>, Option<&IpcListener>) -> io::Result<()> = Channel::send;
 /// Receives the message, without blocking. `UnexpectedEof` or `InvalidData` if it is not complete.
 const _: fn(&Channel) -> io::Result<ReceivedMessage> = Channel::receive;
@@ -280,8 +284,8 @@ pub(crate) use system::spawn::{allow_stop_request, request_stop};
 /// Sets the name that process lists show. Has no effect on Windows.
 const _: fn(&mut Command, &OsStr) = set_arg0;
 /// Starts a program whose standard input is the channel and whose output goes to the file. Signals of the caller's
-/// terminal do not reach it. `clears_environment` must be true exactly if `Command::env_clear` was called, which Windows
-/// cannot find out.
+/// terminal do not reach it. `clears_environment` must be true exactly if `Command::env_clear` was called, which
+/// Windows cannot find out.
 const _: fn(
     &mut Command,
     clears_environment: bool,
@@ -311,7 +315,8 @@ pub(crate) use system::process::{
 };
 
 /// Closes all descriptors that a launched process has inherited, except the standard ones. Only for a process in which
-/// no code of the daemon has run. On Windows only the standard handles are inherited, and this keeps them from children.
+/// no code of the daemon has run. On Windows only the standard handles are inherited, and this keeps them from
+/// children.
 const _: fn() = close_inherited_descriptors;
 /// Undoes what the starter has set: ignored signals and the signal mask.
 const _: fn() = reset_signals;
@@ -323,8 +328,8 @@ const _: fn() -> io::Result<()> = redirect_stdin_to_null;
 const _: fn(&[&str]) = remove_environment_variables;
 /// The program that starts this executable again. On Linux it works even after the file was replaced.
 const _: fn() -> io::Result<PathBuf> = current_executable;
-/// Runs another program in the place of this process. Returns only if that failed. On Windows this process waits for the
-/// program, and ends with its exit code.
+/// Runs another program in the place of this process. Returns only if that failed. On Windows this process waits for
+/// the program, and ends with its exit code.
 const _: fn(&mut Command) -> io::Error = exec;
 /// Ends this process. On Unix neither destructors nor exit handlers run.
 const _: fn(exit_code: u8) -> ! = end_process;

@@ -19,8 +19,8 @@ mod linux {
     use std::fs;
     use std::time::Duration;
 
-    /// The system rounds the start time down to a clock tick, which is ten milliseconds nearly everywhere. So the result
-    /// may be too large by that much.
+    /// The system rounds the start time down to a clock tick, which is ten milliseconds nearly everywhere. So the
+    /// result may be too large by that much.
     pub(crate) fn process_age_at(then: Duration) -> Option<Duration> {
         then.checked_sub(started_at(std::process::id())?)
     }

@@ -200,8 +200,8 @@ impl Queue {
         result.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Stops the thread. A connection from this process wakes it, and stays open until the thread has seen it. The nonce
-    /// distinguishes that connection from other clients in this process.
+    /// Stops the thread. A connection from this process wakes it, and stays open until the thread has seen it. The
+    /// nonce distinguishes that connection from other clients in this process.
     fn stop(&self) {
         self.state().is_stopping = true;
         self.changed.notify_all();

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// Windows cannot shut down one direction of a pipe, and does not tell which connections are quiet. So a drain serves all
-/// of them until they end.
+/// Windows cannot shut down one direction of a pipe, and does not tell which connections are quiet. So a drain serves
+/// all of them until they end.
 #[derive(Debug)]
 pub(crate) struct AcceptedConnections;
 

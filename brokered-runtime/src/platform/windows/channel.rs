@@ -1,7 +1,7 @@
 //! The channel: a pipe between a launcher and the daemon that it starts. The daemon's end is its standard input.
 //!
-//! Before the daemon exists, the launcher sends one message. The daemon answers with lines. A pipe carries neither a lock
-//! nor a listener, so the daemon takes the lock and binds itself.
+//! Before the daemon exists, the launcher sends one message. The daemon answers with lines. A pipe carries neither a
+//! lock nor a listener, so the daemon takes the lock and binds itself.
 
 use std::fs::File;
 use std::io;

@@ -52,8 +52,8 @@ pub(super) fn command_line(command: &Command) -> io::Result<Vec<u16>> {
     Ok(line)
 }
 
-/// Quotes one argument by the rules of Microsoft's C runtime, which Rust's standard library follows as well. A backslash
-/// is an escape character only in a row of backslashes before a quote.
+/// Quotes one argument by the rules of Microsoft's C runtime, which Rust's standard library follows as well. A
+/// backslash is an escape character only in a row of backslashes before a quote.
 fn push_quoted(line: &mut Vec<u16>, argument: &[u16]) {
     const QUOTE: u16 = b'"' as u16;
     const BACKSLASH: u16 = b'\\' as u16;

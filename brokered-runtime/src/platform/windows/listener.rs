@@ -42,8 +42,8 @@ pub(crate) fn bind(path: &Path) -> io::Result<IpcListener> {
     }
 }
 
-/// `interprocess` cannot turn a pipe into a local socket. So it creates a local socket with a secret name, whose pipe is
-/// then replaced.
+/// `interprocess` cannot turn a pipe into a local socket. So it creates a local socket with a secret name, whose pipe
+/// is then replaced.
 fn into_local_socket(pipe: PipeListener<Bytes, Bytes>) -> io::Result<IpcListener> {
     let name = secret_pipe_name("wrapped");
     let name = name.to_fs_name::<GenericFilePath>()?;

@@ -1,7 +1,7 @@
 //! Windows. Each file holds the items that the contract in `platform/mod.rs` lists under its name.
 //!
-//! `interprocess` creates the pipes and transfers the bytes. Where it cannot do what the protocol needs, a file calls the
-//! Windows API, and a comment gives the reason.
+//! `interprocess` creates the pipes and transfers the bytes. Where it cannot do what the protocol needs, a file calls
+//! the Windows API, and a comment gives the reason.
 //!
 //! Each file uses only files above it. To read all of them, start at the top:
 //!

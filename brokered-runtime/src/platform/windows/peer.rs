@@ -9,9 +9,10 @@ use super::pipe::handle_of;
 use super::pipe::server_process;
 use super::user::{self, Owner};
 
-/// A pipe belongs to the user who has created it, and no user can create one in another user's name. An elevated process
-/// that sets no security descriptor creates a pipe that belongs to the administrators. That is accepted if this process
-/// is one of them. On the daemon's side the pipe is always this user's, and its security descriptor refuses all others.
+/// A pipe belongs to the user who has created it, and no user can create one in another user's name. An elevated
+/// process that sets no security descriptor creates a pipe that belongs to the administrators. That is accepted if this
+/// process is one of them. On the daemon's side the pipe is always this user's, and its security descriptor refuses all
+/// others.
 pub(crate) fn foreign_peer(stream: &IpcStream) -> io::Result<Option<u32>> {
     Ok(match user::owner_of_pipe(handle_of(stream))? {
         Owner::ThisUser | Owner::GroupOfThisUser => None,

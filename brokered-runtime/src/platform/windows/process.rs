@@ -79,8 +79,8 @@ pub(crate) fn open_files_limit() -> Option<u64> {
     None
 }
 
-/// Windows cannot replace the program of a process. So this starts the program, waits for its end, and ends this process
-/// with the same exit code.
+/// Windows cannot replace the program of a process. So this starts the program, waits for its end, and ends this
+/// process with the same exit code.
 pub(crate) fn exec(command: &mut Command) -> io::Error {
     let mut child = match command.spawn() {
         Ok(child) => child,

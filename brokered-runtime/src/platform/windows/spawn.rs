@@ -52,8 +52,8 @@ impl Child {
     }
 }
 
-/// The standard library would pass every inheritable handle of this process. This passes two. The program has no window,
-/// does not receive `^C` from the caller's console, and leaves the caller's job object if that allows it.
+/// The standard library would pass every inheritable handle of this process. This passes two. The program has no
+/// window, does not receive `^C` from the caller's console, and leaves the caller's job object if that allows it.
 pub(crate) fn spawn_detached(
     command: &mut Command,
     clears_environment: bool,
@@ -108,9 +108,9 @@ impl CreateArguments {
         let directory = self.directory.as_ref();
         let mut line = self.line.clone();
         let mut started = MaybeUninit::<PROCESS_INFORMATION>::zeroed();
-        // SAFETY: the texts end with a zero, and the environment with two. The call may write to the line. `startup` has
-        // the size that it states, and all that it points to outlives the call. The two handles that the call returns
-        // are new and have no owner.
+        // SAFETY: the texts end with a zero, and the environment with two. The call may write to the line. `startup`
+        // has the size that it states, and all that it points to outlives the call. The two handles that the call
+        // returns are new and have no owner.
         unsafe {
             check(CreateProcessW(
                 self.program.as_ptr(),
@@ -147,8 +147,8 @@ impl HandleList {
         // SAFETY: without a list, the call only returns the size that a list needs.
         unsafe { InitializeProcThreadAttributeList(ptr::null_mut(), 1, 0, &raw mut size) };
         let mut list = Self(vec![0_usize; size.div_ceil(size_of::<usize>())].into_boxed_slice());
-        // SAFETY: the list has the size that the system has asked for. The size of `handles` is correct, and the handles
-        // outlive the list, which is used and dropped while they are borrowed.
+        // SAFETY: the list has the size that the system has asked for. The size of `handles` is correct, and the
+        // handles outlive the list, which is used and dropped while they are borrowed.
         unsafe {
             check(InitializeProcThreadAttributeList(
                 list.0.as_mut_ptr().cast(),
