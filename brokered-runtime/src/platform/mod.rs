@@ -57,8 +57,8 @@ pub(crate) use system::files::{
     path_occupant, release_lock, replace_file,
 };
 
-/// The runtime directory if `BROKERED_RUNTIME_DIR` is not set. The environment alone decides, so that daemon and client
-/// choose the same one. Only Windows can fail: `NotFound` if the user has no profile.
+/// The runtime directory if `BROKERED_RUNTIME_DIR` is not set. Only the presence of variables and directories decides,
+/// so that daemon and client choose the same one. Only Windows can fail: `NotFound` if the user has no profile.
 const _: fn() -> io::Result<PathBuf> = default_runtime_directory;
 /// The directory for instances whose own path is too long for a socket. Windows never needs it.
 const _: fn() -> PathBuf = fallback_directory;

@@ -24,11 +24,14 @@ use super::stream::send_nonblocking;
 use crate::nonce::new_nonce;
 use crate::platform::types::AcceptError;
 
-/// The number of clients in the queue from which on the pipe is busy.
+/// While the queue has this many clients, the pipe is busy.
 const MAX_QUEUED: usize = 1024;
 
 /// How long stopping the thread may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long connecting to a thread of the user's code may take, to wake it.
+const WAKE_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// The pause before an operation is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -313,7 +316,7 @@ impl AcceptWaker {
                 .connection
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            *connection = connect(&self.queue.path, Instant::now() + RETRY_PAUSE).ok();
+            *connection = connect(&self.queue.path, Instant::now() + WAKE_TIMEOUT).ok();
         } else {
             self.queue.stop();
         }
@@ -337,7 +340,7 @@ mod tests {
     type Outcome = Result<(), Box<dyn std::error::Error>>;
 
     fn soon() -> Instant {
-        Instant::now() + RETRY_PAUSE
+        Instant::now() + WAKE_TIMEOUT
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) fn default_runtime_directory() -> io::Result<PathBuf> {
         .ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-/// Never used for want of room, because the name of a pipe is not a path in a directory.
+/// Never needed, because the name of a pipe is not a path in a directory.
 pub(crate) fn fallback_directory() -> PathBuf {
     env::temp_dir().join("brokered")
 }

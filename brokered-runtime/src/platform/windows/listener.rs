@@ -24,6 +24,9 @@ pub(crate) const MESSAGES_KEEP_DESCRIPTORS_OPEN: bool = false;
 /// client closes it.
 const BIND_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long connecting to a pipe may take, to find out which process serves it.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(20);
+
 /// The pause between two attempts to bind.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -55,7 +58,7 @@ fn into_local_socket(pipe: PipeListener<Bytes, Bytes>) -> io::Result<IpcListener
 
 /// Adds to the error which process serves the pipe.
 fn name_taken(path: &Path, error: io::Error) -> io::Error {
-    let server = connect(path, Instant::now() + RETRY_PAUSE)
+    let server = connect(path, Instant::now() + PROBE_TIMEOUT)
         .ok()
         .and_then(|stream| server_process(&stream));
     match server {
