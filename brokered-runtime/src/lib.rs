@@ -18,9 +18,11 @@ pub mod errors;
 mod fault;
 mod fields;
 mod handoff;
+mod hash;
 mod identity;
 mod instance_lock;
 mod launch;
+mod nonce;
 #[cfg(feature = "operator")]
 pub mod operator;
 mod phase;
