@@ -127,7 +127,7 @@ pub fn bootstrap<B: BrokeredBackend>(endpoint: &Endpoint) -> Result<Never, BindE
         Some(listener) => listener,
         None => B::bind(endpoint)?,
     };
-    let _seal = ForkGuard::of_listener(&listener);
+    let _fork_guard = ForkGuard::of_listener(&listener);
     let _recorded = start.record()?;
     Ok(B::serve(listener))
 }
@@ -201,8 +201,8 @@ impl Start {
         record.write(&recorded.paths)?;
         if let Some(channel) = channel {
             // Failing to tell a launcher that is gone changes nothing.
-            let _ = channel.tell(&Event::Bound.to_line());
-            let _ = channel.tell(&Event::Ready.to_line());
+            let _ = channel.send_line(&Event::Bound.to_line());
+            let _ = channel.send_line(&Event::Ready.to_line());
         }
         Ok(recorded)
     }

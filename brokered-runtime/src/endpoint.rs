@@ -61,7 +61,7 @@ fn remove_stale_socket(socket: &Path) -> Result<(), EndpointError> {
         PathOccupant::Nothing => Ok(()),
         PathOccupant::OwnSocket => remove(socket),
         // A service manager's, or what it has left: it does not hold the lock, so this is all there is to ask.
-        PathOccupant::MadeSocket => match platform::connect(socket, Instant::now()) {
+        PathOccupant::ServiceManagerSocket => match platform::connect(socket, Instant::now()) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => remove(socket),
             _ => Err(EndpointError::Managed { path: path() }),
         },

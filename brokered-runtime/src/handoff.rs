@@ -1,14 +1,14 @@
 //! What a launcher and the daemon that it starts say to each other.
 
 use std::env;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Daemon;
 use crate::fields::{Fields, Lines};
 
-/// Announces a launcher to the process that it starts: `<daemon's name>:<nonce>`.
+/// Announces a launcher to the process that it starts: `<daemon's name>:<nonce>`. Only the launcher and that process
+/// know the nonce, so a variable that was inherited from another process announces nothing.
 pub(crate) const LAUNCH: &str = "BROKERED_LAUNCH";
 /// Makes an executable that is also a client (`cli = ..`) the daemon: `daemon`.
 pub(crate) const ROLE: &str = "BROKERED_ROLE";
@@ -18,18 +18,6 @@ pub(crate) const INSTANCE: &str = "BROKERED_INSTANCE";
 /// The exit code of a daemon that finds its endpoint bound by another one. For a launcher that is no
 /// failure: there is a daemon.
 pub(crate) const EXIT_ALREADY_BOUND: u8 = 69;
-
-/// A number that only the launcher and its child know, in the variable and in the message: a variable
-/// that was inherited from farther away announces nothing.
-pub(crate) fn new_nonce() -> String {
-    let keys = RandomState::new();
-    let part = |number: u64| {
-        let mut hasher = keys.build_hasher();
-        hasher.write_u64(number);
-        hasher.finish()
-    };
-    format!("{:016x}{:016x}", part(1), part(2))
-}
 
 /// The value of [`LAUNCH`].
 pub(crate) fn announcement(daemon: Daemon, nonce: &str) -> String {
@@ -196,12 +184,8 @@ mod tests {
 
     #[test]
     fn an_announcement_carries_its_nonce() {
-        let words = Daemon::new("words");
-        let nonce = new_nonce();
-        assert_eq!(nonce.len(), 32);
-        assert_ne!(nonce, new_nonce());
-        let announcement = announcement(words, &nonce);
-        assert_eq!(announced_nonce(&announcement), Some(nonce.as_str()));
+        let announcement = announcement(Daemon::new("words"), "0123abcd");
+        assert_eq!(announced_nonce(&announcement), Some("0123abcd"));
         assert_eq!(announced_nonce("words"), None);
     }
 }

@@ -13,14 +13,14 @@ use crate::platform::{self, ForkGuard};
 #[derive(Debug)]
 pub(crate) struct InstanceLock {
     /// Dropped first: from then on the number may be another file's.
-    _seal: ForkGuard,
+    _fork_guard: ForkGuard,
     file: File,
 }
 
 impl InstanceLock {
     fn on(file: File) -> Self {
         Self {
-            _seal: ForkGuard::new(&file),
+            _fork_guard: ForkGuard::new(&file),
             file,
         }
     }

@@ -16,9 +16,11 @@ mod fault;
 mod fields;
 pub mod guide;
 mod handoff;
+mod hash;
 mod identity;
 mod instance_lock;
 mod launch;
+mod nonce;
 #[cfg(feature = "operator")]
 pub mod operator;
 mod phase;

@@ -110,7 +110,7 @@ fn launchds_listener() -> io::Result<Option<IpcListener>> {
 /// own.
 pub(super) fn forget() {
     if SPOKEN.iter().any(|name| env::var_os(name).is_some()) {
-        platform::remove_variables(&SPOKEN);
+        platform::remove_environment_variables(&SPOKEN);
     }
 }
 
@@ -124,7 +124,7 @@ pub(crate) struct Manager {
 impl Manager {
     /// The one that the environment names, if it does.
     pub(super) fn from_environment(daemon: Daemon) -> Option<Self> {
-        match Notifier::named_by(NOTIFY_SOCKET) {
+        match Notifier::from_variable(NOTIFY_SOCKET) {
             Ok(notifier) => notifier.map(|notifier| Self {
                 notifier,
                 watchdog: watchdog(),
@@ -145,7 +145,7 @@ impl Manager {
     }
 
     pub(super) fn is_alive(&self) {
-        self.notifier.tell("WATCHDOG=1");
+        self.notifier.notify("WATCHDOG=1");
     }
 
     /// Tells an event, and the number of the system's error behind a failure, in the manager's words.
@@ -165,7 +165,7 @@ impl Manager {
             }
             Event::Adopted => return,
         };
-        self.notifier.tell(&said);
+        self.notifier.notify(&said);
     }
 }
 

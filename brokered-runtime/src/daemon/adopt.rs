@@ -10,7 +10,7 @@ use super::error::StartError;
 use crate::handoff::{self, Event, Message};
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, Channel, Received};
+use crate::platform::{self, Channel, ReceivedMessage};
 use crate::{Daemon, Instance, IpcListener, endpoint, fault};
 
 /// What a launcher has handed over.
@@ -58,7 +58,7 @@ pub(crate) fn take_over() -> Result<Handoff, StartError> {
     match receive(&channel) {
         Ok((message, lock, listener)) => {
             // Failing to tell a launcher that is gone changes nothing.
-            let _ = channel.tell(&Event::Adopted.to_line());
+            let _ = channel.send_line(&Event::Adopted.to_line());
             fault::pass("daemon:adopted");
             Ok(Handoff {
                 channel,
@@ -68,7 +68,7 @@ pub(crate) fn take_over() -> Result<Handoff, StartError> {
             })
         }
         Err(error) => {
-            let _ = channel.tell(&Event::Failed(error.to_string()).to_line());
+            let _ = channel.send_line(&Event::Failed(error.to_string()).to_line());
             Err(error)
         }
     }
@@ -95,10 +95,10 @@ fn receive(channel: &Channel) -> Result<(Message, InstanceLock, Option<IpcListen
     Ok((message, lock, received.listener))
 }
 
-fn receive_message(channel: &Channel) -> io::Result<Received> {
+fn receive_message(channel: &Channel) -> io::Result<ReceivedMessage> {
     let received = channel.receive()?;
     fault::point("daemon:message-received")?;
-    platform::null_input()?;
+    platform::redirect_stdin_to_null()?;
     Ok(received)
 }
 
@@ -164,6 +164,6 @@ pub(crate) fn forget() {
     const SPOKEN: [&str; 3] = [handoff::LAUNCH, handoff::ROLE, handoff::INSTANCE];
     handoff::mark_announcement_used();
     if SPOKEN.iter().any(|name| env::var_os(name).is_some()) {
-        platform::remove_variables(&SPOKEN);
+        platform::remove_environment_variables(&SPOKEN);
     }
 }

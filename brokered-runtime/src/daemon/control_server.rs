@@ -11,7 +11,7 @@ use super::lifecycle::Lifecycle;
 use crate::control::{ERROR, FAILED, MAX_REQUEST_SIZE, PHASE, PROGRESS, Request};
 use crate::diagnostics::print;
 use crate::fields::Lines;
-use crate::platform::{self, AcceptError, AcceptQueue, PollSource, SignalPipe, WakeReason};
+use crate::platform::{self, AcceptError, AcceptQueue, PollSource, SignalPoller, WakeReason};
 use crate::{IpcStream, Phase};
 
 /// How long a request may take to come.
@@ -109,19 +109,19 @@ impl ControlServer {
     pub(super) fn wait(
         &mut self,
         lifecycle: &Lifecycle,
-        signals: &mut SignalPipe,
+        signals: &mut SignalPoller,
         deadline: Option<Instant>,
     ) -> io::Result<WakeReason> {
         loop {
             self.send_updates(lifecycle);
             self.notify_watchdog(lifecycle);
             let until = self.next_deadline(lifecycle, deadline);
-            let ready = signals.poll(&self.watches(), until)?;
-            self.serve(lifecycle, &ready.watched);
-            match ready.reason {
-                WakeReason::Time | WakeReason::Watched => {
+            let polled = signals.poll(&self.watches(), until)?;
+            self.serve(lifecycle, &polled.ready);
+            match polled.reason {
+                WakeReason::Deadline | WakeReason::Source => {
                     if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                        return Ok(WakeReason::Time);
+                        return Ok(WakeReason::Deadline);
                     }
                 }
                 reason => return Ok(reason),
@@ -152,11 +152,11 @@ impl ControlServer {
         let asking = self
             .asking
             .iter()
-            .map(|one| PollSource::Reading(&one.stream));
+            .map(|one| PollSource::Readable(&one.stream));
         let waiting = self
             .waiting
             .iter()
-            .map(|one| PollSource::Ending(&one.stream));
+            .map(|one| PollSource::HangUp(&one.stream));
         let listener = self
             .listener
             .as_ref()
@@ -203,8 +203,8 @@ impl ControlServer {
                 Err(error) => {
                     match platform::accept_error(&error) {
                         // Nobody else is there.
-                        AcceptError::Over => {}
-                        AcceptError::Again => continue,
+                        AcceptError::ShutDown => {}
+                        AcceptError::Retry => continue,
                         AcceptError::Exhausted | AcceptError::Broken => {
                             if let Some(oldest) = self.asking.pop_front() {
                                 refuse(&oldest.stream, BUSY);

@@ -17,7 +17,9 @@ use crate::diagnostics::print;
 use crate::handoff::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, AcceptQueue, AcceptWaker, Channel, FileIdentity, ForkGuard, Wake};
+use crate::platform::{
+    self, AcceptQueue, AcceptWaker, Channel, FileIdentity, ForkGuard, PollWaker,
+};
 use crate::record::Record;
 use crate::{Instance, IpcStream, Phase, endpoint, fault};
 
@@ -34,7 +36,7 @@ pub(crate) struct Lifecycle {
     connections: Connections,
     accept: AcceptWaker,
     /// Keeps the listener from children that are forked without an exec, wherever it goes.
-    _seal: ForkGuard,
+    _fork_guard: ForkGuard,
     /// Where the daemon listens.
     endpoint: PathBuf,
     /// What is at its path, if it is this daemon's own.
@@ -44,7 +46,7 @@ pub(crate) struct Lifecycle {
     manager: Option<Manager>,
     /// The number of the system's error behind a failure, or 0.
     errno: AtomicI32,
-    supervisor: OnceLock<Wake>,
+    supervisor: OnceLock<PollWaker>,
     channel: Mutex<Option<Channel>>,
     report: Report,
     idle: Idle,
@@ -102,7 +104,7 @@ impl Lifecycle {
     pub(crate) fn new(acquired: Acquired, listener: &AcceptQueue) -> Result<Self, StartError> {
         let is_shared = acquired.record.owner.is_manager();
         let accept = if is_shared {
-            AcceptWaker::of_shared(listener, &acquired.record.endpoint)
+            AcceptWaker::for_shared(listener, &acquired.record.endpoint)
         } else {
             AcceptWaker::new(listener, &acquired.paths.socket)
         };
@@ -119,7 +121,9 @@ impl Lifecycle {
         let own_endpoint = if is_shared {
             None
         } else {
-            platform::identity_of(&acquired.paths.socket).ok().flatten()
+            platform::file_identity(&acquired.paths.socket)
+                .ok()
+                .flatten()
         };
         let idle = Idle::new(acquired.instance.daemon());
         Ok(Self {
@@ -131,7 +135,7 @@ impl Lifecycle {
             refusing: Arc::default(),
             connections: Connections::default(),
             accept,
-            _seal: ForkGuard::of_listener(listener),
+            _fork_guard: ForkGuard::of_listener(listener),
             endpoint: acquired.record.endpoint.clone(),
             own_endpoint,
             is_shared,
@@ -307,7 +311,7 @@ impl Lifecycle {
             endpoint::bind_control(&self.paths, &resources.lock).map_err(io::Error::other)?;
         resources.control_exists = true;
         self.report.pass("control");
-        platform::start_polled_queue(listener, &self.paths.control()).map(Some)
+        platform::start_nonblocking_queue(listener, &self.paths.control()).map(Some)
     }
 
     /// Whether the directory, or the endpoint in it, is still the one that this daemon has.
@@ -319,7 +323,10 @@ impl Lifecycle {
         if !resources.lock.is_on(&self.paths) {
             return false;
         }
-        match (self.own_endpoint, platform::identity_of(&self.paths.socket)) {
+        match (
+            self.own_endpoint,
+            platform::file_identity(&self.paths.socket),
+        ) {
             (Some(ours), Ok(at_path)) => at_path == Some(ours),
             // Whoever can't look can't tell.
             (None, _) | (_, Err(_)) => true,
@@ -366,14 +373,14 @@ impl Lifecycle {
         let mut channel = self.channel();
         if channel
             .as_ref()
-            .is_some_and(|channel| channel.tell(&event.to_line()).is_err())
+            .is_some_and(|channel| channel.send_line(&event.to_line()).is_err())
         {
             *channel = None;
         }
     }
 
     /// Whoever waits for signals can be woken with this from now on.
-    pub(crate) fn set_supervisor(&self, wake: Wake) {
+    pub(crate) fn set_supervisor(&self, wake: PollWaker) {
         let _ = self.supervisor.set(wake);
     }
 
@@ -449,7 +456,7 @@ impl Lifecycle {
 
     /// How long the process lived before its `main`.
     fn premain(&self) -> Option<Duration> {
-        self.entered.and_then(platform::age_at)
+        self.entered.and_then(platform::process_age_at)
     }
 
     /// Brings the record up to the present phase. One that is not written is tried again with the next.

@@ -176,7 +176,7 @@ fn start_launched(program: &Program) -> Result<(Acquired, IpcListener), StartErr
             // The log may be where there is no space. A launcher that is gone does not need to know.
             let _ = handoff
                 .channel
-                .tell(&Event::Failed(error.to_string()).to_line());
+                .send_line(&Event::Failed(error.to_string()).to_line());
         })?;
     let mut record = record(program, &instance, &paths);
     record.owner = Owner::Launcher;
@@ -222,7 +222,7 @@ fn start_activated(program: &Program) -> Result<(Acquired, IpcListener), StartEr
     let lock = acquire::take_lock(&paths)?;
     let mut record = record(program, &instance, &paths);
     record.owner = activated.owner;
-    if let Ok(Some(endpoint)) = platform::path_of(&activated.listener)
+    if let Ok(Some(endpoint)) = platform::listener_path(&activated.listener)
         && endpoint != record.endpoint
     {
         print(
@@ -252,7 +252,7 @@ fn record(program: &Program, instance: &Instance, paths: &Paths) -> Record {
     record.package = Some(program.package.to_owned());
     record.version = Some(program.version.to_owned());
     // Bound, and with no thread of the runtime's yet.
-    record.premain_threads = platform::threads();
+    record.premain_threads = platform::thread_count();
     record
 }
 

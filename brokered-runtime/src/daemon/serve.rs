@@ -32,13 +32,13 @@ fn accept(listener: &AcceptQueue, lifecycle: &Lifecycle) -> io::Result<Option<Ip
             Err(error) => error,
         };
         match platform::accept_error(&error) {
-            AcceptError::Over if lifecycle.is_stopping() => {
+            AcceptError::ShutDown if lifecycle.is_stopping() => {
                 lifecycle.unlink_endpoint();
                 return Ok(None);
             }
-            AcceptError::Again => {}
+            AcceptError::Retry => {}
             AcceptError::Exhausted => thread::sleep(EXHAUSTED),
-            AcceptError::Over | AcceptError::Broken => return Err(error),
+            AcceptError::ShutDown | AcceptError::Broken => return Err(error),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::error::exit_code;
 use super::lifecycle::Lifecycle;
 use super::trace;
 use crate::diagnostics::print;
-use crate::platform::{self, AcceptedConnections, SignalPipe, WakeReason};
+use crate::platform::{self, AcceptedConnections, SignalPoller, WakeReason};
 
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -33,13 +33,13 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A keeper that is not at work yet: signals wait for it.
 pub(super) struct Supervisor {
-    signals: SignalPipe,
+    signals: SignalPoller,
 }
 
 impl Supervisor {
     /// From now on `SIGTERM` and `SIGINT` end the daemon gracefully, as soon as the keeper is at work.
     pub(super) fn install(lifecycle: &Lifecycle) -> io::Result<Self> {
-        let (signals, wake) = SignalPipe::install()?;
+        let (signals, wake) = SignalPoller::install()?;
         lifecycle.set_supervisor(wake);
         Ok(Self { signals })
     }
@@ -54,7 +54,7 @@ impl Supervisor {
     }
 }
 
-fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
+fn watch(lifecycle: &Lifecycle, mut signals: SignalPoller) {
     let mut control = ControlServer::new(lifecycle);
     let requested_by = supervise(lifecycle, &mut control, &mut signals);
     let _span = trace::drain();
@@ -86,7 +86,7 @@ fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
 fn supervise(
     lifecycle: &Lifecycle,
     control: &mut ControlServer,
-    signals: &mut SignalPipe,
+    signals: &mut SignalPoller,
 ) -> WakeReason {
     let every = between_checks();
     let mut check_at = Instant::now() + every;
@@ -101,8 +101,8 @@ fn supervise(
         let next = idle_at.map_or(check_at, |idle_at| idle_at.min(check_at));
         match wait(lifecycle, control, signals, next, &mut is_told) {
             WakeReason::Signal => return WakeReason::Signal,
-            WakeReason::Thread | WakeReason::Watched => continue,
-            WakeReason::Time => {}
+            WakeReason::Thread | WakeReason::Source => continue,
+            WakeReason::Deadline => {}
         }
         if let Some(after) = lifecycle.is_idle() {
             print_with_timeout(
@@ -134,7 +134,7 @@ fn supervise(
 fn wait(
     lifecycle: &Lifecycle,
     control: &mut ControlServer,
-    signals: &mut SignalPipe,
+    signals: &mut SignalPoller,
     deadline: Instant,
     is_told: &mut bool,
 ) -> WakeReason {
@@ -153,7 +153,7 @@ fn wait(
     }
     thread::sleep(BETWEEN_TRIES);
     if Instant::now() >= deadline {
-        WakeReason::Time
+        WakeReason::Deadline
     } else {
         // It may have asked for the end.
         WakeReason::Thread
@@ -176,7 +176,7 @@ fn between_checks() -> Duration {
 fn supervise_drain(
     lifecycle: &Lifecycle,
     control: &mut ControlServer,
-    signals: &mut SignalPipe,
+    signals: &mut SignalPoller,
     requested_by: WakeReason,
 ) -> String {
     let began = Instant::now();
@@ -214,7 +214,7 @@ fn supervise_drain(
             WakeReason::Thread => lifecycle.update_record(),
             WakeReason::Signal if signalled => return "asked again to stop".to_owned(),
             WakeReason::Signal => signalled = true,
-            WakeReason::Time | WakeReason::Watched => {}
+            WakeReason::Deadline | WakeReason::Source => {}
         }
     }
 }
