@@ -20,4 +20,3 @@ mod scratch;
 pub use bound::bound;
 pub use error::Error;
 pub use launched::{Launch, Launched, launch};
-pub(crate) use scratch::Scratch;
