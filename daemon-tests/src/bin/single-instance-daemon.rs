@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use std::process;
 
 use brokered_runtime::{Bound, brokered_daemon};
-use daemon_tests::SINGLE;
+use daemon_tests::SINGLE_INSTANCE_DAEMON;
 
-#[brokered_daemon(SINGLE)]
+#[brokered_daemon(SINGLE_INSTANCE_DAEMON)]
 fn main(bound: Bound) -> io::Result<()> {
     bound.serve(|mut client| writeln!(client, "{}", process::id()))
 }
