@@ -1,4 +1,4 @@
-//! A subscriber that prints the framework's spans and events.
+//! A `tracing` subscriber that prints the framework's spans and events.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,11 +7,11 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Prints what there is, and remembers nothing.
+/// Prints each span and event on a line. Keeps no state but the last span's number.
 #[derive(Debug, Default)]
-pub struct Printer(AtomicU64);
+pub struct TracePrinter(AtomicU64);
 
-/// What an event says.
+/// The message of an event.
 struct Message(String);
 
 impl Visit for Message {
@@ -22,7 +22,7 @@ impl Visit for Message {
     }
 }
 
-impl Subscriber for Printer {
+impl Subscriber for TracePrinter {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == "brokered"
     }

@@ -1,7 +1,7 @@
-//! Every point between the steps of the protocol, and what can go wrong there, with clients all around.
+//! Faults at every point between two steps of the protocol, while several clients connect.
 //!
-//! Whatever happens: there is never a second owner, no client waits beyond its deadline, the next client is
-//! served, no file is in the way, and nothing is left open or running.
+//! After each fault: there was never a second daemon, no client waited past its deadline, the next client is served, no file
+//! has to be removed by hand, and no descriptor or process is left.
 
 #![cfg(unix)]
 
@@ -15,9 +15,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Outcome, Place, SUBJECT, Signal, eventually, stderr};
+use common::{Fixture, Signal, TEST_DAEMON, TestResult, stderr, wait_until};
 
-/// Points that a launcher comes to, and whether a step fails there when something does.
+/// The fault points of a launcher, and whether an error can be injected there.
 const LAUNCHER: [(&str, bool); 11] = [
     ("launch:no-listener", true),
     ("launch:directory-prepared", true),
@@ -32,7 +32,7 @@ const LAUNCHER: [(&str, bool); 11] = [
     ("launch:bound-received", true),
 ];
 
-/// Points that a daemon comes to until it serves.
+/// The fault points of a daemon until it serves.
 const START: [(&str, bool); 13] = [
     ("daemon:launch-detected", false),
     ("daemon:inherited-state-reset", false),
@@ -46,11 +46,11 @@ const START: [(&str, bool); 13] = [
     ("daemon:loading", false),
     ("daemon:loaded", false),
     ("daemon:ready", false),
-    // By hand, in the place of the first five.
+    // Only in a start by hand, in place of the first five.
     ("daemon:locked", false),
 ];
 
-/// Points that a daemon comes to once it was asked to end.
+/// The fault points of a daemon's shutdown.
 const END: [(&str, bool); 4] = [
     ("daemon:stop-requested", false),
     ("daemon:accept-stopped", false),
@@ -58,17 +58,17 @@ const END: [(&str, bool); 4] = [
     ("daemon:unlinked", false),
 ];
 
-/// How long a client of these tests waits, and what is longer than that.
+/// The deadline of each client, and a delay beyond it.
 const DEADLINE_MS: u64 = 1000;
 const DELAY_MS: u64 = 1400;
-/// A machine that is busy with other tests may be late by this.
-const LATE: Duration = Duration::from_secs(5);
+/// The extra time for a machine that is busy with other tests.
+const TOLERANCE: Duration = Duration::from_secs(5);
 
-fn all() -> impl Iterator<Item = (&'static str, bool)> {
+fn all_points() -> impl Iterator<Item = (&'static str, bool)> {
     LAUNCHER.into_iter().chain(START).chain(END)
 }
 
-/// What can go wrong at a point.
+/// The faults that can be injected at a point.
 fn faults(can_fail: bool) -> Vec<String> {
     let mut faults = vec!["kill".to_owned(), format!("delay:{DELAY_MS}")];
     if can_fail {
@@ -80,46 +80,46 @@ fn faults(can_fail: bool) -> Vec<String> {
 #[test]
 #[cfg_attr(
     brokered_portable,
-    ignore = "the daemon binds, and may end before its keeper has come past all of them"
+    ignore = "the daemon binds, and may end before its supervisor thread has passed all points"
 )]
-fn a_life_comes_to_all_of_the_points_and_to_no_others() -> Outcome {
-    let place = Place::new()?;
-    let trace = place.path().join("trace");
-    let mut command = place.ask_command("pid");
+fn a_daemons_lifetime_passes_exactly_the_known_fault_points() -> TestResult {
+    let fixture = Fixture::new()?;
+    let trace = fixture.path().join("trace");
+    let mut command = fixture.client_command("pid");
     command.env("BROKERED_FAULT_TRACE", &trace).output()?;
-    let pid = place.recorded("PID")?.parse()?;
+    let pid = fixture.record_value("PID")?.parse()?;
     common::signal_process(pid, Signal::SIGTERM);
-    eventually("it has ended", || place.daemons().is_empty());
-    let mut by_hand = place.command(SUBJECT);
+    wait_until("the daemon has ended", || fixture.daemon_pids().is_empty());
+    let mut by_hand = fixture.command(TEST_DAEMON);
     by_hand.env("BROKERED_FAULT_TRACE", &trace);
-    let daemon = place.start(by_hand)?;
+    let daemon = fixture.start(by_hand)?;
     daemon.signal(Signal::SIGTERM);
-    daemon.end()?;
+    daemon.wait_with_output()?;
     let traced = fs::read_to_string(&trace)?;
     let traced: BTreeSet<&str> = traced.lines().collect();
-    let known: BTreeSet<&str> = all().map(|(name, _)| name).collect();
+    let known: BTreeSet<&str> = all_points().map(|(name, _)| name).collect();
     assert_eq!(traced, known);
     Ok(())
 }
 
 #[test]
-fn whatever_happens_at_a_launchers_point_the_next_client_is_served() {
-    each(&LAUNCHER, while_it_starts);
+fn the_next_client_is_served_after_a_fault_in_the_launcher() {
+    for_each_fault(&LAUNCHER, during_start);
 }
 
 #[test]
-fn whatever_happens_at_a_daemons_point_the_next_client_is_served() {
-    each(&START, while_it_starts);
+fn the_next_client_is_served_after_a_fault_in_a_starting_daemon() {
+    for_each_fault(&START, during_start);
 }
 
 #[test]
-fn whatever_happens_while_a_daemon_ends_the_next_client_is_served() {
-    each(&END, while_it_ends);
+fn the_next_client_is_served_after_a_fault_in_an_ending_daemon() {
+    for_each_fault(&END, during_shutdown);
 }
 
-/// Plays all faults at these points through, a few at once.
-fn each(points: &[(&'static str, bool)], play: fn(&Place, &str) -> Outcome) {
-    let mut to_play: Vec<String> = points
+/// Runs a scenario with each fault at each of the points, four at a time.
+fn for_each_fault(points: &[(&'static str, bool)], scenario: fn(&Fixture, &str) -> TestResult) {
+    let mut remaining: Vec<String> = points
         .iter()
         .flat_map(|(name, can_fail)| {
             let name = *name;
@@ -128,158 +128,165 @@ fn each(points: &[(&'static str, bool)], play: fn(&Place, &str) -> Outcome) {
                 .map(move |what| format!("{name}={what}"))
         })
         .collect();
-    to_play.reverse();
-    let to_play = Mutex::new(to_play);
+    remaining.reverse();
+    let remaining = Mutex::new(remaining);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 loop {
-                    let Some(fault) = to_play.lock().expect("the list").pop() else {
+                    let Some(fault) = remaining.lock().expect("the list").pop() else {
                         return;
                     };
-                    let place = Place::new().expect("a place");
-                    if let Err(error) = play(&place, &fault) {
+                    let fixture = Fixture::new().expect("a fixture");
+                    if let Err(error) = scenario(&fixture, &fault) {
                         panic!("{fault}: {error}");
                     }
-                    aftermath(&place, &fault).unwrap_or_else(|error| panic!("{fault}: {error}"));
+                    assert_recovered(&fixture, &fault)
+                        .unwrap_or_else(|error| panic!("{fault}: {error}"));
                 }
             });
         }
     });
 }
 
-/// The first start in a place, by clients that come together. One of all the processes meets the fault.
-fn while_it_starts(place: &Place, fault: &str) -> Outcome {
+/// Clients connect at once and launch the daemon. One of all these processes hits the fault.
+fn during_start(fixture: &Fixture, fault: &str) -> TestResult {
     if fault.starts_with("daemon:locked") {
-        let by_hand = armed(place, place.command(SUBJECT), fault).spawn()?;
-        let _by_hand = common::Running(by_hand);
-        eventually("the fault", || place.path().join("once").exists());
-        return crowd(place, None);
+        let by_hand = with_fault(fixture, fixture.command(TEST_DAEMON), fault).spawn()?;
+        let _by_hand = common::ChildProcess(by_hand);
+        wait_until("the fault is hit", || fixture.path().join("once").exists());
+        return connect_clients(fixture, None);
     }
-    crowd(place, Some(fault))
+    connect_clients(fixture, Some(fault))
 }
 
-/// A daemon that is asked to end, with clients that come meanwhile.
-fn while_it_ends(place: &Place, fault: &str) -> Outcome {
-    let first = armed(place, place.ask_command("pid"), fault).output()?;
+/// Clients connect while the daemon shuts down.
+fn during_shutdown(fixture: &Fixture, fault: &str) -> TestResult {
+    let first = with_fault(fixture, fixture.client_command("pid"), fault).output()?;
     assert!(first.status.success(), "{fault}: {}", stderr(&first));
-    let pid = place.recorded("PID")?.parse()?;
+    let pid = fixture.record_value("PID")?.parse()?;
     common::signal_process(pid, Signal::SIGTERM);
-    crowd(place, None)?;
-    // One that is late with its end serves until then, and is not the next one.
-    eventually("the first has ended", || !place.daemons().contains(&pid));
-    // Once nobody is let in any more, `main` may end before the thread that sees to the end comes there, or has said
-    // that it did.
-    if fault.starts_with("daemon:accept-stopped") && !has_met(place) {
-        fs::write(place.path().join("once"), pid.to_string())?;
+    connect_clients(fixture, None)?;
+    // A delayed shutdown may still serve these clients, so the next daemon may not have started yet.
+    wait_until("the first daemon has ended", || {
+        !fixture.daemon_pids().contains(&pid)
+    });
+    // Once no more clients are accepted, `main` may return before the supervisor thread has reached the point, or has
+    // recorded it.
+    if fault.starts_with("daemon:accept-stopped") && !was_hit(fixture) {
+        fs::write(fixture.path().join("once"), pid.to_string())?;
     }
     Ok(())
 }
 
-fn armed(place: &Place, mut command: Command, fault: &str) -> Command {
+/// Injects a fault into a command, and sets the witness lock.
+fn with_fault(fixture: &Fixture, mut command: Command, fault: &str) -> Command {
     command
         .env("BROKERED_FAULT", fault)
-        .env("BROKERED_FAULT_ONCE", place.path().join("once"))
-        .env(daemon_tests::WITNESS, place.path().join("witness"))
+        .env("BROKERED_FAULT_ONCE", fixture.path().join("once"))
+        .env(daemon_tests::WITNESS_LOCK, fixture.path().join("witness"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
 }
 
-/// Four clients at once, which wait for different things. Each ends by its deadline, whatever it says.
-fn crowd(place: &Place, fault: Option<&str>) -> Outcome {
+/// Four clients connect at once and wait for different things. Each ends by its deadline, with or without success.
+fn connect_clients(fixture: &Fixture, fault: Option<&str>) -> TestResult {
     let began = Instant::now();
     let clients: Vec<_> = ["bound", "ready", "bound", "nothing"]
         .into_iter()
         .map(|wait| {
-            let mut command = armed(
-                place,
-                place.ask_command("pid"),
+            let mut command = with_fault(
+                fixture,
+                fixture.client_command("pid"),
                 fault.unwrap_or("none=none"),
             );
             command
-                .env("ASK_DEADLINE_MS", DEADLINE_MS.to_string())
-                .env("ASK_WAIT", wait);
+                .env("TEST_CLIENT_DEADLINE_MS", DEADLINE_MS.to_string())
+                .env("TEST_CLIENT_WAIT", wait);
             command.spawn()
         })
         .collect::<Result<_, _>>()?;
     for client in clients {
         let output = client.wait_with_output()?;
-        let said = stderr(&output);
-        // A client that was itself delayed is late by that.
-        let most = Duration::from_millis(DEADLINE_MS + DELAY_MS) + LATE;
-        assert!(began.elapsed() < most, "{fault:?}: a client hung: {said}");
+        let message = stderr(&output);
+        // The fault may have delayed this very client.
+        let limit = Duration::from_millis(DEADLINE_MS + DELAY_MS) + TOLERANCE;
         assert!(
-            output.status.success() || said.starts_with("ask: ") || said.is_empty(),
-            "{fault:?}: {said}"
+            began.elapsed() < limit,
+            "{fault:?}: a client hung: {message}"
         );
-        assert!(!said.contains("panicked"), "{fault:?}: {said}");
+        assert!(
+            output.status.success() || message.starts_with("test-client: ") || message.is_empty(),
+            "{fault:?}: {message}"
+        );
+        assert!(!message.contains("panicked"), "{fault:?}: {message}");
     }
     Ok(())
 }
 
-/// Whether a process has come to the fault, and has said which.
-fn has_met(place: &Place) -> bool {
-    fs::read_to_string(place.path().join("once")).is_ok_and(|pid| !pid.is_empty())
+/// Whether a process has hit the fault, and has recorded its PID.
+fn was_hit(fixture: &Fixture) -> bool {
+    fs::read_to_string(fixture.path().join("once")).is_ok_and(|pid| !pid.is_empty())
 }
 
-/// What must hold afterwards.
-fn aftermath(place: &Place, fault: &str) -> Outcome {
-    let met = place.path().join("once");
-    eventually(fault, || has_met(place));
+/// Asserts what must hold after a fault.
+fn assert_recovered(fixture: &Fixture, fault: &str) -> TestResult {
+    let hit = fixture.path().join("once");
+    wait_until(fault, || was_hit(fixture));
     if fault.ends_with("=kill") {
-        // Until the last of its threads is dead, it may let one more client in.
-        let killed = PathBuf::from(format!("/proc/{}", fs::read_to_string(&met)?));
-        eventually("it is dead", || {
+        // Until its last thread has ended, the process may accept one more client.
+        let killed = PathBuf::from(format!("/proc/{}", fs::read_to_string(&hit)?));
+        wait_until("the killed process has ended", || {
             let threads = fs::read_dir(killed.join("task")).map_or(0, Iterator::count);
             let stat = fs::read_to_string(killed.join("stat")).unwrap_or_default();
             threads == 0 || threads == 1 && stat.contains(") Z ")
         });
     }
-    let first = descriptors(place).map_err(|error| format!("the next client: {error}"))?;
-    let pid: u32 = place.recorded("PID")?.parse()?;
-    eventually("one daemon is left", || place.daemons() == [pid]);
-    let second = place.path().join("witness.second");
-    assert!(!second.exists(), "{fault}: a second owner");
-    assert!(!place.is_free()?, "{fault}: nobody holds the lock");
-    // An undisturbed daemon has as many descriptors, once the last of the crowd is gone.
-    let undisturbed = undisturbed()?;
+    let first = descriptor_count(fixture).map_err(|error| format!("the next client: {error}"))?;
+    let pid: u32 = fixture.record_value("PID")?.parse()?;
+    wait_until("one daemon runs", || fixture.daemon_pids() == [pid]);
+    let second = fixture.path().join("witness.second");
+    assert!(!second.exists(), "{fault}: there was a second daemon");
+    assert!(!fixture.is_lock_free()?, "{fault}: the lock is free");
+    // Once the last client has disconnected, the daemon has as many descriptors as one without a fault.
+    let baseline = descriptors_without_fault()?;
     let mut open = first;
-    eventually("nothing is left open", || {
-        let as_many = open <= undisturbed;
-        open = descriptors(place).unwrap_or(usize::MAX);
-        as_many
+    wait_until("all other descriptors are closed", || {
+        let is_baseline = open <= baseline;
+        open = descriptor_count(fixture).unwrap_or(usize::MAX);
+        is_baseline
     });
-    // It ends as it should, and nobody has to clean up for the one after.
+    // The daemon shuts down and leaves only its log.
     common::signal_process(pid, Signal::SIGTERM);
-    eventually("it has ended", || place.daemons().is_empty());
-    let left: BTreeSet<_> = fs::read_dir(place.instance()?)?
+    wait_until("the daemon has ended", || fixture.daemon_pids().is_empty());
+    let left: BTreeSet<_> = fs::read_dir(fixture.instance_directory()?)?
         .map(|entry| entry.map(|entry| entry.file_name()))
         .collect::<Result<_, _>>()?;
     assert_eq!(left, BTreeSet::from(["log".into()]), "{fault}");
     Ok(())
 }
 
-/// How many descriptors a daemon has that nothing has happened to.
-fn undisturbed() -> Result<usize, Box<dyn std::error::Error>> {
+/// The number of descriptors of a daemon without a fault.
+fn descriptors_without_fault() -> Result<usize, Box<dyn std::error::Error>> {
     static KNOWN: Mutex<Option<usize>> = Mutex::new(None);
     let mut known = KNOWN.lock().expect("the number");
     if let Some(known) = *known {
         return Ok(known);
     }
-    let place = Place::new()?;
-    descriptors(&place)?;
-    // It is served before it has bound its control endpoint.
-    let control = place.instance()?.join("control");
-    eventually("its control endpoint", || control.exists());
-    let open = descriptors(&place)?;
+    let fixture = Fixture::new()?;
+    descriptor_count(&fixture)?;
+    // The daemon serves clients before it has bound its control endpoint.
+    let control = fixture.instance_directory()?.join("control");
+    wait_until("the control endpoint exists", || control.exists());
+    let open = descriptor_count(&fixture)?;
     *known = Some(open);
     Ok(open)
 }
 
-/// How many descriptors the daemon of a place has while it answers.
-fn descriptors(place: &Place) -> Result<usize, Box<dyn std::error::Error>> {
-    let output = armed(place, place.ask_command("self"), "none=none").output()?;
+/// The number of the daemon's descriptors while it replies.
+fn descriptor_count(fixture: &Fixture) -> Result<usize, Box<dyn std::error::Error>> {
+    let output = with_fault(fixture, fixture.client_command("self"), "none=none").output()?;
     if !output.status.success() {
         return Err(stderr(&output).into());
     }

@@ -1,5 +1,5 @@
-/* Preloaded into a daemon, this makes whoever asks for its parent fork, as a library may that knows nothing of
- * threads and of `exec`. The child lives until it is killed; the caller is told its number. */
+/* Preloaded into a daemon. A call of `getppid` forks, as a careless library may do, without `exec`. The child runs until it
+ * is killed; the caller gets the child's PID. */
 #include <unistd.h>
 
 pid_t getppid(void) {

@@ -1,4 +1,4 @@
-//! Under a service manager the same binary serves a socket that is not its own, and leaves it as it is.
+//! Service managers: socket activation, and notifications of phases and failures.
 
 #![cfg(target_os = "linux")]
 
@@ -14,102 +14,104 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::{
-    Outcome, PATIENCE, Place, Running, SUBJECT, Signal, eventually, has, line, make_fifo,
-    signal_process, stderr,
+    ChildProcess, Fixture, Signal, TEST_DAEMON, TIMEOUT, TestResult, has_requirements, make_fifo,
+    read_line, signal_process, stderr, wait_until,
 };
 
 const ACTIVATE: &str = "systemd-socket-activate";
 
-/// Where the subject listens, and where a unit would say that it listens.
-fn socket_of(place: &Place) -> Result<PathBuf, Box<dyn Error>> {
-    let daemon = place.subject()?;
+/// The endpoint of the test daemon, on which a socket unit would listen.
+fn endpoint_of(fixture: &Fixture) -> Result<PathBuf, Box<dyn Error>> {
+    let daemon = fixture.start_daemon()?;
     daemon.signal(Signal::SIGTERM);
-    daemon.end()?;
-    place.socket()
+    daemon.wait_with_output()?;
+    fixture.socket()
 }
 
-/// Systemd's part: listens, and starts the subject for the first client.
-fn activate(place: &Place, socket: &Path, more: &[(&str, &str)]) -> Command {
-    let mut command = place.command(ACTIVATE);
+/// `systemd-socket-activate`, which listens, and runs the test daemon when the first client connects.
+fn activate(fixture: &Fixture, socket: &Path) -> Command {
+    let mut command = fixture.command(ACTIVATE);
     command.arg("--listen").arg(socket);
     for variable in ["BROKERED_RUNTIME_DIR", "BROKERED_INSTANCE"] {
         command.args(["--setenv", variable]);
     }
-    for (variable, value) in more {
-        command.args(["--setenv", variable]).env(variable, value);
-    }
     command
-        .arg(SUBJECT)
+        .arg(TEST_DAEMON)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
 }
 
-fn listening(mut command: Command, socket: &Path) -> Result<Running, Box<dyn Error>> {
-    let running = Running(command.spawn()?);
-    eventually("systemd's part listens", || socket.exists());
-    Ok(running)
+/// Starts a command, and waits until its socket exists.
+fn start_listening(mut command: Command, socket: &Path) -> Result<ChildProcess, Box<dyn Error>> {
+    let process = ChildProcess(command.spawn()?);
+    wait_until("the socket exists", || socket.exists());
+    Ok(process)
 }
 
-/// A daemon that is to end by itself.
-fn by_hand(place: &Place) -> Result<Output, Box<dyn Error>> {
-    let mut command = place.command(SUBJECT);
+/// Starts a daemon by hand that is expected to end by itself.
+fn start_by_hand(fixture: &Fixture) -> Result<Output, Box<dyn Error>> {
+    let mut command = fixture.command(TEST_DAEMON);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    Running(command.spawn()?).end()
+    ChildProcess(command.spawn()?).wait_with_output()
 }
 
-fn ask(socket: &Path, what: &str) -> Result<String, Box<dyn Error>> {
+/// Sends a line to the endpoint, and returns the whole reply.
+fn request(socket: &Path, line: &str) -> Result<String, Box<dyn Error>> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    writeln!(stream, "{what}")?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    writeln!(stream, "{line}")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
 }
 
 #[test]
-fn the_same_binary_serves_what_systemd_passes_and_leaves_it_alone() -> Outcome {
-    if !has(&[ACTIVATE]) {
+fn a_listener_passed_by_systemd_is_served_and_its_socket_is_kept() -> TestResult {
+    if !has_requirements(&[ACTIVATE]) {
         return Ok(());
     }
-    let place = Place::new()?;
-    let socket = socket_of(&place)?;
-    // `systemd-socket-activate` becomes the daemon when the first client connects.
-    let daemon = listening(activate(&place, &socket, &[]), &socket)?;
+    let fixture = Fixture::new()?;
+    let socket = endpoint_of(&fixture)?;
+    // `systemd-socket-activate` executes the daemon in its own process when the first client connects.
+    let daemon = start_listening(activate(&fixture, &socket), &socket)?;
     let before = fs::metadata(&socket)?.ino();
-    assert_eq!(ask(&socket, "pid")?.trim_end(), daemon.pid().to_string());
-    assert_eq!(place.recorded("OWNER")?, "systemd");
-    assert!(!place.is_free()?, "it holds the lock");
-    let inherited = ask(&socket, "children")?;
+    assert_eq!(
+        request(&socket, "pid")?.trim_end(),
+        daemon.pid().to_string()
+    );
+    assert_eq!(fixture.record_value("OWNER")?, "systemd");
+    assert!(!fixture.is_lock_free()?, "the daemon holds the lock");
+    let inherited = request(&socket, "children")?;
     assert!(!inherited.contains("LISTEN_"), "{inherited}");
     assert!(!inherited.contains("socket:"), "{inherited}");
 
-    // A second one beside it, by hand.
-    let second = by_hand(&place)?;
+    // A second daemon, started by hand.
+    let second = start_by_hand(&fixture)?;
     assert_eq!(second.status.code(), Some(69), "{}", stderr(&second));
-    assert_eq!(ask(&socket, "phase")?, "ready\n");
+    assert_eq!(request(&socket, "phase")?, "ready\n");
 
-    // At its end it wakes from `accept`, and the socket is as it was.
+    // The signal interrupts `accept`, and the socket is left as it was.
     daemon.signal(Signal::SIGTERM);
-    let output = daemon.end()?;
+    let output = daemon.wait_with_output()?;
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(fs::metadata(&socket)?.ino(), before);
-    assert_eq!(place.recorded("PHASE")?, "stopped");
-    assert_eq!(place.recorded("OWNER")?, "systemd");
-    assert!(place.is_free()?);
+    assert_eq!(fixture.record_value("PHASE")?, "stopped");
+    assert_eq!(fixture.record_value("OWNER")?, "systemd");
+    assert!(fixture.is_lock_free()?);
     Ok(())
 }
 
-/// A listener that stays when the daemon has gone, as systemd's does: a shell holds it, and starts two daemons
-/// with it, one after the other.
+/// The listener outlives the daemon, as systemd's does: a Python program holds it, and runs two daemons with it, one after
+/// the other.
 #[test]
-fn the_next_daemon_serves_whoever_queued_between() -> Outcome {
-    if !has(&["python3"]) {
+fn the_next_daemon_serves_clients_that_queued_between_two_daemons() -> TestResult {
+    if !has_requirements(&["python3"]) {
         return Ok(());
     }
-    let place = Place::new()?;
-    let socket = socket_of(&place)?;
-    let holder = "import os, socket, sys\n\
+    let fixture = Fixture::new()?;
+    let socket = endpoint_of(&fixture)?;
+    let manager = "import os, socket, sys\n\
          listener = socket.socket(socket.AF_UNIX)\n\
          os.umask(0o177)\n\
          listener.bind(sys.argv[1])\n\
@@ -122,70 +124,77 @@ fn the_next_daemon_serves_whoever_queued_between() -> Outcome {
          \x20       os.execv(sys.argv[2], sys.argv[2:])\n\
          \x20   os.waitpid(pid, 0)\n\
          \x20   sys.stdin.readline()\n";
-    let mut command = place.command("python3");
+    let mut command = fixture.command("python3");
     command
-        .args(["-c", holder])
+        .args(["-c", manager])
         .arg(&socket)
-        .arg(SUBJECT)
+        .arg(TEST_DAEMON)
         .stdin(Stdio::piped());
-    let mut holder = listening(command, &socket)?;
-    eventually("it is up", || {
-        place.recorded("PHASE").is_ok_and(|phase| phase == "ready")
+    let mut manager = start_listening(command, &socket)?;
+    wait_until("the daemon is ready", || {
+        fixture
+            .record_value("PHASE")
+            .is_ok_and(|phase| phase == "ready")
     });
-    let first: u32 = ask(&socket, "pid")?.trim_end().parse()?;
+    let first: u32 = request(&socket, "pid")?.trim_end().parse()?;
     signal_process(first, Signal::SIGTERM);
-    eventually("it has ended", || place.is_free().unwrap_or_default());
-    // Nobody serves, and the socket is there: whoever connects waits for the next one.
+    wait_until("the daemon has ended", || {
+        fixture.is_lock_free().unwrap_or_default()
+    });
+    // The socket is still bound, so a client that connects now waits for the next daemon.
     let mut queued = UnixStream::connect(&socket)?;
-    queued.set_read_timeout(Some(PATIENCE))?;
+    queued.set_read_timeout(Some(TIMEOUT))?;
     writeln!(queued, "pid")?;
-    // Neither does anybody who is started by hand take it away.
-    let by_hand = by_hand(&place)?;
+    // A daemon started by hand does not take the socket over.
+    let by_hand = start_by_hand(&fixture)?;
     assert_eq!(by_hand.status.code(), Some(69));
     assert!(
         stderr(&by_hand).contains("service manager"),
         "{}",
         stderr(&by_hand)
     );
-    holder
+    manager
         .0
         .stdin
         .as_mut()
         .ok_or("no stdin")?
         .write_all(b"\n")?;
-    let second = line(&mut BufReader::new(queued))?;
+    let second = read_line(&mut BufReader::new(queued))?;
     assert_ne!(second, first.to_string());
     signal_process(second.parse()?, Signal::SIGTERM);
-    holder.0.stdin = None;
-    holder.end()?;
+    manager.0.stdin = None;
+    manager.wait_with_output()?;
 
-    // The holder is gone: what is left is no more than remains, and nobody has to clear it away.
+    // Without the service manager, the socket is stale and is replaced.
     assert!(socket.exists());
-    let daemon = place.subject()?;
-    assert_eq!(place.recorded("OWNER")?, "hand");
-    assert_eq!(ask(&socket, "pid")?.trim_end(), daemon.pid().to_string());
+    let daemon = fixture.start_daemon()?;
+    assert_eq!(fixture.record_value("OWNER")?, "hand");
+    assert_eq!(
+        request(&socket, "pid")?.trim_end(),
+        daemon.pid().to_string()
+    );
     Ok(())
 }
 
 #[test]
-fn somebody_elses_listen_pid_passes_nothing() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.command(SUBJECT);
+fn a_listen_pid_of_another_process_is_ignored() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.command(TEST_DAEMON);
     command.env("LISTEN_PID", "1").env("LISTEN_FDS", "1");
-    let _daemon = place.start(command)?;
-    assert_eq!(place.recorded("OWNER")?, "hand");
+    let _daemon = fixture.start(command)?;
+    assert_eq!(fixture.record_value("OWNER")?, "hand");
     Ok(())
 }
 
 #[test]
-fn what_is_no_listener_is_refused() -> Outcome {
-    let place = Place::new()?;
-    let output = place
+fn a_passed_descriptor_that_is_not_a_listener_is_refused() -> TestResult {
+    let fixture = Fixture::new()?;
+    let output = fixture
         .command("sh")
         .args([
             "-c",
             "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" 3</dev/null",
-            SUBJECT,
+            TEST_DAEMON,
         ])
         .output()?;
     assert_eq!(output.status.code(), Some(71), "{}", stderr(&output));
@@ -197,24 +206,24 @@ fn what_is_no_listener_is_refused() -> Outcome {
     Ok(())
 }
 
-/// What the manager hears until something is in it.
-fn hear(listener: &UnixDatagram, until: &str) -> Result<String, Box<dyn Error>> {
-    listener.set_read_timeout(Some(PATIENCE))?;
-    let mut heard = String::new();
+/// Receives notifications until one of them contains a text, and returns them all.
+fn receive_until(listener: &UnixDatagram, text: &str) -> Result<String, Box<dyn Error>> {
+    listener.set_read_timeout(Some(TIMEOUT))?;
+    let mut received = String::new();
     let mut buffer = [0; 4096];
-    while !heard.contains(until) {
+    while !received.contains(text) {
         let length = listener.recv(&mut buffer)?;
-        heard.push_str(&String::from_utf8_lossy(&buffer[..length]));
-        heard.push('\n');
+        received.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        received.push('\n');
     }
-    Ok(heard)
+    Ok(received)
 }
 
 #[test]
-fn the_manager_hears_of_every_phase_and_of_life() -> Outcome {
+fn the_service_manager_is_notified_of_each_phase_and_by_the_watchdog() -> TestResult {
     for is_abstract in [false, true] {
-        let place = Place::new()?;
-        let path = place.path().join("notify");
+        let fixture = Fixture::new()?;
+        let path = fixture.path().join("notify");
         let (listener, name) = if is_abstract {
             let name = format!("brokered-{}", path.display());
             let address = SocketAddr::from_abstract_name(&name)?;
@@ -222,54 +231,57 @@ fn the_manager_hears_of_every_phase_and_of_life() -> Outcome {
         } else {
             (UnixDatagram::bind(&path)?, path.display().to_string())
         };
-        let fifo = place.path().join("fifo");
+        let fifo = fixture.path().join("fifo");
         make_fifo(&fifo)?;
-        let mut command = place.command(SUBJECT);
+        let mut command = fixture.command(TEST_DAEMON);
         command
             .env("NOTIFY_SOCKET", &name)
             .env("WATCHDOG_USEC", "100000")
-            .env(daemon_tests::LOAD_FROM, &fifo);
-        let daemon = place.start(command)?;
-        let heard = hear(&listener, "WATCHDOG=1")?;
-        assert!(!heard.contains("READY=1"), "{heard}");
+            .env(daemon_tests::LOAD_FIFO, &fifo);
+        let daemon = fixture.start(command)?;
+        let received = receive_until(&listener, "WATCHDOG=1")?;
+        assert!(!received.contains("READY=1"), "{received}");
         drop(fs::File::create(&fifo)?);
-        hear(&listener, "READY=1")?;
+        receive_until(&listener, "READY=1")?;
         for _ in 0..3 {
-            hear(&listener, "WATCHDOG=1")?;
+            receive_until(&listener, "WATCHDOG=1")?;
         }
-        assert!(!ask(&place.socket()?, "children")?.contains("NOTIFY_SOCKET"));
+        assert!(!request(&fixture.socket()?, "children")?.contains("NOTIFY_SOCKET"));
         daemon.signal(Signal::SIGTERM);
-        hear(&listener, "STOPPING=1")?;
-        assert_eq!(daemon.end()?.status.code(), Some(0));
+        receive_until(&listener, "STOPPING=1")?;
+        assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
     }
     Ok(())
 }
 
 #[test]
-fn the_manager_hears_why_a_daemon_fails() -> Outcome {
-    let place = Place::new()?;
-    let path = place.path().join("notify");
+fn the_service_manager_is_notified_of_a_failure() -> TestResult {
+    let fixture = Fixture::new()?;
+    let path = fixture.path().join("notify");
     let listener = UnixDatagram::bind(&path)?;
-    let output = place
-        .command(SUBJECT)
+    let output = fixture
+        .command(TEST_DAEMON)
         .env("NOTIFY_SOCKET", &path)
-        .env(daemon_tests::LOAD_FROM, place.path().join("not there"))
+        .env(daemon_tests::LOAD_FIFO, fixture.path().join("missing"))
         .output()?;
     assert_eq!(output.status.code(), Some(70));
-    let heard = hear(&listener, "ERRNO=")?;
-    assert!(heard.contains("STATUS=loading Loaded failed"), "{heard}");
-    assert!(heard.contains("ERRNO=2"), "{heard}");
+    let received = receive_until(&listener, "ERRNO=")?;
+    assert!(
+        received.contains("STATUS=loading Loaded failed"),
+        "{received}"
+    );
+    assert!(received.contains("ERRNO=2"), "{received}");
     Ok(())
 }
 
 #[test]
-fn a_manager_that_does_not_listen_holds_nobody_up() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.command(SUBJECT);
-    command.env("NOTIFY_SOCKET", place.path().join("not there"));
-    let daemon = place.start(command)?;
-    place.until("ready");
+fn a_missing_notify_socket_does_not_delay_the_daemon() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.command(TEST_DAEMON);
+    command.env("NOTIFY_SOCKET", fixture.path().join("missing"));
+    let daemon = fixture.start(command)?;
+    fixture.wait_for_phase("ready");
     daemon.signal(Signal::SIGTERM);
-    assert_eq!(daemon.end()?.status.code(), Some(0));
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
     Ok(())
 }

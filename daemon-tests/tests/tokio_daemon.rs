@@ -1,4 +1,4 @@
-//! In tokio: connections are counted, the backlog is served, and the end comes.
+//! Daemons on tokio: idle exit and shutdown take their connections into account, too.
 
 #![cfg(unix)]
 
@@ -8,44 +8,43 @@ use std::error::Error;
 use std::thread;
 use std::time::Duration;
 
-use common::{Outcome, Place, Running, Signal, line, stderr, stdout};
+use common::{ChildProcess, Fixture, Signal, TestResult, read_line, stderr, stdout};
 
-fn start(place: &Place) -> Result<Running, Box<dyn Error>> {
-    let mut command = place.command(env!("CARGO_BIN_EXE_async"));
-    command.env_remove("BROKERED_INSTANCE");
-    place.start(command)
+fn start(fixture: &Fixture) -> Result<ChildProcess, Box<dyn Error>> {
+    let program = env!("CARGO_BIN_EXE_tokio-daemon");
+    fixture.start(fixture.command_without_instance(program))
 }
 
 #[test]
-fn a_connection_in_tokio_is_never_idle_and_nobody_is_the_end() -> Outcome {
-    let place = Place::new()?;
-    let daemon = start(&place)?;
-    let mut held = place.say("x")?;
-    assert_eq!(line(&mut held)?, daemon.pid().to_string());
+fn idle_exit_waits_for_an_open_connection() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = start(&fixture)?;
+    let mut open = fixture.send("x")?;
+    assert_eq!(read_line(&mut open)?, daemon.pid().to_string());
     thread::sleep(Duration::from_secs(3));
-    let mut other = place.say("y")?;
-    assert_eq!(line(&mut other)?, daemon.pid().to_string());
-    drop((held, other));
-    let output = daemon.end()?;
+    let mut other = fixture.send("y")?;
+    assert_eq!(read_line(&mut other)?, daemon.pid().to_string());
+    drop((open, other));
+    let output = daemon.wait_with_output()?;
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).ends_with("served\n"), "{}", stdout(&output));
     Ok(())
 }
 
 #[test]
-fn sigterm_ends_it_and_whoever_only_waits_holds_up_nothing() -> Outcome {
-    let place = Place::new()?;
-    let daemon = start(&place)?;
-    let mut held = place.say("x")?;
-    assert_eq!(line(&mut held)?, daemon.pid().to_string());
+fn sigterm_ends_the_daemon_despite_a_quiet_connection() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = start(&fixture)?;
+    let mut open = fixture.send("x")?;
+    assert_eq!(read_line(&mut open)?, daemon.pid().to_string());
     daemon.signal(Signal::SIGTERM);
-    assert_eq!(line(&mut held)?, "");
-    let output = daemon.end()?;
+    assert_eq!(read_line(&mut open)?, "");
+    let output = daemon.wait_with_output()?;
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(place.record().is_err() && place.is_free()?);
-    let said = stdout(&output);
+    assert!(fixture.record().is_err() && fixture.is_lock_free()?);
+    let message = stdout(&output);
     for span in ["span load", "span drain"] {
-        assert!(said.contains(span), "{said}");
+        assert!(message.contains(span), "{message}");
     }
     Ok(())
 }

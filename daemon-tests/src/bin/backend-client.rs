@@ -1,4 +1,4 @@
-//! A client of the hand-written backend: `ask-backend launch|launch-itself <executable of the backend>`.
+//! A client of the handwritten backend: `backend-client launcher-binds|daemon-binds <executable of the backend>`.
 
 #![forbid(unsafe_code)]
 
@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use daemon_tests::BACKEND;
 
+const USAGE: &str = "backend-client launcher-binds|daemon-binds <daemon>";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1);
-    let how = arguments.next().ok_or("how?")?;
-    let daemon = if how == "launch-itself" {
+    let mode = arguments.next().ok_or(USAGE)?;
+    let daemon = if mode == "daemon-binds" {
         BACKEND.binds_itself()
     } else {
         BACKEND
     };
-    let program = arguments.next().ok_or("which?")?;
+    let program = arguments.next().ok_or(USAGE)?;
     let mut instance = daemon.instance().program(program);
-    if let Ok(deadline) = env::var("ASK_DEADLINE_MS") {
+    if let Ok(deadline) = env::var("TEST_CLIENT_DEADLINE_MS") {
         instance = instance.deadline(Duration::from_millis(deadline.parse()?));
     }
     let mut stream = instance.connect_or_spawn()?;

@@ -1,5 +1,5 @@
-//! A daemon whose state loads in the background, from a fifo: each line is progress, `fail` and `panic` are what
-//! they say, and the end of the file is the end of the load.
+//! A daemon whose state loads in the background, from a fifo. Each line is progress; `fail` and `panic` end the load
+//! in that way, and so does the end of the file, with success.
 
 #![forbid(unsafe_code)]
 
@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 
 use brokered_runtime::{Background, Bound, State, brokered_daemon};
-use daemon_tests::{LOAD_FROM, SLOW};
+use daemon_tests::{BACKGROUND_LOAD_DAEMON, LOAD_FIFO};
 
 struct Lines(usize);
 
@@ -17,7 +17,7 @@ impl State for Lines {
 
     fn load(bound: &Bound) -> io::Result<Self> {
         let mut number = 0;
-        if let Some(fifo) = env::var_os(LOAD_FROM) {
+        if let Some(fifo) = env::var_os(LOAD_FIFO) {
             for line in BufReader::new(fs::File::open(fifo)?).lines() {
                 match line?.as_str() {
                     "fail" => return Err(io::Error::from_raw_os_error(2)),
@@ -31,7 +31,7 @@ impl State for Lines {
     }
 }
 
-#[brokered_daemon(SLOW)]
+#[brokered_daemon(BACKGROUND_LOAD_DAEMON)]
 fn main(bound: Bound, lines: Background<Lines>) -> io::Result<()> {
     let handle = bound.handle();
     bound.serve(move |client| {

@@ -1,5 +1,5 @@
-//! A client and its daemon in one executable. The client waits for a line before it connects; with `many` it
-//! starts and ends several daemons and looks whether they were waited for.
+//! A client and its daemon in one executable. The client reads a line before it connects. With `count-zombies` it
+//! launches several daemons, one after the other, and counts those that it has not reaped.
 
 #![forbid(unsafe_code)]
 
@@ -9,11 +9,11 @@ use std::io::{self, BufRead, Read, Write};
 use std::process;
 
 use brokered_runtime::{Bound, Daemon, brokered_daemon};
-use daemon_tests::{process_state, until_ended};
+use daemon_tests::{process_state, wait_for_exit};
 
-const BOTH: Daemon = Daemon::new("both");
+const CLIENT_AND_DAEMON: Daemon = Daemon::new("client-and-daemon");
 
-#[brokered_daemon(BOTH, cli = cli)]
+#[brokered_daemon(CLIENT_AND_DAEMON, cli = cli)]
 fn main(bound: Bound) -> io::Result<()> {
     let handle = bound.handle();
     bound.serve(move |mut client| {
@@ -23,38 +23,40 @@ fn main(bound: Bound) -> io::Result<()> {
 }
 
 fn cli() -> Result<(), Box<dyn Error>> {
-    if env::args().nth(1).as_deref() == Some("many") {
-        return many();
+    if env::args().nth(1).as_deref() == Some("count-zombies") {
+        return count_zombies();
     }
-    println!("begun");
+    println!("started");
     io::stdin().lock().read_line(&mut String::new())?;
-    println!("served by {}", ask(BOTH)?);
+    println!("served by {}", request_pid()?);
     Ok(())
 }
 
-/// Asks the daemon, which ends after its answer.
-fn ask(daemon: Daemon) -> Result<u32, Box<dyn Error>> {
+/// Requests the process ID of the daemon, which ends after its reply.
+fn request_pid() -> Result<u32, Box<dyn Error>> {
     let mut answer = String::new();
-    daemon.connect_or_spawn()?.read_to_string(&mut answer)?;
+    CLIENT_AND_DAEMON
+        .connect_or_spawn()?
+        .read_to_string(&mut answer)?;
     Ok(answer.trim_end().parse()?)
 }
 
-fn many() -> Result<(), Box<dyn Error>> {
+fn count_zombies() -> Result<(), Box<dyn Error>> {
     let mut pids = Vec::new();
     for _ in 0..4 {
-        let pid = ask(BOTH)?;
-        until_ended(pid);
+        let pid = request_pid()?;
+        wait_for_exit(pid);
         pids.push(pid);
     }
-    // The next call asks for those that have ended, also where it starts nothing.
-    let _ = BOTH.connect_or_spawn()?;
+    // The next call reaps the daemons that have ended, even if it starts none.
+    let _ = CLIENT_AND_DAEMON.connect_or_spawn()?;
     let zombies = pids
         .iter()
         .filter(|pid| process_state(**pid) == Some('Z'))
         .count();
     match zombies {
         0 => println!("no zombies"),
-        some => println!("{some} zombies"),
+        count => println!("{count} zombies"),
     }
     Ok(())
 }

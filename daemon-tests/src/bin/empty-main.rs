@@ -1,4 +1,4 @@
-//! What a Rust program does by itself: the measure for what a daemon does before it listens.
+//! A Rust program with an empty `main`: the baseline for the system calls of a daemon before it listens.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! A daemon that ends when it has served nobody for a second.
+//! A daemon that ends after a second without open connections. It sends its process ID, then waits for the client to
+//! hang up.
 
 #![forbid(unsafe_code)]
 
@@ -6,9 +7,9 @@ use std::io::{self, Read, Write};
 use std::process;
 
 use brokered_runtime::{Bound, brokered_daemon};
-use daemon_tests::IDLER;
+use daemon_tests::IDLE_EXIT_DAEMON;
 
-#[brokered_daemon(IDLER)]
+#[brokered_daemon(IDLE_EXIT_DAEMON)]
 fn main(bound: Bound) -> io::Result<()> {
     bound.serve(|mut client| {
         writeln!(client, "{}", process::id())?;

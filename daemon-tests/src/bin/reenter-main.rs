@@ -1,10 +1,10 @@
-//! A daemon whose `main` enters itself once more.
+//! A daemon whose `main` calls itself.
 
 #![forbid(unsafe_code)]
 
 use brokered_runtime::{Bound, brokered_daemon};
 
-#[brokered_daemon("twice")]
+#[brokered_daemon("reenter-main")]
 fn main(_bound: Bound) {
     let again: fn() -> _ = main;
     let _ = again();

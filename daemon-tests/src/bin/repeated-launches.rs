@@ -1,6 +1,5 @@
-//! A client that goes on: `relaunch <directory> <executable of the daemon> <rounds>` starts the daemon and asks
-//! it to end, again and again, and tells what it has kept of that: descriptors, and children that nobody has
-//! asked for. In between come launches that fail.
+//! A long-running client: `repeated-launches <directory> <executable of the daemon> <rounds>`. It launches and stops the
+//! daemon in each round, with failing launches in between, and prints how many descriptors and children are left.
 
 #![forbid(unsafe_code)]
 
@@ -11,32 +10,32 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use brokered_runtime::{Instance, LaunchError};
-use daemon_tests::{SUBJECT, until_ended};
+use daemon_tests::{TEST_DAEMON, wait_for_exit};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1);
     let mut next = || {
         arguments
             .next()
-            .ok_or("relaunch <directory> <daemon> <rounds>")
+            .ok_or("repeated-launches <directory> <daemon> <rounds>")
     };
     let directory = PathBuf::from(next()?);
-    let instance = SUBJECT.at(&directory).program(next()?);
+    let instance = TEST_DAEMON.at(&directory).program(next()?);
     let rounds: u32 = next()?.to_string_lossy().parse()?;
-    // What is made once and kept, whoever makes it, is there after the first.
+    // The first round opens what the process keeps open from then on.
     launch(&instance)?;
-    fail(&directory)?;
+    fail_twice(&directory)?;
     let before = descriptors()?;
     for round in 0..rounds {
         launch(&instance)?;
         if round % 10 == 0 {
-            fail(&directory)?;
+            fail_twice(&directory)?;
         }
     }
-    // A daemon lets go of its lock before it has ended, so there may be more than one that ends. Once they have,
-    // they are asked for at the next launch, and its own daemon alone is left.
+    // A daemon releases its lock before it has ended, so several may still be ending. The next launch reaps them; then
+    // its own daemon is the only child.
     for child in children()? {
-        until_ended(child);
+        wait_for_exit(child);
     }
     launch(&instance)?;
     println!(
@@ -55,19 +54,19 @@ fn launch(instance: &Instance) -> Result<(), Box<dyn Error>> {
     if answer == "stopping\n" {
         Ok(())
     } else {
-        Err(format!("not asked to stop: {answer:?}").into())
+        Err(format!("unexpected reply to stop: {answer:?}").into())
     }
 }
 
-/// One launch without an executable, and one with a file that is none.
-fn fail(directory: &Path) -> Result<(), Box<dyn Error>> {
+/// Two launches that fail: the executable is missing, or it is a text file.
+fn fail_twice(directory: &Path) -> Result<(), Box<dyn Error>> {
     let text = directory.join("text");
-    fs::write(&text, "no program")?;
+    fs::write(&text, "not a program")?;
     for program in [directory.join("missing"), text] {
-        let instance = SUBJECT.at("/").program(program);
+        let instance = TEST_DAEMON.at("/").program(program);
         match instance.connect_or_spawn() {
             Err(LaunchError::ProgramMissing { .. } | LaunchError::ProgramNotExecutable { .. }) => {}
-            other => return Err(format!("not what was to be expected: {other:?}").into()),
+            other => return Err(format!("unexpected result: {other:?}").into()),
         }
     }
     Ok(())
@@ -77,7 +76,7 @@ fn descriptors() -> io::Result<usize> {
     Ok(fs::read_dir("/proc/self/fd")?.count())
 }
 
-/// Living ones and dead ones.
+/// Running children and zombies.
 fn children() -> io::Result<Vec<u32>> {
     let mut all = Vec::new();
     for thread in fs::read_dir("/proc/self/task")? {

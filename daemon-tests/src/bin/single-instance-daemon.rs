@@ -1,4 +1,4 @@
-//! A daemon that is one for each user: it tells its process ID to whoever connects.
+//! A daemon with one instance for each user. It sends its process ID to each client.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The daemon that most tests are about. A client sends one line, and is answered.
+//! The daemon of most tests. A client sends one line; `reply` lists the commands. Any other line is echoed.
 
 #![forbid(unsafe_code)]
 
@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use brokered_runtime::{Bound, Handle, IpcStream, State, brokered_daemon};
 #[cfg(unix)]
-use daemon_tests::LOAD_FORKS;
+use daemon_tests::LOAD_FORK_PID_FILE;
 use daemon_tests::{
-    LOAD_FAILS, LOAD_FROM, LOAD_UNTIL, MAIN_ENDS, Printer, SUBJECT, TRACES, WITNESS,
+    LOAD_ERROR, LOAD_FIFO, LOAD_UNTIL_FILE, MAIN_RESULT, PRINT_TRACES, TEST_DAEMON, TracePrinter,
+    WITNESS_LOCK,
 };
 
 struct Loaded;
@@ -24,67 +25,67 @@ impl State for Loaded {
     type Error = io::Error;
 
     fn load(_bound: &Bound) -> io::Result<Self> {
-        if env::var_os(TRACES).is_some() {
-            tracing::subscriber::set_global_default(Printer::default())
+        if env::var_os(PRINT_TRACES).is_some() {
+            tracing::subscriber::set_global_default(TracePrinter::default())
                 .map_err(io::Error::other)?;
         }
-        if let Some(why) = env::var_os(LOAD_FAILS) {
-            return Err(io::Error::other(why.to_string_lossy().into_owned()));
+        if let Some(error) = env::var_os(LOAD_ERROR) {
+            return Err(io::Error::other(error.to_string_lossy().into_owned()));
         }
         #[cfg(unix)]
-        if let Some(told) = env::var_os(LOAD_FORKS) {
-            fs::write(told, std::os::unix::process::parent_id().to_string())?;
+        if let Some(file) = env::var_os(LOAD_FORK_PID_FILE) {
+            fs::write(file, std::os::unix::process::parent_id().to_string())?;
         }
-        if let Some(file) = env::var_os(LOAD_UNTIL) {
+        if let Some(file) = env::var_os(LOAD_UNTIL_FILE) {
             while !Path::new(&file).exists() {
                 thread::sleep(Duration::from_millis(1));
             }
         }
-        if let Some(fifo) = env::var_os(LOAD_FROM) {
+        if let Some(fifo) = env::var_os(LOAD_FIFO) {
             fs::File::open(fifo)?.read_to_end(&mut Vec::new())?;
         }
         Ok(Self)
     }
 }
 
-#[brokered_daemon(SUBJECT)]
+#[brokered_daemon(TEST_DAEMON)]
 fn main(bound: Bound, _loaded: Loaded) -> io::Result<()> {
-    match env::var(MAIN_ENDS).as_deref() {
-        Ok("error") => return Err(io::Error::other("main does not want to")),
-        Ok("panic") => panic!("main was told to"),
-        Ok(other) => return leave_a_guard(&bound, other),
+    match env::var(MAIN_RESULT).as_deref() {
+        Ok("error") => return Err(io::Error::other("the test requested this error")),
+        Ok("panic") => panic!("the test requested this panic"),
+        Ok(other) => return return_with_guard(&bound, other),
         Err(_) => {}
     }
-    let _witness = witness()?;
+    let _witness = lock_witness()?;
     let handle = bound.handle();
-    let few = env::args().nth(1).and_then(|number| number.parse().ok());
-    let bound = match few {
-        Some(few) => bound.max_connections(few),
+    let limit = env::args().nth(1).and_then(|number| number.parse().ok());
+    let bound = match limit {
+        Some(limit) => bound.max_connections(limit),
         None => bound,
     };
-    bound.serve(move |client| answer(&client, &handle))?;
+    bound.serve(move |client| reply(&client, &handle))?;
     println!("served");
     Ok(())
 }
 
-/// Nobody else is to be in here at the same time.
-fn witness() -> io::Result<Option<fs::File>> {
-    let Some(path) = env::var_os(WITNESS) else {
+/// Locks the witness file, and reports a daemon that finds it locked.
+fn lock_witness() -> io::Result<Option<fs::File>> {
+    let Some(path) = env::var_os(WITNESS_LOCK) else {
         return Ok(None);
     };
     let file = fs::File::create(&path)?;
     if file.try_lock().is_err() {
         fs::write(
             PathBuf::from(path).with_extension("second"),
-            "a second owner",
+            "a second daemon",
         )?;
     }
     Ok(Some(file))
 }
 
-/// Returns with an error while another thread still holds a connection, for so many microseconds.
-fn leave_a_guard(bound: &Bound, told: &str) -> io::Result<()> {
-    let microseconds = told
+/// Returns an error while another thread holds a connection guard for the given number of microseconds.
+fn return_with_guard(bound: &Bound, argument: &str) -> io::Result<()> {
+    let microseconds = argument
         .strip_prefix("guard ")
         .and_then(|number| number.parse().ok())
         .unwrap_or_default();
@@ -93,19 +94,21 @@ fn leave_a_guard(bound: &Bound, told: &str) -> io::Result<()> {
         thread::sleep(Duration::from_micros(microseconds));
         drop(guard);
     });
-    Err(io::Error::other("main does not wait"))
+    Err(io::Error::other(
+        "main returned with a connection guard alive",
+    ))
 }
 
-/// What panics once more when it is dropped.
-struct Bomb;
+/// A panic payload that panics again when it is dropped.
+struct PanicOnDrop;
 
-impl Drop for Bomb {
+impl Drop for PanicOnDrop {
     fn drop(&mut self) {
-        panic!("and once more");
+        panic!("a panic while a panic payload is dropped");
     }
 }
 
-fn answer(client: &IpcStream, handle: &Handle) -> io::Result<()> {
+fn reply(client: &IpcStream, handle: &Handle) -> io::Result<()> {
     let mut lines = BufReader::new(client);
     let mut line = String::new();
     lines.read_line(&mut line)?;
@@ -122,28 +125,28 @@ fn answer(client: &IpcStream, handle: &Handle) -> io::Result<()> {
             }
             Ok(())
         }
-        "panic" => panic!("a client told this handler to"),
-        "bomb" => panic::panic_any(Bomb),
-        "error" => Err(io::Error::other("a client told this handler to fail")),
+        "panic" => panic!("a client requested this panic"),
+        "panic-on-drop" => panic::panic_any(PanicOnDrop),
+        "error" => Err(io::Error::other("a client requested this error")),
         "stop" => {
             handle.stop();
             handle.stopping().wait();
             writeln!(reply, "stopping")
         }
-        // Holds the connection whatever happens.
+        // Never ends, even if the client hangs up.
         "stuck" => {
             writeln!(reply, "stuck")?;
             loop {
                 thread::park();
             }
         }
-        // Answers a second line, too.
+        // Replies to a second line, too.
         "wait" => {
             writeln!(reply, "waiting")?;
             lines.read_line(&mut line)?;
             writeln!(reply, "let go")
         }
-        // Holds the connection until the client closes its side.
+        // Keeps the connection open until the client closes its side.
         "hold" => {
             writeln!(reply, "holding")?;
             lines.read_to_end(&mut Vec::new())?;
@@ -153,7 +156,7 @@ fn answer(client: &IpcStream, handle: &Handle) -> io::Result<()> {
     }
 }
 
-/// What this process has of whoever started it.
+/// What this process has inherited: descriptors, working directory, signal masks and terminal.
 fn inherited() -> io::Result<Vec<u8>> {
     let mut report = Vec::new();
     let mut descriptors: Vec<u32> = fs::read_dir("/proc/self/fd")?
@@ -171,7 +174,7 @@ fn inherited() -> io::Result<Vec<u8>> {
     Ok(report)
 }
 
-/// What a child of this process gets: its environment and its descriptors.
+/// What a child of this process inherits: environment and descriptors.
 fn child_environment() -> io::Result<Vec<u8>> {
     let output = process::Command::new("sh")
         .args(["-c", "env; ls -l /proc/self/fd"])

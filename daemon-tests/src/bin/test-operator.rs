@@ -1,5 +1,5 @@
-//! An operator: `operate status|stop|wait|start <deadline in ms> [directory]`. With a directory it is about the
-//! subject of it, else about `$OPERATE`, one of the daemons that are one for each user.
+//! An operator: `test-operator status|stop|wait|start <deadline in ms> [directory]`. With a directory it operates on
+//! the directory's test daemon, else on the daemon that `TEST_OPERATOR_DAEMON` names.
 
 #![forbid(unsafe_code)]
 
@@ -10,32 +10,37 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use brokered_runtime::Wait;
-use daemon_tests::{BACKEND, IDLER, SINGLE, SLOW, SUBJECT};
+use daemon_tests::{
+    BACKEND, BACKGROUND_LOAD_DAEMON, IDLE_EXIT_DAEMON, SINGLE_INSTANCE_DAEMON, TEST_DAEMON,
+};
 
 fn main() -> ExitCode {
-    match operate() {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("operate: {error}");
+            eprintln!("test-operator: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn operate() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1);
-    let what = arguments.next().ok_or("what?")?;
-    let deadline = arguments.next().ok_or("within what?")?;
+    let command = arguments.next().ok_or("a command is missing")?;
+    let deadline = arguments.next().ok_or("a deadline is missing")?;
     let deadline = Duration::from_millis(deadline.to_string_lossy().parse()?);
-    let instance = match (arguments.next(), env::var("OPERATE").as_deref()) {
-        (Some(directory), _) => SUBJECT.at(directory),
-        (None, Ok("slow")) => SLOW.instance(),
-        (None, Ok("idler")) => IDLER.instance(),
+    let instance = match (
+        arguments.next(),
+        env::var("TEST_OPERATOR_DAEMON").as_deref(),
+    ) {
+        (Some(directory), _) => TEST_DAEMON.at(directory),
+        (None, Ok("background-load")) => BACKGROUND_LOAD_DAEMON.instance(),
+        (None, Ok("idle-exit")) => IDLE_EXIT_DAEMON.instance(),
         (None, Ok("backend")) => BACKEND.instance(),
-        (None, _) => SINGLE.instance(),
+        (None, _) => SINGLE_INSTANCE_DAEMON.instance(),
     };
     let instance = instance.deadline(deadline);
-    match what.to_string_lossy().as_ref() {
+    match command.to_string_lossy().as_ref() {
         "status" => println!("{:#?}", instance.status()?),
         "stop" => println!("{:?}", instance.stop()?),
         "wait" => {
@@ -43,17 +48,17 @@ fn operate() -> Result<(), Box<dyn Error>> {
             println!("ready");
         }
         "start" => {
-            let program = env::var("OPERATE_PROGRAM")?;
+            let program = env::var("TEST_OPERATOR_PROGRAM")?;
             let mut stream = instance
                 .program(program)
                 .wait(Wait::Ready)
                 .connect_or_spawn()?;
             println!("connected");
-            if env::var_os("OPERATE_READ").is_some() {
+            if env::var_os("TEST_OPERATOR_READ").is_some() {
                 io::copy(&mut stream, &mut io::stdout())?;
             }
         }
-        other => return Err(format!("{other}?").into()),
+        other => return Err(format!("unknown command: {other}").into()),
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
-//! A client on tokio's one thread: `ask-tokio <directory> <executable of the daemon> <line>` asks twice at
-//! once, waiting until the daemon is ready, and says how often a timer beside it went off meanwhile. With `ASK_TELL`
-//! it says when it is connected for both. `ask-tokio <directory> <executable> reap <other directory>` ends the daemon
-//! that it has started, and says whether it has waited for it once it is connected to the other directory's.
+//! A client on a single-threaded tokio runtime.
+//!
+//! - `tokio-client <directory> <executable of the daemon> <line>` sends the line on two connections at once, after
+//!   waiting for readiness. A timer prints `tick` meanwhile. With `TEST_CLIENT_REPORT_CONNECTED` it prints `connected`
+//!   for each connection.
+//! - `tokio-client <directory> <executable of the daemon> reap <other directory>` stops the daemon that it has launched,
+//!   connects to the daemon of the other directory, and prints whether it has reaped the first one.
 
 #![forbid(unsafe_code)]
 
@@ -10,7 +13,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use brokered_runtime::{Instance, Wait};
-use daemon_tests::{SUBJECT, process_state, until_ended};
+use daemon_tests::{TEST_DAEMON, process_state, wait_for_exit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time;
 
@@ -18,27 +21,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(ask())
+    runtime.block_on(run())
 }
 
-async fn ask() -> Result<(), Box<dyn Error>> {
+async fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let mut next = || {
         arguments
             .next()
-            .ok_or("ask-tokio <directory> <daemon> <line>")
+            .ok_or("tokio-client <directory> <daemon> <line>")
     };
-    let instance = SUBJECT.at(next()?).program(next()?).wait(Wait::Ready);
+    let instance = TEST_DAEMON.at(next()?).program(next()?).wait(Wait::Ready);
     let line = next()?;
     if line == "reap" {
-        let other = SUBJECT.at(next()?);
+        let other = TEST_DAEMON.at(next()?);
         return reap(&instance, &other).await;
     }
     let ticking = tokio::spawn(tick());
-    let (one, other) = tokio::join!(answer(&instance, &line), answer(&instance, &line));
+    let (first, second) = tokio::join!(request(&instance, &line), request(&instance, &line));
     ticking.abort();
-    println!("{}{}", one?, other?);
-    // Warm by now.
+    println!("{}{}", first?, second?);
+    // The daemon is ready by now.
     let mut stream = instance.connect_tokio().await?;
     stream.write_all(b"pid\n").await?;
     let mut pid = String::new();
@@ -48,20 +51,20 @@ async fn ask() -> Result<(), Box<dyn Error>> {
 }
 
 async fn reap(instance: &Instance, other: &Instance) -> Result<(), Box<dyn Error>> {
-    let pid = answer(instance, "pid").await?.trim_end().parse()?;
-    answer(instance, "stop").await?;
-    until_ended(pid);
-    let other = answer(other, "pid").await?;
+    let pid = request(instance, "pid").await?.trim_end().parse()?;
+    request(instance, "stop").await?;
+    wait_for_exit(pid);
+    let other = request(other, "pid").await?;
     match process_state(pid) {
         Some(state) => println!("{state}, served by {other}"),
-        None => println!("waited for, served by {other}"),
+        None => println!("reaped, served by {other}"),
     }
     Ok(())
 }
 
-async fn answer(instance: &Instance, line: &str) -> Result<String, Box<dyn Error>> {
+async fn request(instance: &Instance, line: &str) -> Result<String, Box<dyn Error>> {
     let mut stream = instance.connect_or_spawn_tokio().await?;
-    if env::var_os("ASK_TELL").is_some() {
+    if env::var_os("TEST_CLIENT_REPORT_CONNECTED").is_some() {
         println!("connected");
     }
     stream.write_all(format!("{line}\n").as_bytes()).await?;

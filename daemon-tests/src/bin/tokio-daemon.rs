@@ -1,5 +1,5 @@
-//! A daemon on tokio that tells its process ID and then waits for the client to go. It prints the spans and events of
-//! the framework.
+//! A daemon on tokio. It sends its process ID, then waits for the client to hang up. It prints the framework's spans
+//! and events.
 
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ use std::io;
 use std::process;
 
 use brokered_runtime::{Background, Bound, State, brokered_daemon};
-use daemon_tests::{ASYNC, Printer};
+use daemon_tests::{TOKIO_DAEMON, TracePrinter};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
@@ -21,20 +21,20 @@ impl State for Answer {
     }
 }
 
-/// Set where states are loaded first, so that it hears of the other's load.
+/// A state that installs the subscriber. It loads first, so that the load of the other state is traced.
 struct Tracing;
 
 impl State for Tracing {
     type Error = String;
 
     fn load(_bound: &Bound) -> Result<Self, String> {
-        tracing::subscriber::set_global_default(Printer::default())
+        tracing::subscriber::set_global_default(TracePrinter::default())
             .map(|()| Self)
             .map_err(|error| error.to_string())
     }
 }
 
-#[brokered_daemon(ASYNC)]
+#[brokered_daemon(TOKIO_DAEMON)]
 #[tokio::main(flavor = "current_thread")]
 async fn main(bound: Bound, _tracing: Tracing, answer: Background<Answer>) -> io::Result<()> {
     let mut listener = bound.into_tokio()?;
