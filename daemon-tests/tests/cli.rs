@@ -45,7 +45,7 @@ fn a_daemon_goes_through_all_of_its_life() -> TestResult {
     let list = fixture.brokered(&["list"]).well();
     let lines: Vec<&str> = list.lines().collect();
     assert_eq!(lines.len(), 2, "{list}");
-    assert!(lines[0].starts_with("NAME     PHASE"), "{list}");
+    assert!(lines[0].starts_with("NAME         PHASE"), "{list}");
     let row = format!("test-daemon  ready  {pid}");
     let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(squeezed(lines[1]).starts_with(&squeezed(&row)), "{list}");

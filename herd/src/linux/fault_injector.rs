@@ -1,4 +1,4 @@
-//! Kills the daemon of a place at random, and never anybody else.
+//! Kills the daemon at random times, and never another process.
 
 use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
@@ -12,33 +12,33 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::{HERD, Result};
 
-/// How often in a round. With the first start that makes five, as many as a launcher allows within half a minute.
+/// Kills in a round. With the first start there are five starts, as many as the start limit allows within 30 seconds.
 const KILLS: u32 = 4;
 
-/// Kills, at random instants, until it is told to stop.
+/// Kills the daemon at random times until it is stopped.
 #[derive(Debug)]
-pub(super) struct Killer<'a> {
-    place: &'a Path,
+pub(super) struct FaultInjector<'a> {
+    runtime_directory: &'a Path,
     /// The longest pause between two kills.
     pause: Duration,
     stop: AtomicBool,
     kills: AtomicU32,
 }
 
-impl<'a> Killer<'a> {
-    pub(super) fn new(place: &'a Path, clients: usize) -> Self {
-        // A herd takes about a millisecond for each client here; all kills should fall into that.
+impl<'a> FaultInjector<'a> {
+    pub(super) fn new(runtime_directory: &'a Path, clients: usize) -> Self {
+        // A herd takes about a millisecond for each client, and all kills should fall into that time.
         let pause = Duration::from_millis(4)
             + Duration::from_micros(500) * u32::try_from(clients).unwrap_or(0);
         Self {
-            place,
+            runtime_directory,
             pause,
             stop: AtomicBool::new(false),
             kills: AtomicU32::new(0),
         }
     }
 
-    /// What runs on its thread.
+    /// The body of the injector's thread.
     pub(super) fn run(&self) {
         let mut due = Instant::now() + self.random_pause();
         while !self.stop.load(Ordering::Acquire) && self.kills.load(Ordering::Acquire) < KILLS {
@@ -63,39 +63,40 @@ impl<'a> Killer<'a> {
         self.pause * parts / 1000
     }
 
-    /// Kills the daemon, if there is one.
+    /// Kills the daemon, if one runs.
     fn kill(&self) -> Option<()> {
-        let daemon = find(self.place).ok()??;
+        let daemon = find_daemon(self.runtime_directory).ok()??;
         pidfd_send_signal(daemon, Signal::KILL).ok()
     }
 }
 
-/// The daemon of a place, if its lock is held and its record leads to a process that runs this executable.
-fn find(place: &Path) -> Result<Option<OwnedFd>> {
-    let instance = instance(place);
+/// A pidfd of the daemon, if the instance lock is held and the recorded process runs this executable.
+fn find_daemon(runtime_directory: &Path) -> Result<Option<OwnedFd>> {
+    let instance = instance_directory(runtime_directory);
     if !is_held(&instance)? {
         return Ok(None);
     }
     let Some(pid) = recorded(&instance) else {
         return Ok(None);
     };
-    // From here on it is this process, whatever becomes of its number.
+    // The pidfd keeps referring to this process even if its PID is reused.
     let Some(process) = Pid::from_raw(i32::try_from(pid)?) else {
         return Ok(None);
     };
     let daemon = pidfd_open(process, PidfdFlags::empty())?;
-    let runs = fs::read_link(format!("/proc/{pid}/exe"))?;
-    let is_it =
-        runs == std::env::current_exe()? && recorded(&instance) == Some(pid) && is_held(&instance)?;
-    Ok(is_it.then_some(daemon))
+    let executable = fs::read_link(format!("/proc/{pid}/exe"))?;
+    let is_daemon = executable == std::env::current_exe()?
+        && recorded(&instance) == Some(pid)
+        && is_held(&instance)?;
+    Ok(is_daemon.then_some(daemon))
 }
 
-/// The directory of the instance, worked out as its clients do, with the place in the place of ours.
-fn instance(place: &Path) -> PathBuf {
-    place.join(HERD.name())
+/// The instance directory in another process's runtime directory.
+fn instance_directory(runtime_directory: &Path) -> PathBuf {
+    runtime_directory.join(HERD.name())
 }
 
-/// Whether somebody holds the lock. Looking takes it for an instant: a client that meets that tries again.
+/// Whether a process holds the lock. The probe takes it for a moment; clients that meet the probe try again.
 fn is_held(instance: &Path) -> Result<bool> {
     match File::open(instance)?.try_lock_shared() {
         Ok(()) => Ok(false),

@@ -1,19 +1,19 @@
-//! Whose clients and daemons: ours, and two that have been around for long.
+//! The implementations that are compared: ours and two established ones.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::burst::client;
-use super::{NOTES, Result};
+use super::simultaneous_clients::client;
+use super::{LOG_VARIABLE, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum Implementation {
     Brokered,
     GpgAgent,
     Tmux,
 }
 
-impl Side {
+impl Implementation {
     pub(super) const ALL: [Self; 3] = [Self::Brokered, Self::GpgAgent, Self::Tmux];
 
     pub(super) fn name(self) -> &'static str {
@@ -30,54 +30,54 @@ impl Side {
             Self::GpgAgent => ("gpg-connect-agent", "--version"),
             Self::Tmux => ("tmux", "-V"),
         };
-        let asked = Command::new(program)
+        let status = Command::new(program)
             .arg(version)
             .stdout(Stdio::null())
             .status();
-        asked.is_ok_and(|status| status.success())
+        status.is_ok_and(|status| status.success())
     }
 
-    /// Whether somebody can find its daemon without asking a process that may be dead.
-    pub(super) fn has_a_killer(self) -> bool {
+    /// Whether its daemon can be found, and so killed, without a connection to it.
+    pub(super) fn supports_kills(self) -> bool {
         self == Self::Brokered
     }
 
-    /// What a place needs before the first client comes.
-    pub(super) fn prepare(self, place: &Path) -> Result<()> {
+    /// Prepares a runtime directory for the first client.
+    pub(super) fn prepare(self, directory: &Path) -> Result<()> {
         match self {
-            Self::Brokered => std::fs::write(notes(place), "")?,
+            Self::Brokered => std::fs::write(daemon_log(directory), "")?,
             Self::GpgAgent => {}
-            // A server without sessions stays, as the other daemons do.
-            Self::Tmux => std::fs::write(place.join("tmux.conf"), "set -s exit-empty off\n")?,
+            // A server without sessions keeps running, as the other daemons do.
+            Self::Tmux => std::fs::write(directory.join("tmux.conf"), "set -s exit-empty off\n")?,
         }
         Ok(())
     }
 
-    /// A client in this place, which waits at the gate.
-    pub(super) fn client(self, place: &Path) -> Result<Command> {
+    /// A client with this runtime directory, which waits for the release.
+    pub(super) fn client(self, directory: &Path) -> Result<Command> {
         Ok(match self {
             Self::Brokered => {
                 let mut command = client(std::env::current_exe()?);
                 command
                     .arg("client")
-                    .env("BROKERED_RUNTIME_DIR", place)
-                    .env(NOTES, notes(place));
+                    .env("BROKERED_RUNTIME_DIR", directory)
+                    .env(LOG_VARIABLE, daemon_log(directory));
                 command
             }
             Self::GpgAgent => {
                 let mut command = client("gpg-connect-agent");
                 command
                     .args(["--quiet", "getinfo pid", "/bye"])
-                    .env("GNUPGHOME", place);
+                    .env("GNUPGHOME", directory);
                 command
             }
             Self::Tmux => {
                 let mut command = client("tmux");
                 command
                     .arg("-S")
-                    .arg(place.join("socket"))
+                    .arg(directory.join("socket"))
                     .arg("-f")
-                    .arg(place.join("tmux.conf"))
+                    .arg(directory.join("tmux.conf"))
                     .args(["start-server", ";", "display-message", "-p", "#{pid}"])
                     .env_remove("TMUX");
                 command
@@ -85,39 +85,39 @@ impl Side {
         })
     }
 
-    /// The answer that a client has had, by what it said.
-    pub(super) fn answer(self, said: &str) -> Option<Answer> {
+    /// The reply that a client has had, by its output.
+    pub(super) fn reply(self, output: &str) -> Option<Reply> {
         match self {
             Self::Brokered => {
-                let mut numbers = said.split_whitespace().map(str::parse);
+                let mut numbers = output.split_whitespace().map(str::parse);
                 let mut next = || numbers.next()?.ok();
-                Some(Answer {
+                Some(Reply {
                     daemon: next()?,
                     ended: next()?,
                     dying: next()?,
                 })
             }
             Self::GpgAgent => {
-                let daemon = said.lines().find_map(|line| line.strip_prefix("D "))?;
-                Some(Answer::of(daemon.trim().parse().ok()?))
+                let daemon = output.lines().find_map(|line| line.strip_prefix("D "))?;
+                Some(Reply::of(daemon.trim().parse().ok()?))
             }
-            Self::Tmux => Some(Answer::of(said.trim().parse().ok()?)),
+            Self::Tmux => Some(Reply::of(output.trim().parse().ok()?)),
         }
     }
 }
 
-/// What a client was told, and what it took.
+/// A client's reply, and the daemons that ended before it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answer {
-    /// The process that has answered.
+pub(super) struct Reply {
+    /// The PID of the daemon that replied.
     pub(super) daemon: u32,
-    /// How many daemons had ended before.
+    /// How many daemons ended before.
     pub(super) ended: u32,
-    /// How often one of them was met again that was still dying.
+    /// How often the client connected again to a daemon that was still dying.
     pub(super) dying: u32,
 }
 
-impl Answer {
+impl Reply {
     fn of(daemon: u32) -> Self {
         Self {
             daemon,
@@ -127,7 +127,7 @@ impl Answer {
     }
 }
 
-/// Where our daemons note themselves.
-pub(super) fn notes(place: &Path) -> std::path::PathBuf {
-    place.join("notes")
+/// The log of our daemons.
+pub(super) fn daemon_log(directory: &Path) -> std::path::PathBuf {
+    directory.join("daemons")
 }

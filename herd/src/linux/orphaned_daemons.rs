@@ -1,4 +1,4 @@
-//! Daemons whose starter has ended: children of this process, so that it can count and end them.
+//! Daemons whose launcher has ended. They become children of this process, which counts and reaps them.
 
 use std::fs;
 use std::thread;
@@ -9,27 +9,27 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, set_child_subreape
 
 use super::Result;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// From now on they are.
+/// Makes this process the parent of all orphans below it.
 pub(super) fn adopt() -> Result<()> {
     Ok(set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
-/// The children that live. Until this process reaps them, their numbers belong to nobody else.
-pub(super) fn living() -> Result<Vec<Pid>> {
+/// The running children. Their PIDs cannot be reused before this process reaps them.
+pub(super) fn running() -> Result<Vec<Pid>> {
     let mut pids = Vec::new();
     for thread in fs::read_dir("/proc/self/task")? {
         let Ok(children) = fs::read_to_string(thread?.path().join("children")) else {
-            // The thread has ended meanwhile.
+            // The thread has just ended.
             continue;
         };
         for child in children.split_whitespace() {
             let stat = fs::read_to_string(format!("/proc/{child}/stat"))?;
-            let is_dead = stat
+            let has_ended = stat
                 .rsplit_once(") ")
                 .is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']));
-            if !is_dead {
+            if !has_ended {
                 pids.extend(Pid::from_raw(child.parse()?));
             }
         }
@@ -37,25 +37,25 @@ pub(super) fn living() -> Result<Vec<Pid>> {
     Ok(pids)
 }
 
-/// Ends and reaps all children. How many of them lived.
-pub(super) fn end_all() -> Result<usize> {
-    let mut ended = 0;
-    let deadline = Instant::now() + PATIENCE;
+/// Kills and reaps all children. Returns how many of them ran.
+pub(super) fn kill_all() -> Result<usize> {
+    let mut killed = 0;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        // An orphan of an orphan appears here once its parent is gone.
-        for pid in living()? {
-            ended += usize::from(kill_process(pid, Signal::KILL).is_ok());
+        // An orphan's own child becomes a child of this process once the orphan has ended.
+        for pid in running()? {
+            killed += usize::from(kill_process(pid, Signal::KILL).is_ok());
         }
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(Errno::CHILD) => return Ok(ended),
+                Err(Errno::CHILD) => return Ok(killed),
                 Err(error) => return Err(error.into()),
             }
         }
         if Instant::now() > deadline {
-            return Err(format!("children are still there, {PATIENCE:?} after SIGKILL").into());
+            return Err(format!("children still run, {TIMEOUT:?} after SIGKILL").into());
         }
         thread::sleep(Duration::from_millis(1));
     }

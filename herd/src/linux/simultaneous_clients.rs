@@ -1,4 +1,4 @@
-//! Clients that are all let go at one instant.
+//! Clients that are all released at one instant.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -12,25 +12,25 @@ use rustix::process::{WaitOptions, wait};
 
 use super::Result;
 
-/// A herd that waits to be let go.
+/// A herd that waits for its release.
 #[derive(Debug)]
 pub(super) struct Herd {
-    /// Each process, and where it writes.
+    /// Each process, and the file that holds its output.
     waiting: HashMap<i32, PathBuf>,
     gate: PipeWriter,
 }
 
-/// What came of one client.
+/// The result of one client.
 #[derive(Debug)]
 pub(super) struct Client {
     /// From the release to its exit.
     pub(super) took: Duration,
     pub(super) succeeded: bool,
-    /// On standard output and standard error.
-    pub(super) said: String,
+    /// Standard output and standard error.
+    pub(super) output: String,
 }
 
-/// `program`, run once its standard input has ended: a shell says that it waits, and then becomes it.
+/// A shell that reports that it waits, waits for the end of its standard input, and then executes `program`.
 pub(super) fn client(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("sh");
     command
@@ -44,28 +44,30 @@ pub(super) fn client(program: impl AsRef<OsStr>) -> Command {
 }
 
 impl Herd {
-    /// Returns once all of them wait.
-    pub(super) fn gather(
+    /// Starts the clients, and returns once all of them wait.
+    pub(super) fn start(
         number: usize,
         scratch: &Path,
         client: impl Fn() -> Result<Command>,
     ) -> Result<Self> {
         let (gate, release) = pipe()?;
-        let (said, says) = pipe()?;
+        let (reports, report) = pipe()?;
         let mut waiting = HashMap::new();
         for nth in 0..number {
-            let path = scratch.join(format!("said-{nth}"));
+            let path = scratch.join(format!("output-{nth}"));
             let process = client()?
                 .stdin(gate.try_clone()?)
                 .stdout(File::create(&path)?)
-                .stderr(says.try_clone()?)
+                .stderr(report.try_clone()?)
                 .spawn()?;
             waiting.insert(i32::try_from(process.id())?, path);
         }
-        drop(says);
-        let mut lines = BufReader::new(said).lines();
+        drop(report);
+        let mut lines = BufReader::new(reports).lines();
         for _ in 0..number {
-            lines.next().ok_or("a client did not come to the gate")??;
+            lines
+                .next()
+                .ok_or("a client has ended before the release")??;
         }
         Ok(Self {
             waiting,
@@ -73,13 +75,13 @@ impl Herd {
         })
     }
 
-    /// Lets them go, and returns when the last of them has ended.
-    pub(super) fn let_go(mut self) -> Result<Vec<Client>> {
+    /// Releases the clients, and returns when the last of them has ended.
+    pub(super) fn release(mut self) -> Result<Vec<Client>> {
         let mut clients = Vec::with_capacity(self.waiting.len());
         let released = Instant::now();
         drop(self.gate);
         while !self.waiting.is_empty() {
-            // Daemons that were killed are reaped on the way.
+            // This also reaps killed daemons.
             let Some((process, status)) = wait(WaitOptions::empty())? else {
                 continue;
             };
@@ -88,15 +90,15 @@ impl Herd {
                 clients.push((took, status.exit_status() == Some(0), path));
             }
         }
-        // Read only now, so that nothing but waiting is between one exit and the next.
+        // The output is read last, so that it delays no measured exit.
         clients
             .into_iter()
             .map(|(took, succeeded, path)| {
-                let said = String::from_utf8_lossy(&std::fs::read(path)?).into_owned();
+                let output = String::from_utf8_lossy(&std::fs::read(path)?).into_owned();
                 Ok(Client {
                     took,
                     succeeded,
-                    said,
+                    output,
                 })
             })
             .collect()

@@ -1,60 +1,60 @@
-//! What came of all rounds of one herd.
+//! The statistics of all rounds of one herd.
 
 use std::time::Duration;
 
 use super::arguments::Case;
-use super::burst::Client;
-use super::sides::{Answer, Side};
+use super::implementation::{Implementation, Reply};
+use super::simultaneous_clients::Client;
 
-/// How long one of our clients tries, and a moment for its end.
+/// The deadline of our clients, and a second for their exit.
 const DEADLINE: Duration = Duration::from_secs(16);
 
 #[derive(Debug)]
-pub(super) struct Tally {
-    pub(super) side: Side,
+pub(super) struct Statistics {
+    pub(super) implementation: Implementation,
     pub(super) case: Case,
     pub(super) clients: usize,
     rounds: usize,
-    /// The most daemons in a round.
-    owners: usize,
+    /// The largest number of daemons in a round.
+    daemons: usize,
     /// Daemons that were bound while another one was.
-    seconds: usize,
-    /// Whether a round had more daemons than starts that anybody asked for.
-    superfluous: bool,
+    second_daemons: usize,
+    /// Whether a round had more daemons than the first one and one for each kill.
+    has_extra_daemons: bool,
     failures: usize,
     first_failure: Option<String>,
-    /// Clients whose daemon ended once before they had their answer.
-    once: usize,
-    /// And those to whom that happened more than once.
-    oftener: usize,
-    /// How often a client met a daemon again that was still dying.
+    /// Clients whose daemon ended once before the reply.
+    reconnected_once: usize,
+    /// Clients whose daemons ended more than once before the reply.
+    reconnected_more: usize,
+    /// How often a client connected again to a daemon that was still dying.
     dying: u32,
     kills: u32,
-    /// Each client's time, of all rounds, sorted.
+    /// The times of all clients of all rounds, sorted.
     pub(super) times: Vec<Duration>,
-    /// The last client's, round by round, sorted.
-    walls: Vec<Duration>,
+    /// The time of the last client of each round, sorted.
+    totals: Vec<Duration>,
 }
 
-/// What came of one.
+/// The result of one round.
 #[derive(Debug)]
 pub(super) struct Round {
     pub(super) clients: Vec<Client>,
-    pub(super) owners: usize,
-    pub(super) seconds: usize,
+    pub(super) daemons: usize,
+    pub(super) second_daemons: usize,
     pub(super) kills: u32,
 }
 
 const HEADINGS: [&str; 15] = [
     "case",
     "clients",
-    "side",
+    "implementation",
     "rounds",
-    "owners",
-    "second owners",
+    "daemons",
+    "second daemons",
     "failures",
-    "ended once",
-    "oftener",
+    "reconnected once",
+    "more often",
     "dying",
     "kills",
     "median",
@@ -63,7 +63,7 @@ const HEADINGS: [&str; 15] = [
     "total",
 ];
 
-const WIDTHS: [usize; 15] = [7, 8, 10, 7, 7, 14, 9, 11, 8, 6, 6, 11, 11, 11, 11];
+const WIDTHS: [usize; 15] = [7, 8, 15, 7, 8, 15, 9, 17, 11, 6, 6, 11, 11, 11, 11];
 
 pub(super) fn print_headings(plain: bool) {
     print_line(&HEADINGS.map(str::to_owned), plain);
@@ -81,61 +81,61 @@ fn print_line(cells: &[String; 15], plain: bool) {
     println!("{}", line.trim_end());
 }
 
-impl Tally {
-    pub(super) fn new(side: Side, case: Case, clients: usize) -> Self {
+impl Statistics {
+    pub(super) fn new(implementation: Implementation, case: Case, clients: usize) -> Self {
         Self {
-            side,
+            implementation,
             case,
             clients,
             rounds: 0,
-            owners: 0,
-            seconds: 0,
-            superfluous: false,
+            daemons: 0,
+            second_daemons: 0,
+            has_extra_daemons: false,
             failures: 0,
             first_failure: None,
-            once: 0,
-            oftener: 0,
+            reconnected_once: 0,
+            reconnected_more: 0,
             dying: 0,
             kills: 0,
             times: Vec::new(),
-            walls: Vec::new(),
+            totals: Vec::new(),
         }
     }
 
     pub(super) fn add(&mut self, nth: usize, round: Round) {
         self.rounds += 1;
-        self.owners = self.owners.max(round.owners);
-        self.seconds += round.seconds;
+        self.daemons = self.daemons.max(round.daemons);
+        self.second_daemons += round.second_daemons;
         self.kills += round.kills;
-        let asked_for = 1 + usize::try_from(round.kills).unwrap_or(usize::MAX - 1);
-        self.superfluous |= round.owners > asked_for;
+        let expected = 1 + usize::try_from(round.kills).unwrap_or(usize::MAX - 1);
+        self.has_extra_daemons |= round.daemons > expected;
         for client in round.clients {
-            let answer = self.side.answer(&client.said);
-            // A daemon that is killed can be seen to end twice: under its launcher's number, who had bound for it,
-            // and under its own.
-            let may_be = |answer: &Answer| client.succeeded && answer.ended <= 2 * round.kills;
-            if let Some(answer) = answer.filter(may_be) {
-                self.once += usize::from(answer.ended == 1);
-                self.oftener += usize::from(answer.ended > 1);
-                self.dying += answer.dying;
+            let reply = self.implementation.reply(&client.output);
+            // A killed daemon may be seen to end twice: under the PID of its launcher, which bound the listener, and under
+            // its own.
+            let is_plausible = |reply: &Reply| client.succeeded && reply.ended <= 2 * round.kills;
+            if let Some(reply) = reply.filter(is_plausible) {
+                self.reconnected_once += usize::from(reply.ended == 1);
+                self.reconnected_more += usize::from(reply.ended > 1);
+                self.dying += reply.dying;
             } else {
                 self.failures += 1;
-                let said = client.said.trim();
+                let output = client.output.trim();
                 self.first_failure
-                    .get_or_insert_with(|| format!("round {nth}: {said}"));
+                    .get_or_insert_with(|| format!("round {nth}: {output}"));
             }
             self.times.push(client.took);
         }
-        // The last that was reaped took longest.
-        self.walls.extend(self.times.last());
+        // The client that was reaped last took longest.
+        self.totals.extend(self.times.last());
         self.times.sort_unstable();
-        self.walls.sort_unstable();
+        self.totals.sort_unstable();
     }
 
-    /// Whether there was one owner at a time, and everybody was answered within the deadline.
-    pub(super) fn is_supervised(&self) -> bool {
+    /// Whether there was one daemon at a time, and every client had its reply by the deadline.
+    pub(super) fn has_passed(&self) -> bool {
         let in_time = self.times.last().is_some_and(|slowest| *slowest < DEADLINE);
-        self.seconds == 0 && !self.superfluous && self.failures == 0 && in_time
+        self.second_daemons == 0 && !self.has_extra_daemons && self.failures == 0 && in_time
     }
 
     pub(super) fn print(&self, plain: bool) {
@@ -149,28 +149,31 @@ impl Tally {
         let cells = [
             self.case.name().to_owned(),
             self.clients.to_string(),
-            self.side.name().to_owned(),
+            self.implementation.name().to_owned(),
             self.rounds.to_string(),
-            self.owners.to_string(),
-            self.seconds.to_string(),
+            self.daemons.to_string(),
+            self.second_daemons.to_string(),
             self.failures.to_string(),
-            self.once.to_string(),
-            self.oftener.to_string(),
+            self.reconnected_once.to_string(),
+            self.reconnected_more.to_string(),
             self.dying.to_string(),
             self.kills.to_string(),
             time(quantile(&self.times, 0.5)),
             time(quantile(&self.times, 0.99)),
             time(quantile(&self.times, 1.0)),
-            time(quantile(&self.walls, 0.5)),
+            time(quantile(&self.totals, 0.5)),
         ];
         print_line(&cells, plain);
-        if let Some(said) = &self.first_failure {
-            eprintln!("herd: {}, the first failure: {said}", self.side.name());
+        if let Some(failure) = &self.first_failure {
+            eprintln!(
+                "herd: {}, the first failure: {failure}",
+                self.implementation.name()
+            );
         }
     }
 }
 
-/// Of sorted times, the one that the fraction `q` of them does not exceed.
+/// The time in the sorted slice that the fraction `q` of all times does not exceed.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
