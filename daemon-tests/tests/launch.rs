@@ -59,7 +59,7 @@ fn all_paths_to_a_directory_reach_one_daemon() -> TestResult {
     let first = fixture.request("pid")?;
     let link = fixture.path().join("link");
     std::os::unix::fs::symlink(fixture.project_directory(), &link)?;
-    let other = fixture.project_directory().join("../directory/.");
+    let other = fixture.project_directory().join("../project/.");
     for path in [link, other] {
         let mut command = fixture.command_without_instance(TEST_CLIENT);
         let output = command.arg(path).args([TEST_DAEMON, "pid"]).output()?;

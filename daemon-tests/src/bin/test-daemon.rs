@@ -144,7 +144,7 @@ fn reply(client: &IpcStream, handle: &Handle) -> io::Result<()> {
         "wait" => {
             writeln!(reply, "waiting")?;
             lines.read_line(&mut line)?;
-            writeln!(reply, "let go")
+            writeln!(reply, "second reply")
         }
         // Keeps the connection open until the client closes its side.
         "hold" => {

@@ -9,13 +9,13 @@ use brokered_runtime::testing;
 const HANDWRITTEN: &str = env!("CARGO_BIN_EXE_handwritten");
 
 #[test]
-fn it_shouts_and_is_the_only_one() -> Result<(), Box<dyn Error>> {
+fn lines_come_back_in_upper_case_and_a_second_daemon_exits_with_69() -> Result<(), Box<dyn Error>> {
     let daemon = testing::launch(HANDWRITTEN).start()?;
     let mut stream = BufReader::new(daemon.connect()?);
-    writeln!(stream.get_mut(), "good evening")?;
-    let mut answer = String::new();
-    stream.read_line(&mut answer)?;
-    assert_eq!(answer, "GOOD EVENING\n");
+    writeln!(stream.get_mut(), "hello")?;
+    let mut reply = String::new();
+    stream.read_line(&mut reply)?;
+    assert_eq!(reply, "HELLO\n");
     let second = Command::new(HANDWRITTEN)
         .env("BROKERED_RUNTIME_DIR", daemon.runtime_directory())
         .output()?;

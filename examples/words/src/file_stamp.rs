@@ -1,11 +1,11 @@
-//! How one sees that a file is no longer what it was.
+//! The stamp of a file, which shows whether the file has changed.
 
 use std::{
     fs::Metadata,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// A file's size and the time of its last change, as far as the file system tells.
+/// A file's size and the time of its last change, in the resolution of the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp {
     pub(crate) len: u64,
@@ -13,12 +13,12 @@ pub(crate) struct Stamp {
     pub(crate) changed: i128,
 }
 
-/// File systems tell the time in ticks, of two seconds at worst: what changed in the tick in which
-/// it was read may look unchanged afterwards.
-const LONGEST_TICK: Duration = Duration::from_secs(2);
+/// The coarsest time resolution of a file system. A file that changes in the tick in which it is read may look unchanged
+/// afterwards.
+const MAX_TICK: Duration = Duration::from_secs(2);
 
 impl Stamp {
-    /// Of what was read from disk.
+    /// The stamp of a file with this metadata.
     pub(crate) fn of(metadata: &Metadata) -> Self {
         Self {
             len: metadata.len(),
@@ -26,10 +26,10 @@ impl Stamp {
         }
     }
 
-    /// This stamp, or, if a later change could look the same, one that equals nothing on disk.
+    /// This stamp, or one that equals no file's if a later change could have the same stamp.
     #[must_use]
     pub(crate) fn settled_before(self, read: SystemTime) -> Self {
-        if self.changed < nanoseconds(read - LONGEST_TICK) {
+        if self.changed < nanoseconds(read - MAX_TICK) {
             self
         } else {
             Self {
@@ -40,8 +40,8 @@ impl Stamp {
     }
 }
 
-/// The inode's own time: it moves with content, name and permissions, and unlike the modification
-/// time nobody can set it back.
+/// The inode's change time. It changes with content, name and permissions, and programs cannot set it, unlike the
+/// modification time.
 #[cfg(unix)]
 fn changed(metadata: &Metadata) -> i128 {
     use std::os::unix::fs::MetadataExt as _;

@@ -1,9 +1,8 @@
-//! Locks that outlive a panic.
+//! A mutex lock that ignores poisoning.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks `mutex`, also after a panic of somebody who held it: nothing that is locked here is ever
-/// left half-done.
+/// Locks `mutex`, even after a thread panicked while it held the lock. The data here is never left inconsistent.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

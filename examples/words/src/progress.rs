@@ -1,4 +1,4 @@
-//! What a waiting user sees.
+//! The progress display on a terminal.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -10,42 +10,41 @@ use std::{
 use brokered_runtime::Instance;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Whoever gets an answer sooner has not waited.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// Nothing is display if the reply comes within this time.
+const DELAY: Duration = Duration::from_millis(200);
 const TICK: Duration = Duration::from_millis(100);
 
-/// While it lives, it says on the terminal that something is being waited for, how far the daemon is, and for how
-/// long.
+/// Shows on the terminal what the client waits for, the daemon's progress, and the elapsed time, until it is dropped.
 ///
-/// It says nothing where standard error is not a terminal.
+/// It shows nothing if standard error is not a terminal.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct Progress {
     end: Option<Sender<()>>,
-    shown: Option<JoinHandle<()>>,
+    display: Option<JoinHandle<()>>,
 }
 
-impl Waiting {
+impl Progress {
     pub(crate) fn new(what: String, instance: Instance) -> Self {
         if !io::stderr().is_terminal() {
             return Self {
                 end: None,
-                shown: None,
+                display: None,
             };
         }
         let (end, ended) = mpsc::channel();
-        let shown = thread::spawn(move || {
-            if ended.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+        let display = thread::spawn(move || {
+            if ended.recv_timeout(DELAY) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
             let spinner = ProgressBar::new_spinner()
-                .with_elapsed(PATIENCE)
+                .with_elapsed(DELAY)
                 .with_message(what.clone());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {elapsed}") {
                 spinner.set_style(style);
             }
             let instance = instance.deadline(TICK);
             while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                // The daemon answers this while it reads.
+                // The control endpoint answers while the daemon loads.
                 if let Ok(status) = instance.status()
                     && let Some(progress) = status.progress
                 {
@@ -57,17 +56,17 @@ impl Waiting {
         });
         Self {
             end: Some(end),
-            shown: Some(shown),
+            display: Some(display),
         }
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Progress {
     fn drop(&mut self) {
         self.end = None;
-        if let Some(shown) = self.shown.take() {
-            // It is off the screen before anything else is printed.
-            let _ = shown.join();
+        if let Some(display) = self.display.take() {
+            // The display is cleared before anything else is printed.
+            let _ = display.join();
         }
     }
 }
