@@ -1,10 +1,10 @@
-//! The seed's own tests, unchanged but for their `use` lines.
+//! Conformance tests of the `BrokeredBackend` contract.
 
 #![allow(
     missing_docs,
     clippy::pedantic,
     clippy::doc_lazy_continuation,
-    reason = "kept as they came"
+    reason = "kept in their original form"
 )]
 
 #[cfg(test)]
@@ -51,11 +51,8 @@ mod tests {
         }
     }
 
-    /// Conformance test #1 (#497 acceptance): the `bind` method has no
-    /// state parameter. Verified by the trait signature itself — if
-    /// this test compiles, the property holds. Equivalent to the
-    /// `trybuild` UI test in #497's acceptance criteria, expressed via
-    /// the type system rather than a separate harness.
+    /// The `bind` method has no state parameter. Verified by the trait
+    /// signature itself — if this test compiles, the property holds.
     #[test]
     fn brokered_backend_bind_returns_listener_from_endpoint_only() {
         // The line `fn bind(endpoint: &Endpoint) -> Result<...>`
@@ -67,9 +64,9 @@ mod tests {
         let _ = _shape_check::<StubBackend>();
     }
 
-    /// Conformance test #3 (#497 acceptance): an implementation that
-    /// returns an actual listener from `bind` produces a probe-able
-    /// endpoint immediately (no `serve` call required).
+    /// An implementation that returns an actual listener from `bind`
+    /// produces a probe-able endpoint immediately (no `serve` call
+    /// required).
     #[test]
     fn bind_alone_yields_a_listening_endpoint() {
         let listener = StubBackend::bind("bind-alone").expect("bind succeeds");

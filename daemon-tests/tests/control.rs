@@ -127,12 +127,12 @@ fn status_answers_while_every_worker_is_busy() -> TestResult {
     assert_eq!(fixture.status("PHASE")?, "ready");
     assert_eq!(fixture.status("OPEN")?, "2");
     assert_eq!(fixture.status("LOAD_1")?, "Loaded");
-    let asked = fixture.operate("status", 5000).output()?;
-    assert!(asked.status.success(), "{}", stderr(&asked));
+    let output = fixture.operate("status", 5000).output()?;
+    assert!(output.status.success(), "{}", stderr(&output));
     assert!(
-        stdout(&asked).contains("phase: Ready"),
+        stdout(&output).contains("phase: Ready"),
         "{}",
-        stdout(&asked)
+        stdout(&output)
     );
     Ok(())
 }
@@ -269,9 +269,13 @@ fn a_foreign_user_is_refused() -> TestResult {
         answer.starts_with("ERROR=this daemon answers its own user"),
         "{answer}"
     );
-    let asked = fixture.operate("status", 2000).output()?;
-    assert!(!asked.status.success());
-    assert!(stderr(&asked).contains("user 65534"), "{}", stderr(&asked));
+    let output = fixture.operate("status", 2000).output()?;
+    assert!(!output.status.success());
+    assert!(
+        stderr(&output).contains("user 65534"),
+        "{}",
+        stderr(&output)
+    );
     Ok(())
 }
 
@@ -459,12 +463,12 @@ fn a_stop_that_cannot_wait_for_the_end_is_an_error() -> TestResult {
         assert_eq!(read_line(&mut other)?, "PHASE=draining");
         others.push(other);
     }
-    let asked = fixture.operate("stop", 5000).output()?;
-    let message = stderr(&asked);
+    let output = fixture.operate("stop", 5000).output()?;
+    let message = stderr(&output);
     assert!(
         message.contains("too many clients"),
         "{message}{}",
-        stdout(&asked)
+        stdout(&output)
     );
     assert!(
         fixture.daemon_pids().contains(&daemon.pid()),
@@ -483,8 +487,8 @@ fn a_daemon_that_does_not_answer_is_named_and_signalled() -> TestResult {
     let daemon = fixture.start_daemon()?;
     fixture.status("PID")?;
     daemon.signal(Signal::SIGSTOP);
-    let asked = fixture.operate("status", 300).output()?;
-    let message = stderr(&asked);
+    let output = fixture.operate("status", 300).output()?;
+    let message = stderr(&output);
     assert!(
         message.contains(&format!("process {}", daemon.pid())),
         "{message}"
@@ -582,14 +586,14 @@ fn a_malformed_or_endless_reply_is_an_error() -> TestResult {
         Ok(())
     });
     for _ in 0..3 {
-        let asked = fixture.operate("status", 2000).output()?;
-        assert!(stderr(&asked).contains("no status"), "{}", stderr(&asked));
+        let output = fixture.operate("status", 2000).output()?;
+        assert!(stderr(&output).contains("no status"), "{}", stderr(&output));
     }
-    let asked = fixture.operate("status", 5000).output()?;
+    let output = fixture.operate("status", 5000).output()?;
     assert!(
-        stderr(&asked).contains("a line of more than"),
+        stderr(&output).contains("a line of more than"),
         "{}",
-        stderr(&asked)
+        stderr(&output)
     );
     let _ = impostor.join();
     Ok(())
@@ -603,11 +607,11 @@ fn a_malformed_or_endless_reply_is_an_error() -> TestResult {
 fn a_handwritten_backend_has_no_control_endpoint() -> TestResult {
     let fixture = Fixture::new()?;
     let daemon = fixture.start(fixture.command_without_instance(BACKEND))?;
-    let asked = fixture.operate_single("backend", "status").output()?;
+    let output = fixture.operate_single("backend", "status").output()?;
     assert!(
-        stderr(&asked).contains("hand-written backend"),
+        stderr(&output).contains("hand-written backend"),
         "{}",
-        stderr(&asked)
+        stderr(&output)
     );
     let stopped: Output = fixture.operate_single("backend", "stop").output()?;
     assert_eq!(stdout(&stopped), "Signalled\n", "{}", stderr(&stopped));
@@ -623,8 +627,12 @@ fn a_stale_control_endpoint_means_not_running_and_is_replaced() -> TestResult {
     signal_process(daemon.pid(), Signal::SIGKILL);
     daemon.wait_with_output()?;
     assert!(fixture.control()?.exists());
-    let asked = fixture.operate("status", 2000).output()?;
-    assert!(stderr(&asked).contains("not running"), "{}", stderr(&asked));
+    let output = fixture.operate("status", 2000).output()?;
+    assert!(
+        stderr(&output).contains("not running"),
+        "{}",
+        stderr(&output)
+    );
     let daemon = fixture.start_daemon()?;
     assert_eq!(fixture.status("PID")?, daemon.pid().to_string());
     Ok(())

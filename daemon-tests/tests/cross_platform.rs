@@ -221,12 +221,12 @@ fn eight_starters_yield_one_daemon() -> TestResult {
                     .spawn_with_retries()
             })
             .collect::<io::Result<Vec<_>>>()?;
-        let mut owners = Vec::new();
+        let mut pids = Vec::new();
         for starter in starters {
-            owners.push(reply_of(&starter.wait_with_output()?)?);
+            pids.push(reply_of(&starter.wait_with_output()?)?);
         }
-        owners.dedup();
-        assert_eq!(owners.len(), 1, "round {round}: {owners:?}");
+        pids.dedup();
+        assert_eq!(pids.len(), 1, "round {round}: {pids:?}");
         assert!(!witness.with_extension("second").exists(), "round {round}");
     }
     Ok(())

@@ -118,8 +118,7 @@ fn a_daemon_started_under_make_inherits_nothing_from_its_parent() -> TestResult 
     assert!(report.contains(&format!("\nPid:\t{pid}\n")), "{report}");
 
     // The daemon's children inherit neither this state nor the framework's.
-    let mut children = String::new();
-    std::io::Read::read_to_string(&mut fixture.send("children")?, &mut children)?;
+    let children = fixture.whole_reply("children")?;
     for variable in [
         "BROKERED_LAUNCH",
         "BROKERED_ROLE",
@@ -197,7 +196,7 @@ fn a_launched_daemon_inherits_nothing_from_its_launcher() -> TestResult {
     // The lock is free once the script has ended.
     assert!(fs::File::open(&lock)?.try_lock().is_ok());
 
-    let children = reply_to(&fixture, "children")?;
+    let children = fixture.whole_reply("children")?;
     for variable in [
         "BROKERED_LAUNCH",
         "BROKERED_INSTANCE",
@@ -250,13 +249,6 @@ fn ignored_signals(status: &str) -> Result<Vec<u32>, Box<dyn Error>> {
     Ok((1..=64)
         .filter(|signal| mask & (1 << (signal - 1)) != 0 && !matches!(signal, 32 | 33))
         .collect())
-}
-
-/// The whole reply of the test daemon.
-fn reply_to(fixture: &Fixture, line: &str) -> Result<String, Box<dyn Error>> {
-    let mut answer = String::new();
-    std::io::Read::read_to_string(&mut fixture.send(line)?, &mut answer)?;
-    Ok(answer)
 }
 
 /// Signals 32 and 33 are reserved for the C library; a program cannot change their actions.

@@ -413,7 +413,7 @@ fn a_forged_launch_variable_is_ignored() -> TestResult {
         .stdin(Stdio::null());
     let daemon = fixture.start(command)?;
     assert_eq!(fixture.record_value("OWNER")?, "hand");
-    let children = reply_to(&fixture, "children")?;
+    let children = fixture.whole_reply("children")?;
     assert!(!children.contains("BROKERED_LAUNCH"), "{children}");
     drop(daemon);
     Ok(())
@@ -470,11 +470,7 @@ fn a_client_waits_for_a_full_backlog_until_its_deadline() -> TestResult {
         return Ok(());
     }
     let fixture = Fixture::new()?;
-    let fifo = fixture.path().join("fifo");
-    make_fifo(&fifo)?;
-    let mut command = fixture.command(TEST_DAEMON);
-    command.env(daemon_tests::LOAD_FIFO, &fifo);
-    let _daemon = fixture.start(command)?;
+    let (_daemon, fifo) = fixture.start_loading_daemon()?;
     let socket = fixture.socket()?;
     let mut waiting = Vec::new();
     fill_backlog(&socket, &mut waiting)?;
@@ -576,11 +572,4 @@ fn a_client_without_permission_gets_an_error_and_starts_nothing() -> TestResult 
     let message = stderr(&output);
     assert!(message.contains("no permission to connect to"), "{message}");
     Ok(())
-}
-
-/// The whole reply of the test daemon.
-fn reply_to(fixture: &Fixture, line: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let mut answer = String::new();
-    std::io::Read::read_to_string(&mut fixture.send(line)?, &mut answer)?;
-    Ok(answer)
 }

@@ -95,13 +95,13 @@ fn two_launchers_and_a_start_by_hand_over_stale_files_yield_one_holder() -> Test
             spawn_piped(&mut fixture.client_command("pid")),
             spawn_piped(&mut fixture.client_command("pid")),
         ];
-        let mut owners = Vec::new();
+        let mut pids = Vec::new();
         for launcher in launchers {
             let output = wait_within(TIMEOUT, launcher);
-            owners.push(replied_pid(&fixture, &output)?);
+            pids.push(replied_pid(&fixture, &output)?);
         }
-        assert_eq!(owners[0], owners[1], "round {round}");
-        if owners[0] == by_hand.pid().to_string() {
+        assert_eq!(pids[0], pids[1], "round {round}");
+        if pids[0] == by_hand.pid().to_string() {
             assert!(by_hand.0.try_wait()?.is_none(), "round {round}");
             assert_eq!(fixture.record_value("OWNER")?, "hand", "round {round}");
         } else {

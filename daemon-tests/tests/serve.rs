@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{
-    ChildProcess, Fixture, Signal, TEST_DAEMON, TestResult, has_requirements, make_fifo, read_line,
-    stderr, stdout, wait_until,
+    ChildProcess, Fixture, Signal, TEST_DAEMON, TestResult, has_requirements, read_line, stderr,
+    stdout, wait_until,
 };
 
 #[test]
@@ -193,11 +193,7 @@ fn a_drain_has_a_deadline() -> TestResult {
 #[test]
 fn a_signal_during_a_load_takes_effect_after_the_load() -> TestResult {
     let fixture = Fixture::new()?;
-    let fifo = fixture.path().join("fifo");
-    make_fifo(&fifo)?;
-    let mut command = fixture.command(TEST_DAEMON);
-    command.env(daemon_tests::LOAD_FIFO, &fifo);
-    let daemon = fixture.start(command)?;
+    let (daemon, fifo) = fixture.start_loading_daemon()?;
     let socket = fixture.socket()?;
     // The fixture's connections are in the backlog; this one is behind them.
     let mut queued = fixture.send("queued")?;
@@ -238,11 +234,7 @@ fn queued_clients_are_served_before_the_daemon_ends() -> TestResult {
 #[test]
 fn clients_connect_and_wait_while_a_state_loads() -> TestResult {
     let fixture = Fixture::new()?;
-    let fifo = fixture.path().join("fifo");
-    make_fifo(&fifo)?;
-    let mut command = fixture.command(TEST_DAEMON);
-    command.env(daemon_tests::LOAD_FIFO, &fifo);
-    let _daemon = fixture.start(command)?;
+    let (_daemon, fifo) = fixture.start_loading_daemon()?;
     fixture.wait_for_phase("loading");
     let mut waiting = fixture.send("phase")?;
     drop(std::fs::File::create(&fifo)?);

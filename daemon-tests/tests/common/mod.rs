@@ -116,6 +116,15 @@ impl Fixture {
         self.start(self.command(TEST_DAEMON))
     }
 
+    /// Starts the test daemon by hand, and returns the fifo at whose end its load ends.
+    pub(crate) fn start_loading_daemon(&self) -> Result<(ChildProcess, PathBuf), Box<dyn Error>> {
+        let fifo = self.path().join("fifo");
+        make_fifo(&fifo)?;
+        let mut command = self.command(TEST_DAEMON);
+        command.env(daemon_tests::LOAD_FIFO, &fifo);
+        Ok((self.start(command)?, fifo))
+    }
+
     /// Starts a daemon, and waits until it accepts connections and has written its record.
     pub(crate) fn start(&self, mut command: Command) -> Result<ChildProcess, Box<dyn Error>> {
         let before = self.record_value("PID").ok();
@@ -179,6 +188,13 @@ impl Fixture {
         stream.set_read_timeout(Some(TIMEOUT))?;
         writeln!(stream, "{line}")?;
         Ok(BufReader::new(stream))
+    }
+
+    /// The whole reply to a line that is sent to the endpoint.
+    pub(crate) fn whole_reply(&self, line: &str) -> Result<String, Box<dyn Error>> {
+        let mut reply = String::new();
+        self.send(line)?.read_to_string(&mut reply)?;
+        Ok(reply)
     }
 
     /// The test daemons of this fixture that run, launched or started by hand.

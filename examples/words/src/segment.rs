@@ -200,7 +200,7 @@ impl Builder {
             let number = self.lines;
             text::each_word(line, |_, word| match self.keys.find_or_add(key(word)) {
                 Lookup::Existing(index) => {
-                    self.pool.push(&mut self.growing[index as usize], number)
+                    self.pool.push(&mut self.growing[index as usize], number);
                 }
                 Lookup::Added => self.growing.push(self.pool.start(number)),
             });
