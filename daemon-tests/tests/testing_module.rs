@@ -97,7 +97,7 @@ fn a_launched_daemon_answers_and_stops_with_success() -> TestResult {
     stream.write_all(b"pid\n")?;
     assert_eq!(read_all(stream)?.trim_end(), daemon.id().to_string());
     assert!(daemon.endpoint().starts_with(daemon.runtime_directory()));
-    let runtime_directory = daemon.runtime_directory().to_owned();
+    let runtime_directory = daemon.runtime_directory();
     assert_eq!(daemon.stop()?.code(), Some(0));
     assert!(!runtime_directory.exists());
     Ok(())
