@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::{
-    ChildProcess, Fixture, Signal, TEST_DAEMON, TIMEOUT, TestResult, has_requirements, make_fifo,
-    read_line, signal_process, stderr, wait_until,
+    ChildProcess, Fixture, Signal, TEST_DAEMON, TIMEOUT, TestResult, has_requirements,
+    is_listening, make_fifo, read_line, signal_process, stderr, wait_until,
 };
 
 const ACTIVATE: &str = "systemd-socket-activate";
@@ -42,10 +42,10 @@ fn activate(fixture: &Fixture, socket: &Path) -> Command {
     command
 }
 
-/// Starts a command, and waits until its socket exists.
+/// Starts a command, and waits until its socket listens. A connection would already activate the daemon.
 fn start_listening(mut command: Command, socket: &Path) -> Result<ChildProcess, Box<dyn Error>> {
     let process = ChildProcess(command.spawn()?);
-    wait_until("the socket exists", || socket.exists());
+    wait_until("the socket listens", || is_listening(socket));
     Ok(process)
 }
 

@@ -313,6 +313,16 @@ pub(crate) fn connection_count(socket: &Path) -> usize {
         .saturating_sub(1)
 }
 
+/// Whether a process listens on a Unix socket, by the flag `SO_ACCEPTCON` in `/proc/net/unix`.
+pub(crate) fn is_listening(socket: &Path) -> bool {
+    const ACCEPTS_CONNECTIONS: &str = "00010000";
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let path = socket.display().to_string();
+    sockets.lines().any(|line| {
+        line.ends_with(&path) && line.split_whitespace().nth(3) == Some(ACCEPTS_CONNECTIONS)
+    })
+}
+
 /// Reads a line, without its end.
 pub(crate) fn read_line(from: &mut impl BufRead) -> Result<String, Box<dyn Error>> {
     let mut line = String::new();
