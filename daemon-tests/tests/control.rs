@@ -108,6 +108,8 @@ fn start_background_load(fixture: &Fixture) -> Result<(ChildProcess, PathBuf), B
     Ok((fixture.start(command)?, fifo))
 }
 
+// Requests
+
 #[test]
 fn status_answers_while_every_worker_is_busy() -> TestResult {
     let fixture = Fixture::new()?;
@@ -279,6 +281,8 @@ fn a_foreign_user_is_refused() -> TestResult {
     Ok(())
 }
 
+// Readiness
+
 #[test]
 fn wait_ready_reports_progress_and_readiness() -> TestResult {
     let fixture = Fixture::new()?;
@@ -405,6 +409,8 @@ fn wait_ready_reports_a_panic_in_main() -> TestResult {
     );
     Ok(())
 }
+
+// Stop
 
 #[test]
 fn stop_returns_after_the_daemon_has_ended() -> TestResult {
@@ -567,6 +573,8 @@ fn only_the_recorded_daemon_is_signalled() -> TestResult {
     }
     Ok(())
 }
+
+// Other programs and stale files
 
 /// The operator limits what it reads from a program that is not the daemon.
 #[test]

@@ -26,6 +26,8 @@ fn launch_failing_daemon(
     Ok(command.output()?)
 }
 
+// The start limit
+
 #[test]
 fn the_start_limit_ends_a_crash_loop() -> TestResult {
     let fixture = Fixture::new()?;
@@ -102,6 +104,8 @@ fn the_start_limit_can_be_changed() -> TestResult {
     assert!(message.contains("started 3 times within 30 s"), "{message}");
     Ok(())
 }
+
+// Recorded failures
 
 #[test]
 fn queued_clients_of_a_killed_daemon_get_the_reason() -> TestResult {
@@ -187,6 +191,8 @@ fn a_launcher_records_the_failure_while_others_probe_the_lock() -> TestResult {
     Ok(())
 }
 
+// Hung and slow daemons
+
 #[test]
 #[cfg_attr(
     brokered_portable,
@@ -256,6 +262,8 @@ fn a_slow_bind_is_reported_and_the_daemon_serves_later() -> TestResult {
     Ok(())
 }
 
+// Daemons that are not launched
+
 #[test]
 fn one_environment_variable_disables_launches() -> TestResult {
     let fixture = Fixture::new()?;
@@ -305,6 +313,8 @@ fn a_timeout_names_the_holder_of_the_lock() -> TestResult {
     assert!(message.contains(&expected), "{message}");
     Ok(())
 }
+
+// The executable and the children of a client
 
 #[test]
 #[cfg_attr(

@@ -17,6 +17,8 @@ use common::{
     set_mode, stderr, stdout, wait_until,
 };
 
+// One holder
+
 #[test]
 fn a_killed_daemon_can_be_started_again_at_once() -> TestResult {
     let fixture = Fixture::new()?;
@@ -100,6 +102,8 @@ fn race(fixture: &Fixture, round: u32) -> TestResult {
     Ok(())
 }
 
+// Exit codes
+
 #[test]
 fn help_and_version_create_no_files() -> TestResult {
     let fixture = Fixture::new()?;
@@ -172,6 +176,8 @@ fn calling_main_twice_exits_with_70() -> TestResult {
     assert_eq!(stdout(&reentered), "");
     Ok(())
 }
+
+// Wrong directories
 
 #[test]
 fn a_per_directory_daemon_requires_a_directory() -> TestResult {
@@ -328,6 +334,8 @@ fn a_full_disk_fails_the_start_with_its_reason() -> TestResult {
     Ok(())
 }
 
+// The endpoint
+
 #[test]
 fn a_file_that_is_not_our_socket_is_never_unlinked() -> TestResult {
     let fixture = Fixture::new()?;
@@ -392,6 +400,8 @@ fn client_and_daemon_shorten_a_path_that_is_too_long_for_a_socket() -> TestResul
     fs::remove_dir_all(instance)?;
     Ok(())
 }
+
+// Messages
 
 #[test]
 fn help_prints_an_endpoint_that_socat_can_use() -> TestResult {
