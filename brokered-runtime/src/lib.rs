@@ -5,7 +5,10 @@
 #![doc = include_str!("../docs/guide-limits.md")]
 #![deny(unsafe_code)]
 
+#[doc(hidden)]
+pub mod attribute;
 mod backend;
+mod backoff;
 mod control;
 mod daemon;
 mod deadline;
@@ -31,9 +34,6 @@ pub mod testing;
 #[doc(hidden)]
 #[path = "fuzz.rs"]
 pub mod __fuzz;
-#[doc(hidden)]
-#[path = "attribute.rs"]
-pub mod __private;
 
 pub use backend::{BindError, BrokeredBackend, Endpoint, IpcListener, IpcStream, Never, bootstrap};
 pub use brokered_macros::brokered_daemon;
@@ -43,9 +43,9 @@ pub use daemon::{
 };
 #[cfg(feature = "tokio")]
 pub use daemon::{TokioListener, TokioStream};
-pub use identity::{Daemon, DirectoryError, Instance, InstanceError, Wait};
+pub use identity::{Daemon, DirectoryError, Instance, InstanceError, WaitFor};
 /// The crate whose listeners and streams these are. Its traits have what they can do beyond `Read` and `Write`:
 /// `use brokered_runtime::interprocess::local_socket::traits::Stream as _;` for time-outs.
 pub use interprocess;
-pub use launch::{Failure, LaunchError, StartStep};
+pub use launch::{Failure, LaunchError, StartStage};
 pub use phase::{Phase, UnknownPhase};

@@ -122,7 +122,7 @@ fn connect_never_starts_a_daemon() -> TestResult {
     let output = command.env("TEST_CLIENT_CONNECT_ONLY", "1").output()?;
     assert!(!output.status.success());
     assert!(
-        stderr(&output).contains("nobody listens on"),
+        stderr(&output).contains("no process listens on"),
         "{}",
         stderr(&output)
     );
@@ -241,7 +241,7 @@ fn a_failed_start_is_reported_with_its_reason() -> TestResult {
         .output()?;
     let message = stderr(&output);
     for part in [
-        "ended before it was up (exit status: 70)",
+        "ended during its start-up (exit status: 70)",
         "Loaded failed: no such shard",
         "/log and ends with:",
     ] {

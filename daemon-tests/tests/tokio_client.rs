@@ -110,7 +110,7 @@ fn errors_are_the_same_as_without_tokio() -> TestResult {
         .env("BROKERED_DISABLE", "1")
         .output()?;
     assert!(
-        stderr(&output).contains("switched off"),
+        stderr(&output).contains("is disabled"),
         "{}",
         stdout(&output)
     );

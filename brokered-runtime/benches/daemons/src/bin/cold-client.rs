@@ -32,7 +32,7 @@ mod unix {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use brokered_runtime::{Daemon, Wait};
+    use brokered_runtime::{Daemon, WaitFor};
 
     const HELLO: Daemon = Daemon::new("hello");
     const ECHO: Daemon = Daemon::new("echo");
