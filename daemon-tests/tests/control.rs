@@ -595,7 +595,11 @@ fn a_malformed_or_endless_reply_is_an_error() -> TestResult {
     });
     for _ in 0..3 {
         let output = fixture.operate("status", 2000).output()?;
-        assert!(stderr(&output).contains("no status"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("not a status"),
+            "{}",
+            stderr(&output)
+        );
     }
     let output = fixture.operate("status", 5000).output()?;
     assert!(

@@ -282,7 +282,7 @@ fn a_daemon_that_ends_before_readiness_is_an_error() -> TestResult {
     drop(load);
     assert!(!output.status.success());
     let message = stderr(&output);
-    assert!(message.contains("it was asked to end"), "{message}");
+    assert!(message.contains("it was asked to stop"), "{message}");
     Ok(())
 }
 
@@ -397,7 +397,7 @@ fn a_process_started_as_a_daemon_launches_no_other() -> TestResult {
         .env("BROKERED_LAUNCH", "another-daemon:0")
         .output()?;
     let message = stderr(&output);
-    assert!(message.contains("it starts no other"), "{message}");
+    assert!(message.contains("does not start a daemon"), "{message}");
     Ok(())
 }
 
@@ -434,8 +434,14 @@ fn a_deadline_during_a_slow_load_fails_only_its_own_client() -> TestResult {
         .env("TEST_CLIENT_DEADLINE_MS", "200")
         .output()?;
     let message = stderr(&output);
-    assert!(message.contains("not up after"), "{message}");
-    assert!(message.contains("(it is bound, and loads)"), "{message}");
+    assert!(
+        message.contains("did not finish its start-up within"),
+        "{message}"
+    );
+    assert!(
+        message.contains("(it is bound and is loading)"),
+        "{message}"
+    );
     // The daemon was not killed, and serves a client that waits longer.
     let mut next = fixture.client_command("phase");
     let next = next.stdout(Stdio::piped()).spawn()?;
@@ -553,7 +559,7 @@ fn a_foreign_users_daemon_is_refused_and_receives_nothing() -> TestResult {
     chown(&fixture.runtime_directory(), "0")?;
     let output = fixture.client_command("secret").output()?;
     let message = stderr(&output);
-    assert!(message.contains("user 65534 answers on"), "{message}");
+    assert!(message.contains("user 65534 listens on"), "{message}");
     assert!(!stdout(&output).contains("secret"));
     Ok(())
 }

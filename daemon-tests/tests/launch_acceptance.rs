@@ -28,7 +28,10 @@ fn a_launch_fails_when_the_endpoint_is_missing_at_the_deadline() -> TestResult {
     assert!(began.elapsed() >= Duration::from_millis(300));
     assert!(began.elapsed() < TIMEOUT);
     let message = stderr(&output);
-    assert!(message.contains("not up after 3"), "{message}");
+    assert!(
+        message.contains("did not finish its start-up within 3"),
+        "{message}"
+    );
     assert!(!fixture.socket()?.exists());
     for backend in fixture.pids_of(BACKEND) {
         signal_process(backend, Signal::SIGKILL);

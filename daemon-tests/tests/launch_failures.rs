@@ -34,7 +34,7 @@ fn the_start_limit_ends_a_crash_loop() -> TestResult {
     for attempt in 0..5 {
         let message = stderr(&launch_failing_daemon(&fixture, "no such shard")?);
         assert!(
-            message.contains("ended before it was up"),
+            message.contains("ended during its start-up"),
             "{attempt}: {message}"
         );
     }
@@ -141,7 +141,10 @@ fn queued_clients_of_a_killed_daemon_get_the_reason() -> TestResult {
             message.contains(&format!("no reply: test-daemon, process {pid}")),
             "{message}"
         );
-        assert!(message.contains("ended without a word"), "{message}");
+        assert!(
+            message.contains("ended without reporting a reason"),
+            "{message}"
+        );
         assert!(message.contains("/log"), "{message}");
     }
     Ok(())
@@ -223,7 +226,7 @@ fn a_busy_or_stopped_daemon_is_not_killed() -> TestResult {
         .env("BROKERED_FAULT_ONCE", fixture.path().join("once"))
         .env("TEST_CLIENT_DEADLINE_MS", "2200");
     let message = stderr(&command.output()?);
-    assert!(message.contains("it goes on"), "{message}");
+    assert!(message.contains("it is still running"), "{message}");
     assert!(fixture.request("pid").is_ok(), "the daemon is ready");
 
     let fixture = Fixture::new()?;
@@ -241,7 +244,7 @@ fn a_busy_or_stopped_daemon_is_not_killed() -> TestResult {
     assert_eq!(stopped.len(), 1);
     signal_process(stopped[0], Signal::SIGSTOP);
     let message = stderr(&client.wait_with_output()?);
-    assert!(message.contains("it goes on"), "{message}");
+    assert!(message.contains("it is still running"), "{message}");
     // The kernel ends the stopped process, because its process group is orphaned now.
     wait_until("the next daemon serves", || fixture.request("pid").is_ok());
     Ok(())
@@ -271,7 +274,7 @@ fn one_environment_variable_disables_launches() -> TestResult {
         let mut command = fixture.client_command("pid");
         let message = stderr(&command.env("BROKERED_DISABLE", value).output()?);
         assert!(
-            message.contains("switched off by BROKERED_DISABLE"),
+            message.contains("disabled by BROKERED_DISABLE"),
             "{message}"
         );
         assert_eq!(fs::read_dir(fixture.runtime_directory())?.count(), 0);

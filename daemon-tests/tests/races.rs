@@ -69,7 +69,7 @@ fn removing_the_directory_during_a_launch_fails_only_that_launch() -> TestResult
         let first = wait_within(TIMEOUT, launching);
         let message = stderr(&first);
         assert!(!first.status.success(), "{}", stdout(&first));
-        assert!(message.contains("ended before it was up"), "{message}");
+        assert!(message.contains("ended during its start-up"), "{message}");
         assert!(
             message.contains("its lock is not on the instance's directory"),
             "{message}"

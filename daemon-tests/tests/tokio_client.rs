@@ -104,7 +104,7 @@ fn errors_are_the_same_as_without_tokio() -> TestResult {
         .env(daemon_tests::LOAD_ERROR, "no such shard")
         .output()?;
     let message = stderr(&output);
-    assert!(message.contains("ended before it was up"), "{message}");
+    assert!(message.contains("ended during its start-up"), "{message}");
     assert!(message.contains("no such shard"), "{message}");
     let output = tokio_client(&fixture, "pid")
         .env("BROKERED_DISABLE", "1")

@@ -21,7 +21,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use brokered_runtime::Wait;
+use brokered_runtime::WaitFor;
 use daemon_tests::TEST_DAEMON;
 
 fn main() -> ExitCode {
@@ -41,8 +41,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut instance = TEST_DAEMON.at(next()?).program(next()?);
     let line = next()?;
     instance = match env::var("TEST_CLIENT_WAIT").as_deref() {
-        Ok("ready") => instance.wait(Wait::Ready),
-        Ok("nothing") => instance.wait(Wait::Nothing),
+        Ok("ready") => instance.wait(WaitFor::Ready),
+        Ok("nothing") => instance.wait(WaitFor::Nothing),
         _ => instance,
     };
     if let Some(log) = env::var_os("TEST_CLIENT_LOG") {

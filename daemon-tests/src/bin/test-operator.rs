@@ -9,7 +9,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use brokered_runtime::Wait;
+use brokered_runtime::WaitFor;
 use daemon_tests::{
     BACKEND, BACKGROUND_LOAD_DAEMON, IDLE_EXIT_DAEMON, SINGLE_INSTANCE_DAEMON, TEST_DAEMON,
 };
@@ -51,7 +51,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             let program = env::var("TEST_OPERATOR_PROGRAM")?;
             let mut stream = instance
                 .program(program)
-                .wait(Wait::Ready)
+                .wait(WaitFor::Ready)
                 .connect_or_spawn()?;
             println!("connected");
             if env::var_os("TEST_OPERATOR_READ").is_some() {

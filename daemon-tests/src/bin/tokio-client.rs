@@ -12,7 +12,7 @@ use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use brokered_runtime::{Instance, Wait};
+use brokered_runtime::{Instance, WaitFor};
 use daemon_tests::{TEST_DAEMON, process_state, wait_for_exit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time;
@@ -31,7 +31,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
             .next()
             .ok_or("tokio-client <directory> <daemon> <line>")
     };
-    let instance = TEST_DAEMON.at(next()?).program(next()?).wait(Wait::Ready);
+    let instance = TEST_DAEMON
+        .at(next()?)
+        .program(next()?)
+        .wait(WaitFor::Ready);
     let line = next()?;
     if line == "reap" {
         let other = TEST_DAEMON.at(next()?);

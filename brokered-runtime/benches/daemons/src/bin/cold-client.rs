@@ -56,9 +56,9 @@ mod unix {
 
     fn launch(wait: &OsString, program: OsString) -> MainResult {
         let wait = match wait.to_str() {
-            Some("bound") => Wait::Bound,
-            Some("ready") => Wait::Ready,
-            Some("nothing") => Wait::Nothing,
+            Some("bound") => WaitFor::Bound,
+            Some("ready") => WaitFor::Ready,
+            Some("nothing") => WaitFor::Nothing,
             other => return Err(format!("unknown wait: {other:?}").into()),
         };
         let called = Instant::now();
