@@ -1,4 +1,4 @@
-//! A launch whose every step is told as it happens, for the operator's `trace`.
+//! A launch that reports each step as it happens, for the operator's `trace`.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,46 +14,53 @@ use crate::platform::Line;
 use crate::record::Record;
 use crate::{Instance, IpcStream, platform};
 
-/// A step of a launch, on the launcher's side.
+/// A step of a launch, as the launcher sees it. [`Launcher::trace`](crate::operator::Launcher::trace) reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// The instance lock is taken.
+#[non_exhaustive]
+pub enum LaunchEvent {
+    /// The launcher holds the instance lock.
     Locked,
-    /// The endpoint is bound, lock and listener are in the message, and the executable runs.
+    /// The daemon's process is started. On Unix, the launcher has bound the endpoint and has sent lock and listener.
     Spawned,
-    /// A client is connected, and waits in the backlog.
+    /// The launcher's own connection is in the backlog.
     Connected,
-    /// The daemon has told something.
-    Told(Told),
+    /// The daemon reported a step of its own.
+    Daemon(DaemonEvent),
 }
 
-/// What a daemon tells its launcher.
+/// A step of the start-up that a daemon reports to its launcher.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the events of the protocol, by their names")]
-pub enum Told {
+#[non_exhaustive]
+pub enum DaemonEvent {
+    /// The daemon has adopted lock and listener.
     Adopted,
+    /// The endpoint is bound and the record is written.
     Bound,
+    /// All states have loaded.
     Ready,
+    /// The daemon was asked to end.
     Stopping,
+    /// The daemon ends because of this failure.
     Failed(String),
+    /// Any other line that the daemon sent, such as its progress.
     Other(String),
 }
 
-/// What came of an observed launch.
+/// The outcome of an observed launch.
 #[derive(Debug)]
 pub(crate) enum Observed {
-    /// Somebody else holds the lock.
+    /// Another process holds the lock.
     AlreadyRunning,
-    /// The daemon is up. The stream was connected before it was.
+    /// The daemon runs. The stream was connected before the daemon was ready.
     Up(Option<IpcStream>),
 }
 
-/// Launches with the lock, if it is free, and tells each step until the daemon is ready, has ended, or the
-/// deadline is over.
+/// Takes the lock if it is free, launches the daemon, and reports each step until the daemon is ready, has ended,
+/// or the deadline has passed.
 pub(crate) fn launch(
     instance: &Instance,
     timeout: Duration,
-    on: &mut dyn FnMut(Step, SystemTime),
+    on_event: &mut dyn FnMut(LaunchEvent, SystemTime),
 ) -> Result<Observed, LaunchError> {
     instance.check_disabled()?;
     let deadline = Deadline::after(timeout);
@@ -64,12 +71,12 @@ pub(crate) fn launch(
         return Ok(Observed::AlreadyRunning);
     };
     instance.check_owner(paths)?;
-    on(Step::Locked, SystemTime::now());
+    on_event(LaunchEvent::Locked, SystemTime::now());
     let mut started = spawn::start(instance, paths, lock)?;
-    on(Step::Spawned, SystemTime::now());
+    on_event(LaunchEvent::Spawned, SystemTime::now());
     let mut stream = connect(paths, &deadline);
     if stream.is_some() {
-        on(Step::Connected, SystemTime::now());
+        on_event(LaunchEvent::Connected, SystemTime::now());
     }
     let mut reason = None;
     loop {
@@ -80,19 +87,19 @@ pub(crate) fn launch(
             paths.directory(),
         ))? {
             Line::Text(line) => {
-                let told = told(&line);
-                match &told {
-                    Told::Adopted => started.copy = None,
-                    Told::Stopping => reason = Some(ASKED_TO_END.to_owned()),
-                    Told::Failed(why) => reason = Some(why.clone()),
-                    Told::Bound if stream.is_none() => {
+                let event = daemon_event(&line);
+                match &event {
+                    DaemonEvent::Adopted => started.copy = None,
+                    DaemonEvent::Stopping => reason = Some(ASKED_TO_END.to_owned()),
+                    DaemonEvent::Failed(why) => reason = Some(why.clone()),
+                    DaemonEvent::Bound if stream.is_none() => {
                         stream = connect(paths, &deadline);
-                        on(Step::Connected, SystemTime::now());
+                        on_event(LaunchEvent::Connected, SystemTime::now());
                     }
                     _ => {}
                 }
-                let is_ready = told == Told::Ready;
-                on(Step::Told(told), now);
+                let is_ready = event == DaemonEvent::Ready;
+                on_event(LaunchEvent::Daemon(event), now);
                 if is_ready {
                     return Ok(Observed::Up(stream));
                 }
@@ -100,7 +107,7 @@ pub(crate) fn launch(
             Line::TimedOut => return Ok(Observed::Up(stream)),
             Line::End => {
                 let status = started.child.exit_status();
-                // A daemon that lets go of the channel at its end has not ended for that.
+                // A running daemon may close its end of the channel.
                 if status.is_none() && Record::read(paths).is_some() && reason.is_none() {
                     return Ok(Observed::Up(stream));
                 }
@@ -116,14 +123,14 @@ fn connect(paths: &Paths, deadline: &Deadline) -> Option<IpcStream> {
     platform::connect(&paths.socket, deadline.end()).ok()
 }
 
-fn told(line: &str) -> Told {
+fn daemon_event(line: &str) -> DaemonEvent {
     match Event::from_line(line) {
-        Some(Event::Adopted) => Told::Adopted,
-        Some(Event::Bound) => Told::Bound,
-        Some(Event::Ready) => Told::Ready,
-        Some(Event::Stopping) => Told::Stopping,
-        Some(Event::Failed(why)) => Told::Failed(why),
-        #[allow(unreachable_patterns, reason = "newer events have names of their own")]
-        _ => Told::Other(line.to_owned()),
+        Some(Event::Adopted) => DaemonEvent::Adopted,
+        Some(Event::Bound) => DaemonEvent::Bound,
+        Some(Event::Ready) => DaemonEvent::Ready,
+        Some(Event::Stopping) => DaemonEvent::Stopping,
+        Some(Event::Failed(why)) => DaemonEvent::Failed(why),
+        #[allow(unreachable_patterns, reason = "a newer event is another event")]
+        _ => DaemonEvent::Other(line.to_owned()),
     }
 }

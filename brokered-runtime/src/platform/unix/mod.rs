@@ -32,8 +32,6 @@ pub(crate) use files::{
 pub(crate) use fork::ForkGuard;
 pub(crate) use hints::{STOP_HINT, connect_hint, kill_hint};
 #[cfg(feature = "operator")]
-pub(crate) use hints::{UNRESPONSIVE_STOP_HINT, inspect_hint, open_file_hint};
-#[cfg(feature = "operator")]
 pub(crate) use listener_owner::{listening_process, open_files_limit};
 pub(crate) use other_process::{OtherProcess, uptime};
 #[cfg(feature = "fault-injection")]

@@ -29,8 +29,6 @@ pub(crate) use files::{
 };
 pub(crate) use hints::{STOP_HINT, connect_hint, kill_hint};
 #[cfg(feature = "operator")]
-pub(crate) use hints::{UNRESPONSIVE_STOP_HINT, inspect_hint, open_file_hint};
-#[cfg(feature = "operator")]
 pub(crate) use pipes::listening_process;
 pub(crate) use pipes::{
     AcceptQueue, AcceptWaker, AcceptedConnections, CAN_PASS_LISTENERS, CAN_PASS_LOCKS,
