@@ -78,6 +78,12 @@ impl Output {
         Ok(())
     }
 
+    /// Prints a text that begins with a name, wrapped. Only the name is in a style.
+    pub(crate) fn remark(&mut self, style: Style, name: &str, text: &str) -> Result<(), CliError> {
+        let lines = with_styled_start(style, name, text, Self::width());
+        self.line(lines)
+    }
+
     /// Prints names and values, one pair below the other.
     pub(crate) fn pairs(&mut self, pairs: &[(&str, Cell)]) -> Result<(), CliError> {
         self.lines(&render_pairs(pairs, Self::width()))
@@ -130,15 +136,24 @@ impl Output {
             writeln!(self.out, "{document:#}")?;
             self.out.flush()?;
         }
-        let width = columns(terminal_size::terminal_size_of(io::stderr())).unwrap_or(usize::MAX);
-        // An error may quote any text, and have several lines.
-        let text = format!("{NAME} {error}");
-        let lines = text.lines().map(sanitize);
-        let lines: Vec<String> = lines.flat_map(|line| wrap(&line, width)).collect();
-        let text = lines.join("\n");
-        let text = text.strip_prefix(NAME).unwrap_or(&text);
+        let width = columns(terminal_size::terminal_size_of(io::stderr()));
+        let text = with_styled_start(style::ERROR, NAME, &format!(" {error}"), width);
         let mut err = AutoStream::new(io::stderr(), self.color);
-        writeln!(err, "{}{text}", styled(style::ERROR, NAME))
+        writeln!(err, "{text}")
+    }
+}
+
+/// A text of one or more lines, wrapped, of which only the beginning is in a style. It may quote anything.
+fn with_styled_start(style: Style, start: &str, text: &str, width: Option<usize>) -> String {
+    let text = format!("{start}{text}");
+    let lines = text.lines().map(sanitize);
+    let lines: Vec<String> = lines
+        .flat_map(|line| wrap(&line, width.unwrap_or(usize::MAX)))
+        .collect();
+    let text = lines.join("\n");
+    match text.strip_prefix(start) {
+        Some(rest) => format!("{}{rest}", styled(style, start)),
+        None => text,
     }
 }
 

@@ -78,8 +78,9 @@ fn print_remarks(daemons: &[Inspection], output: &mut Output) -> Result<(), CliE
         }
         let label = daemon.label();
         let label = label.map_or_else(String::new, |label| format!(" {}", sanitize(&label)));
-        let name = styled(style::HEADING, sanitize(&daemon.name_and_contract()));
-        output.line(format!("{name}{label}: {}", sanitize(&remark)))?;
+        let name = sanitize(&daemon.name_and_contract());
+        let text = format!("{label}: {}", sanitize(&remark));
+        output.remark(style::HEADING, &name, &text)?;
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ impl Waterfall {
                     .set("height", "100%")
                     .set("fill", "#fff"),
             )
-            .add(text(heading, 8, 20).set("font-weight", "bold"));
+            .add(text(heading, 8, 20).set("style", "font-weight: bold"));
         for quarter in 0..=4_u32 {
             let x = NAMES + BARS * quarter as usize / 4;
             let time = format_precise(self.total() * quarter / 4);
