@@ -272,11 +272,11 @@ fn stop_does_not_signal_a_process_that_reuses_the_recorded_id() -> Outcome {
     let directory = place.runtime().join("other");
     let directory = fake_instance(&place, "other", record("other", pid, &directory))?;
     // With the lock free it is a stale record.
-    let said = place.brokered(&["stop", "other"]).success();
-    assert!(said.contains("was not running"), "{said}");
+    let output = place.brokered(&["stop", "other"]).success();
+    assert!(output.contains("was not running"), "{output}");
     let lock = fs::File::open(&directory)?;
     lock.try_lock()?;
-    let said = place.brokered(&["stop", "other", "--timeout", "3s"]);
+    let output = place.brokered(&["stop", "other", "--timeout", "3s"]);
     let list = place.brokered(&["list", "--timeout", "50ms"]);
     let doctor = place.brokered(&["doctor"]);
     drop(lock);
@@ -284,7 +284,7 @@ fn stop_does_not_signal_a_process_that_reuses_the_recorded_id() -> Outcome {
     other.kill()?;
     other.wait()?;
     assert!(alive, "the other process was killed");
-    let error = said.failure(4);
+    let error = output.failure(4);
     assert!(error.contains(&pid.to_string()), "{error}");
     let list = list.success();
     assert!(list.contains("silent"), "{list}");
@@ -386,8 +386,8 @@ fn invalid_records_are_reported_and_hide_no_other_daemon() -> Outcome {
         ("huge", "longer than 64 KiB"),
         ("fifo", "not a regular file"),
     ] {
-        let said = |line: &str| line.starts_with(&format!("{name}: ")) && line.contains(why);
-        assert!(list.lines().any(said), "{name}: {list}");
+        let output = |line: &str| line.starts_with(&format!("{name}: ")) && line.contains(why);
+        assert!(list.lines().any(output), "{name}: {list}");
     }
     assert!(!list.contains("root:"), "{list}");
     let running = list.lines().nth(1).expect("a row");
@@ -435,9 +435,9 @@ fn doctor_names_each_problem_and_never_recommends_deletion() -> Outcome {
     assert_eq!(shut.code, Some(1));
     assert!(shut.out.contains("0755"), "{}", shut.out);
     assert!(list.failure(1).contains("chmod 700"));
-    let said = doctor.out + &shut.out;
+    let printed = doctor.out + &shut.out;
     for word in ["delete", "remove", "rm "] {
-        assert!(!said.contains(word), "{word}: {said}");
+        assert!(!printed.contains(word), "{word}: {printed}");
     }
     Ok(())
 }
@@ -448,11 +448,11 @@ fn log_follows_rotation_from_one_daemon_to_the_next() -> Outcome {
     place.start_subject();
     let log = place.instance()?.join("log");
     fs::write(&log, "one\ntwo\nthree\nfour\n")?;
-    let said = |arguments: &[&str]| place.brokered(&[&["log", "subject"], arguments].concat());
-    assert_eq!(said(&[]).success(), "one\ntwo\nthree\nfour\n");
-    assert_eq!(said(&["-n", "2"]).success(), "three\nfour\n");
-    assert_eq!(said(&["-n", "0"]).success(), "");
-    assert_eq!(said(&["-n", "99"]).success(), "one\ntwo\nthree\nfour\n");
+    let printed = |arguments: &[&str]| place.brokered(&[&["log", "subject"], arguments].concat());
+    assert_eq!(printed(&[]).success(), "one\ntwo\nthree\nfour\n");
+    assert_eq!(printed(&["-n", "2"]).success(), "three\nfour\n");
+    assert_eq!(printed(&["-n", "0"]).success(), "");
+    assert_eq!(printed(&["-n", "99"]).success(), "one\ntwo\nthree\nfour\n");
     let json = place
         .brokered(&["--json", "log", "subject", "-n", "2"])
         .success();
@@ -515,9 +515,9 @@ fn a_closed_pipe_is_not_a_failure() -> Outcome {
         let (reader, writer) = std::io::pipe()?;
         drop(reader);
         let output = place.tool(arguments).stdout(writer).output()?;
-        let said = ToolOutput::of(&output);
+        let printed = ToolOutput::of(&output);
         assert_eq!(
-            (said.code, said.err.as_str()),
+            (printed.code, printed.err.as_str()),
             (Some(0), ""),
             "{arguments:?}"
         );
@@ -594,8 +594,11 @@ fn the_output_fits_each_terminal_width() -> Outcome {
             "--help",
             "trace subject --restart",
         ] {
-            let said = on_a_terminal(&place, columns, &format!("{command} --color never"))?;
-            assert!(!said.contains("panicked"), "{columns} {command}: {said}");
+            let output = on_a_terminal(&place, columns, &format!("{command} --color never"))?;
+            assert!(
+                !output.contains("panicked"),
+                "{columns} {command}: {output}"
+            );
         }
     }
     let pid = place.brokered_json(&["status", "subject"])["pid"].clone();
@@ -645,16 +648,16 @@ fn an_ambiguous_name_is_an_error() -> Outcome {
     let endpoint = place.brokered(&["path", "subject"]).success();
     place.brokered(&["stop", endpoint.trim_end()]).success();
     for nonsense in ["", "Subject", "../x", "/nowhere", "a\u{1b}[31m"] {
-        let said = place.brokered(&["status", nonsense]);
+        let output = place.brokered(&["status", nonsense]);
         assert!(
-            matches!(said.code, Some(2 | 3)),
+            matches!(output.code, Some(2 | 3)),
             "{nonsense:?}: {:?}",
-            said.code
+            output.code
         );
         assert!(
-            !said.err.contains("\u{1b}[31ma") && !said.err.contains('\u{1b}'),
+            !output.err.contains("\u{1b}[31ma") && !output.err.contains('\u{1b}'),
             "{}",
-            said.err
+            output.err
         );
     }
     Ok(())
@@ -728,7 +731,7 @@ fn trace_shows_and_draws_each_step() -> Outcome {
         "--send",
         "hello",
     ];
-    let said = place
+    let output = place
         .brokered(&[&["trace", "--svg", text(&svg)], &of_subject[..]].concat())
         .success();
     for step in [
@@ -740,7 +743,7 @@ fn trace_shows_and_draws_each_step() -> Outcome {
         "ready",
         "first reply",
     ] {
-        assert!(said.contains(step), "{step}: {said}");
+        assert!(output.contains(step), "{step}: {output}");
     }
     let drawn = fs::read_to_string(&svg)?;
     assert!(
@@ -780,8 +783,8 @@ fn trace_reports_a_daemon_that_was_asked_to_end() -> Outcome {
     signal_process(place.pid(), Signal::SIGTERM);
     place.until("draining");
     drop(gate);
-    let said = ToolOutput::of(&trace.wait_with_output()?).failure(1);
-    assert!(said.contains("it was asked to end"), "{said}");
+    let output = ToolOutput::of(&trace.wait_with_output()?).failure(1);
+    assert!(output.contains("it was asked to end"), "{output}");
     Ok(())
 }
 
@@ -796,8 +799,8 @@ fn trace_starts_only_what_a_client_would_start() -> Outcome {
     let record = place.instance()?.join("record");
     let mut off = place.tool(&arguments);
     off.env("BROKERED_DISABLE", "subject");
-    let said = stderr(&off.output()?);
-    assert!(said.contains("BROKERED_DISABLE"), "{said}");
+    let printed = stderr(&off.output()?);
+    assert!(printed.contains("BROKERED_DISABLE"), "{printed}");
 
     let of_systemd = format!(
         "FORMAT=1\nNAME=subject\nCONTRACT=1\nENDPOINT={}\nPID=1\nPHASE=stopped\nOWNER=systemd\n\
@@ -806,8 +809,8 @@ fn trace_starts_only_what_a_client_would_start() -> Outcome {
         directory.display()
     );
     fs::write(&record, of_systemd)?;
-    let said = place.brokered(&arguments).failure(1);
-    assert!(said.contains("systemd"), "{said}");
+    let printed = place.brokered(&arguments).failure(1);
+    assert!(printed.contains("systemd"), "{printed}");
     assert!(!place.instance()?.join("socket").exists());
     Ok(())
 }
@@ -861,11 +864,16 @@ fn service_managers_accept_the_units() -> Outcome {
             .args(written.lines())
             .env("XDG_RUNTIME_DIR", place.path())
             .output()?;
-        let said = ToolOutput::of(&verified);
+        let printed = ToolOutput::of(&verified);
         // It also reports on other units of the machine.
         let of_ours = |line: &&str| line.contains("subject");
-        let complaints: Vec<&str> = said.err.lines().filter(of_ours).collect();
-        assert_eq!((said.code, complaints), (Some(0), vec![]), "{}", said.err);
+        let complaints: Vec<&str> = printed.err.lines().filter(of_ours).collect();
+        assert_eq!(
+            (printed.code, complaints),
+            (Some(0), vec![]),
+            "{}",
+            printed.err
+        );
     }
     Ok(())
 }
@@ -954,14 +962,17 @@ fn no_file_or_argument_can_send_control_characters_to_the_terminal() -> Outcome 
         &["status", "subject"],
         &["stop", "subject"],
     ] {
-        let said = place.brokered(arguments);
+        let output = place.brokered(arguments);
         let is_plain = |text: &str| text.chars().all(|c| c == '\n' || !c.is_control());
-        assert!(is_plain(&said.out) && is_plain(&said.err), "{arguments:?}");
+        assert!(
+            is_plain(&output.out) && is_plain(&output.err),
+            "{arguments:?}"
+        );
         // With colours, the only control sequences are those of the tool.
-        let said = place.brokered(&[&["--color", "always"], arguments].concat());
+        let output = place.brokered(&[&["--color", "always"], arguments].concat());
         for interpreted in ["\u{1b}]", "\u{7}", "\0", "\u{202e}"] {
             assert!(
-                !said.out.contains(interpreted) && !said.err.contains(interpreted),
+                !output.out.contains(interpreted) && !output.err.contains(interpreted),
                 "{arguments:?}"
             );
         }

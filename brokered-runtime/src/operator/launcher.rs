@@ -164,7 +164,7 @@ impl Launcher {
 
     /// Starts the daemon unless it is running, and reports each step with its time until the daemon is ready.
     ///
-    /// When `timeout` has passed, it returns without an error, and the daemon goes on with its start.
+    /// When `timeout` has passed, it returns without an error, and the start of the daemon continues.
     ///
     /// # Errors
     ///
