@@ -386,8 +386,8 @@ fn invalid_records_are_reported_and_hide_no_other_daemon() -> Outcome {
         ("huge", "longer than 64 KiB"),
         ("fifo", "not a regular file"),
     ] {
-        let output = |line: &str| line.starts_with(&format!("{name}: ")) && line.contains(why);
-        assert!(list.lines().any(output), "{name}: {list}");
+        let is_remark = |line: &str| line.starts_with(&format!("{name}: ")) && line.contains(why);
+        assert!(list.lines().any(is_remark), "{name}: {list}");
     }
     assert!(!list.contains("root:"), "{list}");
     let running = list.lines().nth(1).expect("a row");
