@@ -266,6 +266,10 @@ catalogue! {
             "the runtime is not where the attribute looks for it",
             "The attribute's code names the runtime as `::brokered_runtime`, or as `crate = path` says. A dependency that is renamed in `Cargo.toml` has its new name only.",
             "Write `crate = ::its_name_here`; or take a `crate =` off that leads nowhere.";
+        "B117": Some("E0277"), "arguments/daemon_is_a_str",
+            "the first argument of the attribute is an expression of another type than `Daemon`",
+            "A string literal is the name of a daemon. Any other expression, also a constant that holds a name, must have the type `Daemon`.",
+            "Write `Daemon::new(NAME)`, or make the constant a `Daemon` that the clients can use too: `pub const DAEMON: Daemon = Daemon::new(\"indexd\");`.";
     }
 }
 

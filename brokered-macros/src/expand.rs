@@ -27,13 +27,15 @@ pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
         .partition(|attribute| goes_outside(attribute));
     let name = private_name(main);
     let user_main = user_main(main, &inside, &name);
+    let allowed = allowed(&outside);
     let outer_name = &main.name;
+    let bound = bound_variable();
     quote! {
         #(#outside)*
-        fn #outer_name() -> #runtime::__private::Exit {
+        fn #outer_name() -> #runtime::attribute::Exit {
             #place
-            #runtime::__private::run(#program, |__brokered_bound| {
-                #[allow(clippy::needless_pass_by_value)]
+            #runtime::attribute::run(#program, |#bound| {
+                #[allow(#allowed)]
                 #user_main
                 #call
             })
@@ -59,7 +61,7 @@ fn program(
             );
             quote!(#new(#name))
         }
-        Daemon::Expression(expression) => expression,
+        Daemon::Expression(expression) => daemon_argument(runtime, &expression),
     };
     let (help, text) = match help {
         Help::Generated => (quote!(), quote!()),
@@ -67,13 +69,13 @@ fn program(
         Help::Text(text) => (quote!(.help), text),
     };
     let in_sight = quote!(#daemon #text #cli #runtime);
-    let name = unused_name("__BROKERED_DAEMON", &in_sight);
+    let name = unused_name("DAEMON_ARGUMENT", &in_sight);
     let daemon = constant(&name, &quote!(#runtime::Daemon), &daemon);
     let (help, text) = if text.is_empty() {
         (help, text)
     } else {
-        let name = unused_name("__BROKERED_HELP", &in_sight);
-        let text = constant(&name, &quote!(#runtime::__private::Text), &text);
+        let name = unused_name("HELP_ARGUMENT", &in_sight);
+        let text = constant(&name, &quote!(#runtime::attribute::HelpText), &text);
         (quote!(#help(#name)), text)
     };
     let cli = cli.map(|path| cli_call(runtime, &path));
@@ -82,11 +84,11 @@ fn program(
             #daemon
             #text
             const {
-                #runtime::__private::Program::new(
+                #runtime::attribute::Program::new(
                     #name,
-                    #runtime::__private::option_env!("CARGO_PKG_NAME"),
-                    #runtime::__private::option_env!("CARGO_PKG_VERSION"),
-                    #runtime::__private::option_env!("CARGO_PKG_DESCRIPTION"),
+                    #runtime::attribute::option_env!("CARGO_PKG_NAME"),
+                    #runtime::attribute::option_env!("CARGO_PKG_VERSION"),
+                    #runtime::attribute::option_env!("CARGO_PKG_DESCRIPTION"),
                 )
                 #help
                 #cli
@@ -95,44 +97,90 @@ fn program(
     }
 }
 
-/// Calls the function at `path`. Whatever can't be called with nothing takes the other method of this name, so that
-/// the compiler can say what it ought to be.
+/// The daemon that an expression evaluates to. If it has another type, the compiler says so at the user's tokens, in the
+/// words of a trait.
+fn daemon_argument(runtime: &TokenStream, expression: &TokenStream) -> TokenStream {
+    if never_has_a_value(expression) {
+        return expression.clone();
+    }
+    let (first, last) = ends_of(expression);
+    let new = around(
+        runtime,
+        &quote!(<),
+        &quote!(::attribute::Argument < _ >> ::new),
+        at(first),
+    );
+    // The error is about this path, which therefore begins and ends where the expression does.
+    let (colons, path): (TokenStream, TokenStream) = {
+        let is_colon = |token: &TokenTree| is_punct(token, ':');
+        let tokens = runtime.clone().into_iter();
+        (
+            tokens.clone().take_while(is_colon).collect(),
+            tokens.skip_while(is_colon).collect(),
+        )
+    };
+    let colons = respanned(colons, first);
+    let name = below(&quote!(::attribute::DaemonArgument::TYPE), last);
+    let ty = quote!(#colons #path #name);
+    let argument = in_brackets(expression);
+    let daemon = quote_spanned!(at(last)=> .daemon());
+    quote!(#new(#ty, #argument) #daemon)
+}
+
+/// Whether an expression ends the evaluation at its first word: the compiler would call the check of its type
+/// unreachable.
+fn never_has_a_value(expression: &TokenStream) -> bool {
+    const WORDS: [&str; 7] = [
+        "break",
+        "continue",
+        "panic",
+        "return",
+        "todo",
+        "unimplemented",
+        "unreachable",
+    ];
+    let first = expression.clone().into_iter().next();
+    first.is_some_and(|first| WORDS.iter().any(|word| is_ident(&first, word)))
+}
+
+/// Calls the function at `path`. What can't be called takes another method of the same name, so that the compiler can
+/// say what `cli` has to be.
 fn cli_call(runtime: &TokenStream, path: &TokenStream) -> TokenStream {
-    // The user's own position: the errors are about nothing else.
+    // Wholly the user's own position: the errors are about nothing else.
     let span = span_of(path);
-    let of = around(
+    let exit_code = around(
         runtime,
         &quote!(<_ as),
-        &quote!(::__private::Ending > ::of),
+        &quote!(::attribute::MainReturn > ::exit_code_of),
         span,
     );
     let outcome = around(
         runtime,
         &quote!(<_ as),
-        &quote!(::__private::Called < _ >> ::outcome),
+        &quote!(::attribute::CliFunction < _ >> ::outcome),
         span,
     );
-    let client = around(
+    let cli = around(
         runtime,
         &quote!(<),
-        &quote!(::__private::Client < _ >> ::new),
+        &quote!(::attribute::Cli < _ >> ::new),
         span,
     );
     let call = quote_spanned!(span=> .call());
-    quote! {
-        .cli(&|| {
-            #[allow(unused_imports)]
-            use #runtime::__private::OrElse as _;
-            #of(#outcome(#client(#path) #call))
-        })
-    }
+    quote!(.cli(&|| #exit_code(#outcome(#cli(#path) #call))))
 }
 
-/// `expression`, evaluated by the compiler. The brackets keep a `;` in the expression from ending it.
+/// `expression`, evaluated by the compiler.
 fn constant(name: &Ident, ty: &TokenStream, expression: &TokenStream) -> TokenStream {
+    let expression = in_brackets(expression);
+    quote!(const #name: #ty = #expression;)
+}
+
+/// The brackets keep a `;` in the expression from ending it.
+fn in_brackets(expression: &TokenStream) -> Group {
     let mut expression = Group::new(Delimiter::Parenthesis, expression.clone());
     expression.set_span(at(span_of(&expression.stream())));
-    quote!(const #name: #ty = #expression;)
+    expression
 }
 
 /// Two facts that the compiler checks: the process starts here, and this is no library. The closures are never called.
@@ -144,32 +192,37 @@ fn place(runtime: &TokenStream, span: Span) -> TokenStream {
     let starts = around(
         runtime,
         &quote!(<_ as),
-        &quote!(::__private::StartOfTheProcess > ::starts(main)),
+        &quote!(::attribute::ProcessEntry > ::check(main)),
         span,
     );
-    let length = quote! {
+    let is_library = quote! {
         {
-            #runtime::__private::is_a_library(
-                #runtime::__private::module_path!(),
-                #runtime::__private::option_env!("CARGO_CRATE_NAME"),
-                #runtime::__private::option_env!("CARGO_BIN_NAME"),
-                #runtime::__private::option_env!("CARGO_TARGET_TMPDIR"),
+            #runtime::attribute::is_library(
+                #runtime::attribute::module_path!(),
+                #runtime::attribute::option_env!("CARGO_CRATE_NAME"),
+                #runtime::attribute::option_env!("CARGO_BIN_NAME"),
+                #runtime::attribute::option_env!("CARGO_TARGET_TMPDIR"),
             )
         }
     };
-    let mut root = Group::new(Delimiter::Bracket, quote!((); #length));
-    root.set_span(span);
-    let open = quote_spanned!(span=> <);
-    let close = around(
+    let target = around(runtime, &quote!(<<), &quote!(::attribute::Target), span);
+    let kind = around(
         runtime,
         &quote!(as),
-        &quote!(::__private::RootOfABinary > ::CHECKED),
+        &quote!(::attribute::TargetKind > ::Kind as),
         span,
     );
-    let checked = quote!(#open #root #close);
+    let checked = around(
+        runtime,
+        &quote!(),
+        &quote!(::attribute::BinaryTarget > ::CHECKED),
+        span,
+    );
+    let open = quote_spanned!(span=> <);
+    let close = quote_spanned!(span=> >);
+    let checked = quote!(#target #open #is_library #close #kind #checked);
     quote! {
         const _: fn() = || {
-            #[allow(unused_imports)]
             use crate::*;
             #starts
         };
@@ -242,8 +295,13 @@ fn call_with(runtime: &TokenStream, main: &MainFn, taken: &[&Parameter]) -> Toke
         .iter()
         .map(|parameter| parameter.ty().cloned().unwrap_or_else(|| quote!(_)));
     let bound = taken.next().map(|ty| {
-        let take = probe(runtime, &ty, &quote!(::__private::FirstParameter > ::take));
-        quote!(#take(__brokered_bound))
+        let take = probe(
+            runtime,
+            &ty,
+            &quote!(::attribute::FirstParameter > ::after_loading),
+        );
+        let bound = bound_variable();
+        quote!(#take(#bound))
     });
     let (names, loads): (Vec<_>, Vec<_>) = taken
         .enumerate()
@@ -265,7 +323,7 @@ fn call_with(runtime: &TokenStream, main: &MainFn, taken: &[&Parameter]) -> Toke
         let ended = probe(
             runtime,
             &returned(main),
-            &quote!(::__private::Ending > ::ended),
+            &quote!(::attribute::MainReturn > ::exit_code_after_loading),
         );
         quote!(#ended(#called))
     };
@@ -275,19 +333,16 @@ fn call_with(runtime: &TokenStream, main: &MainFn, taken: &[&Parameter]) -> Toke
     }
 }
 
-/// Loads one state. Both the path and the call are exactly where the user has written the type: the compiler tells the
-/// same error of the same place only once.
+/// Loads one state. Both paths are exactly where the user has written the type: the compiler tells the same error of the
+/// same place only once.
 fn load(runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
     let (first, last) = ends_of(ty);
     let ty = closed(ty);
     let open = quote_spanned!(first=> <);
-    let close = around(
-        runtime,
-        &quote!(as),
-        &quote!(::State > ::__load(&__brokered_bound)),
-        last,
-    );
-    quote!(#open #ty #close)
+    let method = around(runtime, &quote!(as), &quote!(::State > ::load), last);
+    let load = around(runtime, &quote!(), &quote!(::attribute::load), first);
+    let bound = bound_variable();
+    quote!(#load(#open #ty #method, &#bound))
 }
 
 /// `<ty as runtime::path>::item`: if the type lacks the trait, the compiler says so at the type.
@@ -322,8 +377,24 @@ fn around(
     span: Span,
 ) -> TokenStream {
     let before = respanned(before.clone(), span);
-    let after = respanned(after.clone(), span);
+    let after = below(after, span);
     quote!(#before #runtime #after)
+}
+
+/// What follows the path to the runtime, located at `span`. Its first name comes from the expansion, so that no lint
+/// judges the path to the runtime once more wherever it is repeated.
+fn below(after: &TokenStream, span: Span) -> TokenStream {
+    let mut is_first = true;
+    respanned(after.clone(), span)
+        .into_iter()
+        .map(|mut token| {
+            if is_first && matches!(token, TokenTree::Ident(_)) {
+                is_first = false;
+                token.set_span(at(span));
+            }
+            token
+        })
+        .collect()
 }
 
 /// `-> !`
@@ -434,6 +505,26 @@ pub(crate) fn errors(mistakes: &[Mistake]) -> TokenStream {
         .collect()
 }
 
+/// The lints that would complain of how the attribute calls the user's function: once, and with values. A level that the
+/// user has set for the latter, above the function, is respected.
+fn allowed(attributes: &[&Attribute]) -> TokenStream {
+    let is_set = attributes.iter().any(|attribute| {
+        let tokens = &attribute.tokens;
+        let names = |name| mentions(tokens, |token| is_ident(token, name));
+        names("needless_pass_by_value") || names("expect") && names("pedantic")
+    });
+    if is_set {
+        quote!(clippy::single_call_fn)
+    } else {
+        quote!(clippy::needless_pass_by_value, clippy::single_call_fn)
+    }
+}
+
+/// The variable that holds the proof. The user's code can't see it, but a constant of this name would be a pattern.
+fn bound_variable() -> Ident {
+    Ident::new("__brokered_bound", Span::mixed_site())
+}
+
 /// What the user's function is called inside.
 fn private_name(main: &MainFn) -> Ident {
     Ident::new(PRIVATE_NAME, main.name.span())
@@ -456,15 +547,33 @@ fn mentions(tokens: &TokenStream, wanted: impl Fn(&TokenTree) -> bool + Copy) ->
     })
 }
 
-/// Whether there is a block or an array, whose length may be one, however deep.
+/// Whether there is a block, or an array with a computed length, however deep.
 fn mentions_block(tokens: &TokenStream) -> bool {
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Group(group) => {
-            matches!(group.delimiter(), Delimiter::Brace | Delimiter::Bracket)
-                || mentions_block(&group.stream())
+            let is_computed = match group.delimiter() {
+                Delimiter::Brace => true,
+                Delimiter::Bracket => has_computed_length(&group.stream()),
+                _ => false,
+            };
+            is_computed || mentions_block(&group.stream())
         }
         _ => false,
     })
+}
+
+/// Whether the length in `A; length` is more than a literal or a path.
+fn has_computed_length(array: &TokenStream) -> bool {
+    array
+        .clone()
+        .into_iter()
+        .skip_while(|token| !is_punct(token, ';'))
+        .skip(1)
+        .any(|token| match &token {
+            TokenTree::Group(_) => true,
+            TokenTree::Punct(punct) => punct.as_char() != ':',
+            TokenTree::Ident(_) | TokenTree::Literal(_) => false,
+        })
 }
 
 /// All of `tokens` at `span`.
@@ -558,7 +667,7 @@ mod tests {
             "\"hello\"",
             "fn main(bound: Bound) -> A { let half = ; }",
         ));
-        assert!(text.contains("|__brokered_bound|{#[allow(clippy::needless_pass_by_value)]fn__brokered_main(bound:Bound)->A{lethalf=;}"), "{text}");
+        assert!(text.contains("|__brokered_bound|{#[allow(clippy::needless_pass_by_value,clippy::single_call_fn)]fn__brokered_main(bound:Bound)->A{lethalf=;}"), "{text}");
     }
 
     #[test]
@@ -578,26 +687,45 @@ mod tests {
     }
 
     #[test]
+    fn a_level_that_the_user_has_set_is_respected() {
+        let allows = |above: &str| {
+            let text = tight(&expand(
+                "\"hello\"",
+                &format!("{above} fn main(bound: Bound) {{}}"),
+            ));
+            text.contains("#[allow(clippy::needless_pass_by_value,")
+        };
+        assert!(allows(""));
+        assert!(allows(
+            "#[deny(clippy::pedantic)] #[expect(clippy::nursery)]"
+        ));
+        assert!(allows("#[doc = \"needless_pass_by_value\"]"));
+        assert!(!allows("#[expect(clippy::needless_pass_by_value)]"));
+        assert!(!allows("#[forbid(clippy::needless_pass_by_value)]"));
+        assert!(!allows("#[expect(clippy::pedantic)]"));
+    }
+
+    #[test]
     fn arguments_are_evaluated_by_the_compiler_and_cli_is_called_in_its_branch() {
         let text = tight(&expand("DAEMON, cli = a::cli, help = b", ITEMS[0]));
         assert!(
-            text.contains("const__BROKERED_DAEMON:::brokered_runtime::Daemon=(DAEMON);"),
+            text.contains("constDAEMON_ARGUMENT:::brokered_runtime::Daemon=(<::brokered_runtime::attribute::Argument<_>>::new(::brokered_runtime::attribute::DaemonArgument::TYPE,(DAEMON)).daemon());"),
             "{text}"
         );
         assert!(
-            text.contains("const__BROKERED_HELP:::brokered_runtime::__private::Text=(b);"),
+            text.contains("constHELP_ARGUMENT:::brokered_runtime::attribute::HelpText=(b);"),
             "{text}"
         );
         assert!(
-            text.contains("<::brokered_runtime::__private::Client<_>>::new(a::cli).call()"),
+            text.contains("<::brokered_runtime::attribute::Cli<_>>::new(a::cli).call()"),
             "{text}"
         );
     }
 
     #[test]
     fn a_const_of_the_same_name_is_still_the_users() {
-        let text = tight(&expand("f(__BROKERED_DAEMON)", ITEMS[0]));
-        assert!(text.contains("const__BROKERED_DAEMON_:::brokered_runtime::Daemon=(f(__BROKERED_DAEMON));const{::brokered_runtime::__private::Program::new(__BROKERED_DAEMON_"), "{text}");
+        let text = tight(&expand("f(DAEMON_ARGUMENT)", ITEMS[0]));
+        assert!(text.contains("constDAEMON_ARGUMENT_:::brokered_runtime::Daemon=(<::brokered_runtime::attribute::Argument<_>>::new(::brokered_runtime::attribute::DaemonArgument::TYPE,(f(DAEMON_ARGUMENT)))"), "{text}");
     }
 
     #[test]

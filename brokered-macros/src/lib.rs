@@ -43,9 +43,9 @@ use proc_macro::TokenStream;
 ///
 /// ```text
 /// fn main() -> Exit {
-///     const __BROKERED_DAEMON: Daemon = Daemon::new("hello");
+///     const DAEMON_ARGUMENT: Daemon = Daemon::new("hello");
 ///     const _: /* the compiler checks that the process starts with this very function */
-///     run(__BROKERED_DAEMON, |bound| {
+///     run(DAEMON_ARGUMENT, |bound| {
 ///         fn __brokered_main(bound: Bound) -> io::Result<()> {
 ///             bound.serve(|mut client| client.write_all(b"hello\n"))
 ///         }
@@ -110,10 +110,10 @@ use proc_macro::TokenStream;
 ///  --> src/main.rs:7:8
 ///   |
 /// 7 |     fn main(bound: Bound) -> std::io::Result<()> {
-///   |        ^^^^ the `main` at the crate's root is another one
+///   |        ^^^^ the process starts with the `main` at the crate's root
 ///   |
-///   = help: the trait `brokered_runtime::__private::StartOfTheProcess` is not implemented for `()`
-///   = note: the other one runs first, before the endpoint is bound; put `#[brokered_daemon]` on the `main` at the root of the binary
+///   = help: the trait `brokered_runtime::attribute::ProcessEntry` is not implemented for fn item `fn() {main}`
+///   = note: that `main` runs first, before the endpoint is bound; put `#[brokered_daemon]` on the `main` at the root of the binary
 ///   = note: see brokered_runtime::errors [B105]
 /// ```
 ///
@@ -286,7 +286,7 @@ use proc_macro::TokenStream;
 /// The promise is about the safe code of your crate, and it is against mistakes and drift, not against an author who
 /// sets out to cheat. Code that runs before every `main` runs before bind, too: a constructor, a `#[global_allocator]`, a
 /// function that the C library or the linker is made to call. So does what an attribute above this one, a macro around
-/// it, a faked `brokered_runtime`, its `__private` parts or `unsafe` code bring along; and in `cargo test` the process
+/// it, a faked `brokered_runtime`, its hidden `attribute` module or `unsafe` code bring along; and in `cargo test` the process
 /// starts with the harness. [All that is known] is a program each, and tested.
 ///
 /// [index of errors]: ../brokered_runtime/errors/index.html

@@ -230,8 +230,8 @@ impl Locked {
         record.write(&recorded.paths)?;
         if let Some(channel) = channel {
             // The launcher may have ended; the daemon serves all the same.
-            let _ = channel.tell(&Event::Bound.to_line());
-            let _ = channel.tell(&Event::Ready.to_line());
+            let _ = channel.send_line(&Event::Bound.to_line());
+            let _ = channel.send_line(&Event::Ready.to_line());
         }
         Ok(recorded)
     }

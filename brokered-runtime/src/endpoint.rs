@@ -67,7 +67,7 @@ fn remove_stale_socket(socket: &Path) -> Result<(), EndpointError> {
         PathOccupant::Nothing => Ok(()),
         PathOccupant::OwnSocket => remove(socket),
         // A service manager made this socket. It holds no lock, so only a connect shows whether it still listens.
-        PathOccupant::MadeSocket => match platform::connect(socket, Instant::now()) {
+        PathOccupant::ServiceManagerSocket => match platform::connect(socket, Instant::now()) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => remove(socket),
             _ => Err(EndpointError::Managed { path: path() }),
         },

@@ -2,14 +2,14 @@
 //! the events that the daemon reports.
 
 use std::env;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Daemon;
 use crate::fields::{Fields, Lines};
 
-/// The environment variable that announces a launcher: `<daemon's name>:<nonce>`.
+/// Announces a launcher to the process that it starts: `<daemon's name>:<nonce>`. Only the launcher and that process
+/// know the nonce, so a variable that was inherited from another process announces nothing.
 pub(crate) const LAUNCH: &str = "BROKERED_LAUNCH";
 /// The environment variable that selects the daemon's role in an executable with `cli = ..`: `daemon`.
 pub(crate) const ROLE: &str = "BROKERED_ROLE";
@@ -18,18 +18,6 @@ pub(crate) const INSTANCE: &str = "BROKERED_INSTANCE";
 
 /// The exit code of a daemon whose endpoint another process has bound. A launcher takes it for success: a daemon runs.
 pub(crate) const EXIT_ALREADY_BOUND: u8 = 69;
-
-/// A random number that is both in the environment variable and in the launch message. A variable that was inherited
-/// from an earlier start has another number, and is ignored.
-pub(crate) fn new_nonce() -> String {
-    let keys = RandomState::new();
-    let part = |number: u64| {
-        let mut hasher = keys.build_hasher();
-        hasher.write_u64(number);
-        hasher.finish()
-    };
-    format!("{:016x}{:016x}", part(1), part(2))
-}
 
 /// The value of [`LAUNCH`].
 pub(crate) fn announcement(daemon: Daemon, nonce: &str) -> String {
@@ -198,13 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_contains_its_nonce() {
-        let words = Daemon::new("words");
-        let nonce = new_nonce();
-        assert_eq!(nonce.len(), 32);
-        assert_ne!(nonce, new_nonce());
-        let announcement = announcement(words, &nonce);
-        assert_eq!(announced_nonce(&announcement), Some(nonce.as_str()));
+    fn an_announcement_carries_its_nonce() {
+        let announcement = announcement(Daemon::new("words"), "0123abcd");
+        assert_eq!(announced_nonce(&announcement), Some("0123abcd"));
         assert_eq!(announced_nonce("words"), None);
     }
 }

@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn one_holder_at_a_time_and_free_after_drop() -> Result<(), Box<dyn std::error::Error>> {
         let runtime = tempfile::tempdir()?;
-        let paths = Paths::handoff(runtime.path().join("runtime/some"));
+        let paths = Paths::in_directory(runtime.path().join("runtime/some"));
         paths.prepare()?;
         let first = InstanceLock::try_take(&paths)?.expect("free");
         assert!(InstanceLock::try_take(&paths)?.is_none());
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_lock_on_a_replaced_directory_does_not_count() -> Result<(), Box<dyn std::error::Error>> {
         let runtime = tempfile::tempdir()?;
-        let paths = Paths::handoff(runtime.path().join("runtime/some"));
+        let paths = Paths::in_directory(runtime.path().join("runtime/some"));
         paths.prepare()?;
         let first = InstanceLock::try_take(&paths)?.expect("free");
         std::fs::rename(paths.directory(), runtime.path().join("runtime/moved"))?;

@@ -5,7 +5,10 @@
 #![doc = include_str!("../docs/guide-limits.md")]
 #![deny(unsafe_code)]
 
+#[doc(hidden)]
+pub mod attribute;
 mod backend;
+mod backoff;
 mod control;
 mod daemon;
 mod deadline;
@@ -15,10 +18,12 @@ pub mod errors;
 mod fault;
 mod fields;
 mod handoff;
+mod hash;
 mod identity;
 mod instance_lock;
 mod launch;
 mod never;
+mod nonce;
 #[cfg(feature = "operator")]
 pub mod operator;
 mod phase;
@@ -32,9 +37,6 @@ pub mod testing;
 #[doc(hidden)]
 #[path = "fuzz.rs"]
 pub mod __fuzz;
-#[doc(hidden)]
-#[path = "attribute.rs"]
-pub mod __private;
 
 pub use backend::{BindError, BrokeredBackend, Endpoint, bootstrap};
 pub use brokered_macros::brokered_daemon;
@@ -45,10 +47,10 @@ pub use daemon::{
 #[cfg(feature = "tokio")]
 pub use daemon::{TokioListener, TokioStream};
 pub use endpoint::{IpcListener, IpcStream};
-pub use identity::{Daemon, DirectoryError, Instance, InstanceError, Wait};
+pub use identity::{Daemon, DirectoryError, Instance, InstanceError, WaitFor};
 /// The crate that defines [`IpcListener`] and [`IpcStream`]. Its traits provide what goes beyond `Read` and `Write`:
 /// import `brokered_runtime::interprocess::local_socket::traits::Stream as _` to set timeouts.
 pub use interprocess;
-pub use launch::{Failure, LaunchError, StartStep};
+pub use launch::{Failure, LaunchError, StartStage};
 pub use never::Never;
 pub use phase::{Phase, UnknownPhase};

@@ -99,6 +99,6 @@ fn launchd_listener() -> io::Result<Option<IpcListener>> {
 /// Removes the service manager's variables from the environment, so that no child process takes them for its own.
 pub(super) fn remove_variables() {
     if VARIABLES.iter().any(|name| env::var_os(name).is_some()) {
-        platform::remove_variables(&VARIABLES);
+        platform::remove_environment_variables(&VARIABLES);
     }
 }

@@ -10,7 +10,7 @@ use super::error::StartError;
 use crate::handoff::{self, Event, Message};
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, Channel, Received};
+use crate::platform::{self, Channel, ReceivedMessage};
 use crate::{Daemon, Instance, IpcListener, endpoint, fault};
 
 /// The hand-off from a launcher.
@@ -57,7 +57,7 @@ pub(crate) fn adopt_handoff() -> Result<Handoff, StartError> {
     match receive(&channel) {
         Ok((message, lock, listener)) => {
             // The launcher may have ended; the daemon serves all the same.
-            let _ = channel.tell(&Event::Adopted.to_line());
+            let _ = channel.send_line(&Event::Adopted.to_line());
             fault::pass("daemon:adopted");
             Ok(Handoff {
                 channel,
@@ -67,7 +67,7 @@ pub(crate) fn adopt_handoff() -> Result<Handoff, StartError> {
             })
         }
         Err(error) => {
-            let _ = channel.tell(&Event::Failed(error.to_string()).to_line());
+            let _ = channel.send_line(&Event::Failed(error.to_string()).to_line());
             Err(error)
         }
     }
@@ -83,7 +83,7 @@ fn receive(channel: &Channel) -> Result<(Message, InstanceLock, Option<IpcListen
     let text = String::from_utf8_lossy(&received.text);
     let message = Message::from_text(&text)
         .ok_or_else(|| failed(invalid("the launch message lacks a required field")))?;
-    let paths = Paths::handoff(message.runtime.clone());
+    let paths = Paths::in_directory(message.runtime.clone());
     let lock = match received.lock {
         Some(lock) => adopt_lock(lock, &paths).map_err(failed)?,
         None => acquire::take_lock(&paths)?,
@@ -94,10 +94,10 @@ fn receive(channel: &Channel) -> Result<(Message, InstanceLock, Option<IpcListen
     Ok((message, lock, received.listener))
 }
 
-fn receive_message(channel: &Channel) -> io::Result<Received> {
+fn receive_message(channel: &Channel) -> io::Result<ReceivedMessage> {
     let received = channel.receive()?;
     fault::point("daemon:message-received")?;
-    platform::null_input()?;
+    platform::redirect_stdin_to_null()?;
     Ok(received)
 }
 
@@ -124,14 +124,17 @@ impl Handoff {
         let asked = described(&self.message.name, self.message.contract);
         let here = described(daemon.name(), daemon.contract_number());
         if asked != here {
-            endpoint::unlink(&Paths::handoff(self.message.runtime.clone()), &self.lock);
+            endpoint::unlink(
+                &Paths::in_directory(self.message.runtime.clone()),
+                &self.lock,
+            );
             return Err(StartError::OtherDaemon { asked, here });
         }
-        Ok(Instance::handoff(
+        Ok(Instance::from_handoff(
             daemon,
             self.message.directory.clone(),
             self.message.instance.clone(),
-            Paths::handoff(self.message.runtime.clone()),
+            Paths::in_directory(self.message.runtime.clone()),
         ))
     }
 }
@@ -161,6 +164,6 @@ pub(crate) fn remove_variables() {
     const VARIABLES: [&str; 3] = [handoff::LAUNCH, handoff::ROLE, handoff::INSTANCE];
     handoff::mark_announcement_used();
     if VARIABLES.iter().any(|name| env::var_os(name).is_some()) {
-        platform::remove_variables(&VARIABLES);
+        platform::remove_environment_variables(&VARIABLES);
     }
 }

@@ -8,10 +8,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::lifecycle::Lifecycle;
-use crate::control::{ERROR, FAILED, LONGEST_REQUEST, PHASE, PROGRESS, Request};
+use crate::control::{ERROR, FAILED, MAX_REQUEST_SIZE, PHASE, PROGRESS, Request};
 use crate::diagnostics::print;
 use crate::fields::Lines;
-use crate::platform::{self, AcceptError, AcceptQueue, PollSource, SignalPipe, WakeReason};
+use crate::platform::{self, AcceptError, AcceptQueue, PollSource, SignalPoller, WakeReason};
 use crate::{IpcStream, Phase};
 
 /// How long a client may take to send its request.
@@ -112,19 +112,19 @@ impl ControlServer {
     pub(super) fn wait(
         &mut self,
         lifecycle: &Lifecycle,
-        signals: &mut SignalPipe,
+        signals: &mut SignalPoller,
         deadline: Option<Instant>,
     ) -> io::Result<WakeReason> {
         loop {
             self.send_updates(lifecycle);
             self.notify_watchdog(lifecycle);
             let until = self.next_deadline(lifecycle, deadline);
-            let ready = signals.poll(&self.poll_sources(), until)?;
-            self.serve(lifecycle, &ready.watched);
-            match ready.reason {
-                WakeReason::Time | WakeReason::Watched => {
+            let polled = signals.poll(&self.poll_sources(), until)?;
+            self.serve(lifecycle, &polled.ready);
+            match polled.reason {
+                WakeReason::Deadline | WakeReason::Source => {
                     if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                        return Ok(WakeReason::Time);
+                        return Ok(WakeReason::Deadline);
                     }
                 }
                 reason => return Ok(reason),
@@ -161,11 +161,11 @@ impl ControlServer {
         let pending = self
             .pending
             .iter()
-            .map(|request| PollSource::Reading(&request.stream));
+            .map(|request| PollSource::Readable(&request.stream));
         let waiters = self
             .waiters
             .iter()
-            .map(|waiter| PollSource::Ending(&waiter.stream));
+            .map(|waiter| PollSource::HangUp(&waiter.stream));
         let listener = self
             .listener
             .as_ref()
@@ -213,8 +213,8 @@ impl ControlServer {
                 Err(error) => {
                     match platform::accept_error(&error) {
                         // No further client waits.
-                        AcceptError::Over => {}
-                        AcceptError::Again => continue,
+                        AcceptError::ShutDown => {}
+                        AcceptError::Retry => continue,
                         AcceptError::Exhausted | AcceptError::Broken => {
                             if let Some(oldest) = self.pending.pop_front() {
                                 send_error(&oldest.stream, BUSY);
@@ -310,8 +310,8 @@ const BUSY: &str = "too many requests at once; try again";
 impl PendingRequest {
     /// Reads what has arrived, and answers a complete request.
     fn read(&mut self, lifecycle: &Lifecycle) -> Next {
-        let mut bytes = [0_u8; LONGEST_REQUEST];
-        let room = LONGEST_REQUEST - self.line.len();
+        let mut bytes = [0_u8; MAX_REQUEST_SIZE];
+        let room = MAX_REQUEST_SIZE - self.line.len();
         match platform::receive_nonblocking(&self.stream, &mut bytes[..room]) {
             Ok(0) => {
                 if !self.line.is_empty() {
@@ -337,7 +337,7 @@ impl PendingRequest {
 
     fn answer(&self, lifecycle: &Lifecycle) -> Next {
         let Some(end) = self.line.iter().position(|byte| *byte == b'\n') else {
-            if self.line.len() < LONGEST_REQUEST {
+            if self.line.len() < MAX_REQUEST_SIZE {
                 return Next::Read;
             }
             send_error(&self.stream, "a request has at most 4096 bytes");

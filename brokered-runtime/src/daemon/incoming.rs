@@ -24,13 +24,13 @@ pub(super) fn accept(
             Err(error) => error,
         };
         match platform::accept_error(&error) {
-            AcceptError::Over if lifecycle.is_stopping() => {
+            AcceptError::ShutDown if lifecycle.is_stopping() => {
                 lifecycle.unlink_endpoint();
                 return Ok(None);
             }
-            AcceptError::Again => {}
+            AcceptError::Retry => {}
             AcceptError::Exhausted => thread::sleep(EXHAUSTED_PAUSE),
-            AcceptError::Over | AcceptError::Broken => return Err(error),
+            AcceptError::ShutDown | AcceptError::Broken => return Err(error),
         }
     }
 }

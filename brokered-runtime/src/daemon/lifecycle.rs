@@ -26,7 +26,7 @@ use super::waiting_clients::WaitingClients;
 use crate::control::Status;
 use crate::diagnostics::print;
 use crate::handoff::Event;
-use crate::platform::{self, AcceptQueue, AcceptWaker, ForkGuard, Wake};
+use crate::platform::{self, AcceptQueue, AcceptWaker, ForkGuard, PollWaker};
 use crate::{Instance, IpcStream, Phase, endpoint, fault};
 
 /// How long a failed daemon waits until the clients of its control endpoint have received the reason.
@@ -54,7 +54,7 @@ pub(super) struct Lifecycle {
     /// Set when new clients are refused.
     refusing: Arc<Latch>,
     /// Wakes the supervisor thread.
-    supervisor: OnceLock<Wake>,
+    supervisor: OnceLock<PollWaker>,
     /// Whether this is the daemon of a unit test. It has no supervisor thread: each caller does its work.
     #[cfg(feature = "testing")]
     is_unsupervised: bool,
@@ -66,7 +66,7 @@ impl Lifecycle {
     pub(super) fn new(acquired: Acquired, listener: &AcceptQueue) -> Result<Self, StartError> {
         let is_shared = acquired.record.owner.is_service_manager();
         let accept = if is_shared {
-            AcceptWaker::of_shared(listener, &acquired.record.endpoint)
+            AcceptWaker::for_shared(listener, &acquired.record.endpoint)
         } else {
             AcceptWaker::new(listener, &acquired.paths.socket)
         };
@@ -131,7 +131,7 @@ impl Lifecycle {
     }
 
     /// Installs what wakes the supervisor thread.
-    pub(super) fn set_supervisor(&self, wake: Wake) {
+    pub(super) fn set_supervisor(&self, wake: PollWaker) {
         let _ = self.supervisor.set(wake);
     }
 
@@ -210,7 +210,7 @@ impl Lifecycle {
 
     /// How long the process ran before its `main`.
     fn premain(&self) -> Option<Duration> {
-        self.main_began.and_then(platform::age_at)
+        self.main_began.and_then(platform::process_age_at)
     }
 }
 

@@ -64,7 +64,7 @@ impl OwnedFiles {
         let own_endpoint = if is_shared {
             None
         } else {
-            platform::identity_of(&paths.socket).ok().flatten()
+            platform::file_identity(&paths.socket).ok().flatten()
         };
         Self {
             name,
@@ -144,7 +144,7 @@ impl OwnedFiles {
         };
         let listener = endpoint::bind_control(&self.paths, &held.lock).map_err(io::Error::other)?;
         held.control_exists = true;
-        platform::start_polled_queue(listener, &self.paths.control()).map(Some)
+        platform::start_nonblocking_queue(listener, &self.paths.control()).map(Some)
     }
 
     /// Whether the directory and the endpoint at their paths are still those of this daemon.
@@ -156,7 +156,10 @@ impl OwnedFiles {
         if !held.lock.is_on(&self.paths) {
             return false;
         }
-        match (self.own_endpoint, platform::identity_of(&self.paths.socket)) {
+        match (
+            self.own_endpoint,
+            platform::file_identity(&self.paths.socket),
+        ) {
             (Some(ours), Ok(at_path)) => at_path == Some(ours),
             // A failed check proves nothing.
             (None, _) | (_, Err(_)) => true,

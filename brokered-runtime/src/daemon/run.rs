@@ -17,7 +17,7 @@ pub(crate) use super::program::{Help, Program};
 use super::start::{StartedBy, start};
 use super::state::LoadFailed;
 use crate::diagnostics::{panic_message, print};
-use crate::identity::serve_from_here;
+use crate::identity::set_daemon_of_this_executable;
 use crate::platform;
 
 /// Whether `main` was called before: a process can be a daemon or its client only once.
@@ -39,7 +39,7 @@ pub(crate) fn run(
         );
         process::exit(i32::from(exit_code::SOFTWARE));
     }
-    serve_from_here(daemon);
+    set_daemon_of_this_executable(daemon);
     let started_by = StartedBy::detect();
     let is_started = started_by != StartedBy::Hand;
     match cli {

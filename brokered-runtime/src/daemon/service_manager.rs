@@ -26,7 +26,7 @@ pub(crate) struct ServiceManager {
 impl ServiceManager {
     /// The service manager that the environment names, if any.
     pub(super) fn from_environment(daemon: Daemon) -> Option<Self> {
-        match Notifier::named_by(NOTIFY_SOCKET) {
+        match Notifier::from_variable(NOTIFY_SOCKET) {
             Ok(notifier) => notifier.map(|notifier| Self {
                 notifier,
                 watchdog_interval: watchdog_interval(),
@@ -48,7 +48,7 @@ impl ServiceManager {
 
     /// Notifies the watchdog.
     pub(super) fn notify_watchdog(&self) {
-        self.notifier.tell("WATCHDOG=1");
+        self.notifier.notify("WATCHDOG=1");
     }
 
     /// Reports an event. A failure carries the error number of the system call behind it, if there is one.
@@ -68,7 +68,7 @@ impl ServiceManager {
             }
             Event::Adopted => return,
         };
-        self.notifier.tell(&message);
+        self.notifier.notify(&message);
     }
 }
 

@@ -100,7 +100,7 @@ fn start_launched(program: &Program) -> Result<(Acquired, IpcListener), StartErr
             // The log can be on a full disk, so the launcher receives the error, too. It may have ended.
             let _ = handoff
                 .channel
-                .tell(&Event::Failed(error.to_string()).to_line());
+                .send_line(&Event::Failed(error.to_string()).to_line());
         })?;
     let mut record = record(program, &instance, &paths);
     record.owner = Owner::Launcher;
@@ -148,7 +148,7 @@ fn start_activated(program: &Program) -> Result<(Acquired, IpcListener), StartEr
     let lock = acquire::take_lock(&paths)?;
     let mut record = record(program, &instance, &paths);
     record.owner = activated.owner;
-    if let Ok(Some(endpoint)) = platform::path_of(&activated.listener)
+    if let Ok(Some(endpoint)) = platform::listener_path(&activated.listener)
         && endpoint != record.endpoint
     {
         print(
@@ -178,6 +178,6 @@ fn record(program: &Program, instance: &Instance, paths: &Paths) -> Record {
     record.package = Some(program.package.to_owned());
     record.version = Some(program.version.to_owned());
     // Counted after bind, and before the runtime starts its first thread.
-    record.premain_threads = platform::threads();
+    record.premain_threads = platform::thread_count();
     record
 }

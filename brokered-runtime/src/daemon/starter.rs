@@ -29,7 +29,7 @@ impl Starter {
         let mut launcher = self.launcher();
         if launcher
             .as_ref()
-            .is_some_and(|channel| channel.tell(&event.to_line()).is_err())
+            .is_some_and(|channel| channel.send_line(&event.to_line()).is_err())
         {
             *launcher = None;
         }

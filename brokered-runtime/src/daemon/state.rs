@@ -6,7 +6,6 @@ use std::io;
 
 use super::bound::Bound;
 use super::trace;
-use crate::__private::Failed;
 use crate::{Phase, fault};
 
 /// What a daemon loads after its endpoint is bound.
@@ -42,7 +41,7 @@ use crate::{Phase, fault};
 /// # Errors
 ///
 /// A load that fails ends the daemon with exit code 70. Its error, with all causes, is printed and written into the
-/// record. The client that started the daemon receives it if it waits for [`Wait::Ready`](crate::Wait::Ready).
+/// record. The client that started the daemon receives it if it waits for [`WaitFor::Ready`](crate::WaitFor::Ready).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` would have to exist before the endpoint is bound",
     label = "a daemon's `main` gets only what is loaded after bind",
@@ -63,12 +62,6 @@ pub trait State: Sized {
     ///
     /// Any error that prevents the daemon from serving.
     fn load(bound: &Bound) -> Result<Self, Self::Error>;
-
-    /// What the attribute calls.
-    #[doc(hidden)]
-    fn __load(bound: &Bound) -> Result<Self, Failed> {
-        crate::__private::load(bound)
-    }
 }
 
 /// A state that failed to load.
@@ -102,15 +95,18 @@ fn errno_of(error: &(dyn Error + 'static)) -> Option<i32> {
     None
 }
 
-/// Loads one state, and reports the load.
-pub(crate) fn load<S: State>(bound: &Bound) -> Result<S, LoadFailed> {
+/// Loads one state, by its [`State::load`].
+pub(crate) fn load<S: State>(
+    load: fn(&Bound) -> Result<S, S::Error>,
+    bound: &Bound,
+) -> Result<S, LoadFailed> {
     let lifecycle = bound.lifecycle();
     lifecycle.enter(Phase::Loading);
     fault::pass("daemon:loading");
     let name = name_of::<S>();
     let index = lifecycle.report().begin_load(&name, false);
     let _span = trace::load(&name);
-    let loaded = S::load(bound).map_err(|error| LoadFailed::of(&name, error.into().as_ref()));
+    let loaded = load(bound).map_err(|error| LoadFailed::of(&name, error.into().as_ref()));
     let failure = loaded.as_ref().err().map(|failed| failed.reason.as_str());
     lifecycle.report().end_foreground_load(index, failure);
     loaded

@@ -12,7 +12,7 @@ use super::error::exit_code;
 use super::lifecycle::Lifecycle;
 use super::trace;
 use crate::diagnostics::print;
-use crate::platform::{self, AcceptedConnections, SignalPipe, WakeReason};
+use crate::platform::{self, AcceptedConnections, SignalPoller, WakeReason};
 
 /// How long a drain may take.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,13 +40,13 @@ const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The supervisor before its thread runs. Signals are already caught, and wait for the thread.
 pub(super) struct Supervisor {
-    signals: SignalPipe,
+    signals: SignalPoller,
 }
 
 impl Supervisor {
     /// Catches `SIGTERM` and `SIGINT`. They start a graceful shutdown as soon as the thread runs.
     pub(super) fn install(lifecycle: &Lifecycle) -> io::Result<Self> {
-        let (signals, wake) = SignalPipe::install()?;
+        let (signals, wake) = SignalPoller::install()?;
         lifecycle.set_supervisor(wake);
         Ok(Self { signals })
     }
@@ -62,7 +62,7 @@ impl Supervisor {
 }
 
 /// The whole life of the thread. The process usually ends while it supervises the drain.
-fn run(lifecycle: &Lifecycle, mut signals: SignalPipe) {
+fn run(lifecycle: &Lifecycle, mut signals: SignalPoller) {
     let mut control = ControlServer::new(lifecycle);
     let requested_by = supervise(lifecycle, &mut control, &mut signals);
     let _span = trace::drain();
@@ -94,7 +94,7 @@ fn run(lifecycle: &Lifecycle, mut signals: SignalPipe) {
 fn supervise(
     lifecycle: &Lifecycle,
     control: &mut ControlServer,
-    signals: &mut SignalPipe,
+    signals: &mut SignalPoller,
 ) -> WakeReason {
     let interval = path_check_interval();
     let mut path_check_at = Instant::now() + interval;
@@ -109,8 +109,8 @@ fn supervise(
         let next = idle_check_at.map_or(path_check_at, |at| at.min(path_check_at));
         match wait(lifecycle, control, signals, next, &mut wait_failed) {
             WakeReason::Signal => return WakeReason::Signal,
-            WakeReason::Thread | WakeReason::Watched => continue,
-            WakeReason::Time => {}
+            WakeReason::Thread | WakeReason::Source => continue,
+            WakeReason::Deadline => {}
         }
         if let Some(timeout) = lifecycle.is_idle() {
             print_with_timeout(
@@ -142,7 +142,7 @@ fn supervise(
 fn wait(
     lifecycle: &Lifecycle,
     control: &mut ControlServer,
-    signals: &mut SignalPipe,
+    signals: &mut SignalPoller,
     deadline: Instant,
     has_failed: &mut bool,
 ) -> WakeReason {
@@ -161,7 +161,7 @@ fn wait(
     }
     thread::sleep(WAIT_RETRY_INTERVAL);
     if Instant::now() >= deadline {
-        WakeReason::Time
+        WakeReason::Deadline
     } else {
         // Another thread may have requested the end meanwhile.
         WakeReason::Thread
@@ -183,7 +183,7 @@ fn path_check_interval() -> Duration {
 fn supervise_drain(
     lifecycle: &Lifecycle,
     control: &mut ControlServer,
-    signals: &mut SignalPipe,
+    signals: &mut SignalPoller,
     requested_by: WakeReason,
 ) -> String {
     let began = Instant::now();
@@ -223,7 +223,7 @@ fn supervise_drain(
             WakeReason::Thread => lifecycle.update_record(),
             WakeReason::Signal if signalled => return "received another signal".to_owned(),
             WakeReason::Signal => signalled = true,
-            WakeReason::Time | WakeReason::Watched => {}
+            WakeReason::Deadline | WakeReason::Source => {}
         }
     }
 }

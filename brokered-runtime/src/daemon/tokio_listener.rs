@@ -54,7 +54,7 @@ impl TokioListener {
             };
             match accepted {
                 Ok(stream) => return Poll::Ready(Ok(Some(self.count(stream)))),
-                Err(error) if platform::accept_error(&error) == AcceptError::Again => {}
+                Err(error) if platform::accept_error(&error) == AcceptError::Retry => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
@@ -71,8 +71,8 @@ impl TokioListener {
             match self.listener.accept_queued() {
                 Ok(stream) => return Ok(Some(self.count(stream))),
                 Err(error) => match platform::accept_error(&error) {
-                    AcceptError::Over => return Ok(None),
-                    AcceptError::Again => {}
+                    AcceptError::ShutDown => return Ok(None),
+                    AcceptError::Retry => {}
                     _ => return Err(error),
                 },
             }
