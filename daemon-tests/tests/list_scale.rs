@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Outcome, Place};
+use common::{Fixture, TestResult};
 
 const DAEMONS: usize = 1000;
 const ROUNDS: usize = 21;
@@ -26,10 +26,10 @@ const BUDGET: f64 = 3.0;
 
 #[test]
 #[ignore = "measures"]
-fn a_thousand_daemons_are_listed_in_three_times_a_thousand_round_trips() -> Outcome {
-    let place = Place::new()?;
-    let controls = fakes(&place)?;
-    let listed = place.brokered_json(&["list"]);
+fn a_thousand_daemons_are_listed_in_three_times_a_thousand_round_trips() -> TestResult {
+    let fixture = Fixture::new()?;
+    let controls = fakes(&fixture)?;
+    let listed = fixture.brokered_json(&["list"]);
     assert_eq!(listed["daemons"].as_array().map(Vec::len), Some(DAEMONS));
     assert_eq!(listed["daemons"][7]["state"], "running");
 
@@ -43,7 +43,7 @@ fn a_thousand_daemons_are_listed_in_three_times_a_thousand_round_trips() -> Outc
         }
         raw.push(began.elapsed());
         let began = Instant::now();
-        let output = place.tool(&["list"]).output()?;
+        let output = fixture.tool(&["list"]).output()?;
         tool.push(began.elapsed());
         assert!(output.status.success());
     }
@@ -59,12 +59,12 @@ fn a_thousand_daemons_are_listed_in_three_times_a_thousand_round_trips() -> Outc
 
 /// A thousand instances with a control endpoint each, all of which one thread answers: one socket that has a
 /// thousand names.
-fn fakes(place: &Place) -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
-    let socket = place.path().join("socket");
+fn fakes(fixture: &Fixture) -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
+    let socket = fixture.path().join("socket");
     let listener = UnixListener::bind(&socket)?;
     let mut controls = Vec::new();
     for number in 0..DAEMONS {
-        let directory = place.runtime().join(format!("fake-{number}"));
+        let directory = fixture.runtime_directory().join(format!("fake-{number}"));
         fs::DirBuilder::new().mode(0o700).create(&directory)?;
         let endpoint = directory.join("socket");
         fs::write(
@@ -97,7 +97,7 @@ const REPLY: &str = "NAME=fake\nCONTRACT=1\nENDPOINT=/run/user/1000/brokered/fak
     AT_2=1700000000.007000 bound\nAT_3=1700000000.007000 recorded\nAT_4=1700000000.007000 control\n\
     AT_5=1700000000.007000 ready\n\n";
 
-fn round_trip(control: &PathBuf) -> Outcome {
+fn round_trip(control: &PathBuf) -> TestResult {
     let mut stream = UnixStream::connect(control)?;
     stream.write_all(b"status\n")?;
     let mut reply = Vec::new();

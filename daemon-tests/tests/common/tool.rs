@@ -9,12 +9,12 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::common::{Place, SUBJECT, stderr, stdout};
+use crate::common::{Fixture, TEST_DAEMON, stderr, stdout};
 
 /// Built once, by cargo as a user would: with its feature, which nothing else here has. What this costs is the
 /// tool itself; the daemons under test stay what they are without it.
 static BROKERED: LazyLock<PathBuf> = LazyLock::new(|| {
-    let beside = Path::new(SUBJECT);
+    let beside = Path::new(TEST_DAEMON);
     let profile = beside.parent().expect("a directory of executables");
     let target = profile.parent().expect("a target directory");
     let release = profile.file_name().is_some_and(|name| name == "release");
@@ -61,13 +61,13 @@ impl Said {
     }
 }
 
-impl Place {
+impl Fixture {
     /// The tool in this place.
     pub(crate) fn tool(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BROKERED.as_path());
         command
             .args(arguments)
-            .env("BROKERED_RUNTIME_DIR", self.runtime());
+            .env("BROKERED_RUNTIME_DIR", self.runtime_directory());
         for variable in [
             "BROKERED_INSTANCE",
             "NO_COLOR",
@@ -109,24 +109,25 @@ impl Place {
     /// What it says as JSON, whatever its exit code is.
     #[track_caller]
     pub(crate) fn brokered_json(&self, arguments: &[&str]) -> Value {
-        let said = self.brokered(&[&["--json"], arguments].concat());
-        serde_json::from_str(&said.out)
-            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {:?} {}", said.out, said.err))
+        let message = self.brokered(&[&["--json"], arguments].concat());
+        serde_json::from_str(&message.out).unwrap_or_else(|error| {
+            panic!("{arguments:?}: {error}: {:?} {}", message.out, message.err)
+        })
     }
 
     /// Starts the subject with the tool.
     #[track_caller]
-    pub(crate) fn start_subject(&self) -> u32 {
-        let directory = self.directory();
+    pub(crate) fn start_test_daemon(&self) -> u32 {
+        let directory = self.project_directory();
         let directory = directory.to_str().expect("a path of text");
-        self.brokered(&["start", "subject", "-C", directory, "-p", SUBJECT])
+        self.brokered(&["start", "test-daemon", "-C", directory, "-p", TEST_DAEMON])
             .well();
         self.pid()
     }
 
     /// The process in the record.
     pub(crate) fn pid(&self) -> u32 {
-        let pid = self.recorded("PID").ok();
+        let pid = self.record_value("PID").ok();
         pid.and_then(|pid| pid.parse().ok()).expect("a process")
     }
 }
