@@ -13,7 +13,7 @@ use super::wait::Outcome;
 use crate::deadline::Deadline;
 use crate::handoff::Event;
 use crate::identity::paths::Paths;
-use crate::instance_lock::LaunchLock;
+use crate::instance_lock::LauncherLocks;
 use crate::record::Record;
 use crate::{Instance, IpcStream, platform};
 
@@ -68,7 +68,8 @@ pub(crate) fn launch(
     let deadline = Deadline::after(timeout);
     let paths = instance.paths()?;
     paths.prepare()?;
-    let lock = LaunchLock::try_take(paths).map_err(LaunchError::io("lock", paths.directory()))?;
+    let lock =
+        LauncherLocks::try_take(paths).map_err(LaunchError::io("lock", paths.directory()))?;
     let Some(lock) = lock else {
         return Ok(ObservedLaunch::AlreadyRunning);
     };
