@@ -1,4 +1,4 @@
-//! The operator's tool, among daemons that run, that fail, that hang, and that only seem to be there.
+//! The operator's command line, with daemons that run, fail or hang, and with files that no daemon wrote.
 
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
@@ -22,13 +22,13 @@ use common::{
 };
 use daemon_tests::{LOAD_ERROR, LOAD_FIFO};
 use serde_json::Value;
-use tool::Said;
+use tool::ToolOutput;
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path of text")
 }
 
-/// The one daemon that the tool lists.
+/// The one daemon in the list.
 fn only(list: &Value) -> &Value {
     let daemons = list["daemons"].as_array().expect("a list");
     assert_eq!(daemons.len(), 1, "{list:#}");
@@ -36,13 +36,13 @@ fn only(list: &Value) -> &Value {
 }
 
 #[test]
-fn a_daemon_goes_through_all_of_its_life() -> TestResult {
+fn a_daemon_is_started_inspected_restarted_and_stopped() -> TestResult {
     let fixture = Fixture::new()?;
-    let none = fixture.brokered(&["list"]).well();
-    assert_eq!(none, "no daemons run\n");
+    let none = fixture.brokered(&["list"]).success();
+    assert_eq!(none, "no daemons are running\n");
     let pid = fixture.start_test_daemon();
 
-    let list = fixture.brokered(&["list"]).well();
+    let list = fixture.brokered(&["list"]).success();
     let lines: Vec<&str> = list.lines().collect();
     assert_eq!(lines.len(), 2, "{list}");
     assert!(lines[0].starts_with("NAME         PHASE"), "{list}");
@@ -58,38 +58,41 @@ fn a_daemon_goes_through_all_of_its_life() -> TestResult {
     wait_until("the client is counted", || {
         fixture.brokered_json(&["status", "test-daemon"])["clients"] == 1
     });
-    let status = fixture.brokered(&["status", "test-daemon"]).well();
+    let status = fixture.brokered(&["status", "test-daemon"]).success();
     for part in ["phase", "ready", "state", "Loaded: loaded in", "1 now"] {
         assert!(status.contains(part), "{part}: {status}");
     }
     drop(holding);
 
-    fixture.brokered(&["wait", "test-daemon"]).well();
-    assert_eq!(fixture.brokered(&["probe", "test-daemon"]).well(), "");
-    let path = fixture.brokered(&["path", "test-daemon"]).well();
+    fixture.brokered(&["wait", "test-daemon"]).success();
+    assert_eq!(fixture.brokered(&["probe", "test-daemon"]).success(), "");
+    let path = fixture.brokered(&["path", "test-daemon"]).success();
     assert!(
         UnixStream::connect(path.trim_end()).is_ok(),
         "{path} leads to the daemon"
     );
 
-    let again = fixture.brokered(&["start", "test-daemon"]).well();
-    assert!(again.contains("runs already"), "{again}");
-    let restarted = fixture.brokered(&["restart", "test-daemon"]).well();
+    let again = fixture.brokered(&["start", "test-daemon"]).success();
+    assert!(again.contains("is already running"), "{again}");
+    let restarted = fixture.brokered(&["restart", "test-daemon"]).success();
     assert!(restarted.contains("restarted"), "{restarted}");
     assert_ne!(fixture.pid(), pid);
-    let ended = fixture.brokered(&["stop", "test-daemon"]).well();
+    let ended = fixture.brokered(&["stop", "test-daemon"]).success();
     assert_eq!(ended, "test-daemon has ended\n");
     assert!(fixture.is_lock_free()?);
-    let again = fixture.brokered(&["stop", "test-daemon"]).well();
+    let again = fixture.brokered(&["stop", "test-daemon"]).success();
     assert_eq!(again, "test-daemon was not running\n");
-    assert_eq!(fixture.brokered(&["list"]).well(), "no daemons run\n");
+    assert_eq!(
+        fixture.brokered(&["list"]).success(),
+        "no daemons are running\n"
+    );
     let all = fixture.brokered_json(&["list", "--all"]);
     assert_eq!(only(&all)["state"], "ended");
     Ok(())
 }
 
 #[test]
-fn what_ran_is_what_is_restarted() -> TestResult {
+fn a_restart_keeps_program_arguments_and_directory() -> TestResult {
     let fixture = Fixture::new()?;
     let directory = fixture.project_directory();
     let arguments = ["3", "", "two words", "new\nline", "-x", "ä=%"];
@@ -103,10 +106,10 @@ fn what_ran_is_what_is_restarted() -> TestResult {
         "--",
     ];
     start.extend(arguments);
-    fixture.brokered(&start).well();
+    fixture.brokered(&start).success();
     let before = fixture.brokered_json(&["status", "test-daemon"]);
     assert_eq!(before["arguments"], serde_json::json!(arguments));
-    fixture.brokered(&["restart", "test-daemon"]).well();
+    fixture.brokered(&["restart", "test-daemon"]).success();
     let after = fixture.brokered_json(&["status", "test-daemon"]);
     for same in [
         "program",
@@ -132,10 +135,10 @@ fn what_ran_is_what_is_restarted() -> TestResult {
 }
 
 #[test]
-fn nothing_is_stopped_that_could_not_be_started_again() -> TestResult {
+fn restart_does_not_stop_a_daemon_that_it_cannot_start_again() -> TestResult {
     let fixture = Fixture::new()?;
     let backend = fixture.start(fixture.command(BACKEND))?;
-    let error = fixture.brokered(&["restart", "backend"]).badly(2);
+    let error = fixture.brokered(&["restart", "backend"]).failure(2);
     assert!(error.contains("--program"), "{error}");
     assert!(!fixture.is_lock_free()?);
     drop(backend);
@@ -143,18 +146,18 @@ fn nothing_is_stopped_that_could_not_be_started_again() -> TestResult {
 }
 
 #[test]
-fn a_start_that_fails_says_why() -> TestResult {
+fn a_failed_start_reports_the_reason() -> TestResult {
     let fixture = Fixture::new()?;
     let directory = fixture.project_directory();
     let start = ["start", "test-daemon", "-C", text(&directory)];
-    let error = fixture.brokered(&start).badly(2);
+    let error = fixture.brokered(&start).failure(2);
     assert!(error.contains("--program"), "{error}");
     let with = |program: &str| fixture.brokered(&[&start[..], &["-p", program]].concat());
-    let error = with("/nowhere/to/be/found").badly(1);
+    let error = with("/nowhere/to/be/found").failure(1);
     assert!(error.contains("/nowhere/to/be/found"), "{error}");
-    let error = with("/bin/false").badly(1);
+    let error = with("/bin/false").failure(1);
     assert!(error.contains("exit status: 1"), "{error}");
-    let error = with(SINGLE_INSTANCE_DAEMON).badly(1);
+    let error = with(SINGLE_INSTANCE_DAEMON).failure(1);
     assert!(
         error.contains("test-daemon") && error.contains("single"),
         "{error}"
@@ -163,42 +166,44 @@ fn a_start_that_fails_says_why() -> TestResult {
         .tool(&[&start[..], &["-p", TEST_DAEMON]].concat())
         .env(LOAD_ERROR, "no such shard")
         .output()?;
-    let error = Said::of(&failing).badly(1);
+    let error = ToolOutput::of(&failing).failure(1);
     assert!(error.contains("no such shard"), "{error}");
-    let list = fixture.brokered(&["list"]).well();
+    let list = fixture.brokered(&["list"]).success();
     assert!(
         list.contains("failed") && list.contains("no such shard"),
         "{list}"
     );
-    let doctor = fixture.brokered(&["doctor"]).well();
+    let doctor = fixture.brokered(&["doctor"]).success();
     assert!(
-        doctor.contains("has failed") && doctor.contains("no such shard"),
+        doctor.contains("test-daemon failed") && doctor.contains("no such shard"),
         "{doctor}"
     );
     Ok(())
 }
 
 #[test]
-fn waiting_and_probing_tell_how_far_a_daemon_is() -> TestResult {
+fn wait_and_probe_report_the_phase() -> TestResult {
     let fixture = Fixture::new()?;
-    assert_eq!(fixture.brokered(&["probe", "test-daemon"]).badly(3), "");
-    fixture.brokered(&["wait", "test-daemon"]).badly(3);
+    assert_eq!(fixture.brokered(&["probe", "test-daemon"]).failure(3), "");
+    fixture.brokered(&["wait", "test-daemon"]).failure(3);
     let fifo = fixture.path().join("fifo");
     make_fifo(&fifo)?;
     let mut command = fixture.command(TEST_DAEMON);
     command.env(LOAD_FIFO, &fifo);
     let subject = fixture.start(command)?;
     fixture.wait_for_phase("loading");
-    assert_eq!(fixture.brokered(&["probe", "test-daemon"]).badly(1), "");
+    assert_eq!(fixture.brokered(&["probe", "test-daemon"]).failure(1), "");
     assert_eq!(
-        fixture.brokered(&["probe", "--live", "test-daemon"]).well(),
+        fixture
+            .brokered(&["probe", "--live", "test-daemon"])
+            .success(),
         ""
     );
-    let list = fixture.brokered(&["list"]).well();
+    let list = fixture.brokered(&["list"]).success();
     assert!(list.contains("loading"), "{list}");
     let error = fixture
         .brokered(&["wait", "test-daemon", "--timeout", "50ms"])
-        .badly(5);
+        .failure(5);
     assert!(error.contains("loading"), "{error}");
 
     let waiting = fixture
@@ -209,16 +214,16 @@ fn waiting_and_probing_tell_how_far_a_daemon_is() -> TestResult {
     let output = waiting.wait_with_output()?;
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(String::from_utf8(output.stdout)?, "test-daemon is ready\n");
-    fixture.brokered(&["probe", "test-daemon"]).well();
+    fixture.brokered(&["probe", "test-daemon"]).success();
 
     subject.signal(Signal::SIGSTOP);
     let probed = fixture.brokered(&["probe", "test-daemon", "--timeout", "50ms"]);
-    assert_eq!(probed.badly(4), "");
+    assert_eq!(probed.failure(4), "");
     let status = fixture.brokered(&["status", "test-daemon", "--timeout", "50ms"]);
     assert_eq!(status.code, Some(4));
     assert!(status.out.contains("silent"), "{}", status.out);
     subject.signal(Signal::SIGCONT);
-    fixture.brokered(&["probe", "test-daemon"]).well();
+    fixture.brokered(&["probe", "test-daemon"]).success();
     Ok(())
 }
 
@@ -227,16 +232,16 @@ fn waiting_and_probing_tell_how_far_a_daemon_is() -> TestResult {
     brokered_portable,
     ignore = "only Linux can tell a process from a later one with its number"
 )]
-fn a_daemon_that_does_not_answer_is_sent_a_signal_and_nobody_else_is() -> TestResult {
+fn stop_sends_a_signal_to_a_daemon_that_does_not_answer() -> TestResult {
     let fixture = Fixture::new()?;
     let subject = fixture.start_daemon()?;
     fixture.wait_for_phase("ready");
     subject.signal(Signal::SIGSTOP);
     let error = fixture
         .brokered(&["stop", "test-daemon", "--timeout", "3s"])
-        .badly(5);
+        .failure(5);
     assert!(!error.is_empty());
-    // It was sent, and waits for the process to go on.
+    // The signal is pending until the process continues.
     subject.signal(Signal::SIGCONT);
     let output = subject.wait_with_output()?;
     assert!(output.status.success(), "{output:?}");
@@ -244,8 +249,8 @@ fn a_daemon_that_does_not_answer_is_sent_a_signal_and_nobody_else_is() -> TestRe
     Ok(())
 }
 
-/// A directory of an instance with this record, whose lock a process of the test's holds, if it is to be held.
-fn impostor(
+/// Creates an instance directory with this record.
+fn fake_instance(
     fixture: &Fixture,
     name: &str,
     record: impl AsRef<[u8]>,
@@ -265,28 +270,28 @@ fn record(name: &str, pid: u32, directory: &Path) -> String {
 }
 
 #[test]
-fn a_number_that_is_somebody_elses_by_now_is_not_killed() -> TestResult {
+fn stop_does_not_signal_a_process_that_reuses_the_recorded_id() -> TestResult {
     let fixture = Fixture::new()?;
-    let mut bystander = Command::new("sleep").arg("600").spawn()?;
-    let pid = bystander.id();
+    let mut other = Command::new("sleep").arg("600").spawn()?;
+    let pid = other.id();
     let directory = fixture.runtime_directory().join("other");
-    let directory = impostor(&fixture, "other", record("other", pid, &directory))?;
-    // With the lock free it is history.
-    let said = fixture.brokered(&["stop", "other"]).well();
-    assert!(said.contains("was not running"), "{said}");
+    let directory = fake_instance(&fixture, "other", record("other", pid, &directory))?;
+    // With the lock free it is a stale record.
+    let output = fixture.brokered(&["stop", "other"]).success();
+    assert!(output.contains("was not running"), "{output}");
     let lock = fs::File::open(&directory)?;
     lock.try_lock()?;
-    let said = fixture.brokered(&["stop", "other", "--timeout", "3s"]);
+    let output = fixture.brokered(&["stop", "other", "--timeout", "3s"]);
     let list = fixture.brokered(&["list", "--timeout", "50ms"]);
     let doctor = fixture.brokered(&["doctor"]);
     drop(lock);
-    let alive = bystander.try_wait()?.is_none();
-    bystander.kill()?;
-    bystander.wait()?;
-    assert!(alive, "the bystander was killed");
-    let error = said.badly(4);
+    let alive = other.try_wait()?.is_none();
+    other.kill()?;
+    other.wait()?;
+    assert!(alive, "the other process was killed");
+    let error = output.failure(4);
     assert!(error.contains(&pid.to_string()), "{error}");
-    let list = list.well();
+    let list = list.success();
     assert!(list.contains("silent"), "{list}");
     let doctor = doctor.out;
     assert!(
@@ -297,7 +302,7 @@ fn a_number_that_is_somebody_elses_by_now_is_not_killed() -> TestResult {
 }
 
 #[test]
-fn two_stops_at_once_lose_nobodys_answer() -> TestResult {
+fn concurrent_stops_lose_no_reply() -> TestResult {
     let fixture = Fixture::new()?;
     for _ in 0..5 {
         fixture.start_test_daemon();
@@ -329,26 +334,26 @@ fn two_stops_at_once_lose_nobodys_answer() -> TestResult {
 }
 
 #[test]
-fn a_stale_record_is_history() -> TestResult {
+fn a_stale_record_is_reported_and_can_be_started_from() -> TestResult {
     let fixture = Fixture::new()?;
     let subject = fixture.start_daemon()?;
     fixture.wait_for_phase("ready");
     subject.signal(Signal::SIGKILL);
     drop(subject);
-    let list = fixture.brokered(&["list"]).well();
-    assert!(list.contains("ended without a word"), "{list}");
+    let list = fixture.brokered(&["list"]).success();
+    assert!(list.contains("ended without a clean exit"), "{list}");
     assert_eq!(only(&fixture.brokered_json(&["list"]))["pid"], Value::Null);
-    fixture.brokered(&["status", "test-daemon"]).badly(3);
-    let doctor = fixture.brokered(&["doctor"]).well();
-    assert!(doctor.contains("history"), "{doctor}");
-    // And it tells how to start it again.
-    fixture.brokered(&["start", "test-daemon"]).well();
-    fixture.brokered(&["stop", "test-daemon"]).well();
+    fixture.brokered(&["status", "test-daemon"]).failure(3);
+    let doctor = fixture.brokered(&["doctor"]).success();
+    assert!(doctor.contains("stale record"), "{doctor}");
+    // It says how to start the daemon again.
+    fixture.brokered(&["start", "test-daemon"]).success();
+    fixture.brokered(&["stop", "test-daemon"]).success();
     Ok(())
 }
 
 #[test]
-fn records_that_make_no_sense_are_said_to_and_hide_nobody() -> TestResult {
+fn invalid_records_are_reported_and_hide_no_other_daemon() -> TestResult {
     let fixture = Fixture::new()?;
     fixture.start_test_daemon();
     let whole = record("torn", 1, &fixture.runtime_directory().join("torn"));
@@ -363,63 +368,59 @@ fn records_that_make_no_sense_are_said_to_and_hide_nobody() -> TestResult {
         ("tomorrow", tomorrow.into_bytes()),
         ("huge", huge.into_bytes()),
     ] {
-        impostor(&fixture, name, contents)?;
+        fake_instance(&fixture, name, contents)?;
     }
-    let fifo = impostor(&fixture, "fifo", "")?.join("record");
+    let fifo = fake_instance(&fixture, "fifo", "")?.join("record");
     fs::remove_file(&fifo)?;
     make_fifo(&fifo)?;
-    let link = impostor(&fixture, "link", "")?.join("record");
+    let link = fake_instance(&fixture, "link", "")?.join("record");
     fs::remove_file(&link)?;
     symlink("/etc/passwd", &link)?;
     fs::write(fixture.runtime_directory().join("stray"), "file")?;
 
     let list = fixture.brokered(&["list"]);
     let doctor = fixture.brokered(&["doctor"]);
-    // Whoever cleans up would wait for its other end.
+    // The clean-up of the test would wait for the other end of it.
     fs::remove_file(&fifo)?;
-    let (list, doctor) = (list.well(), doctor.well());
+    let (list, doctor) = (list.success(), doctor.success());
     for (name, why) in [
-        ("torn", "it lacks"),
+        ("torn", "is missing: it is incomplete"),
         ("empty", "it is empty"),
-        ("binary", "it is no text"),
+        ("binary", "not valid UTF-8"),
         ("future", "format 7"),
         ("huge", "longer than 64 KiB"),
-        ("fifo", "no regular file"),
+        ("fifo", "not a regular file"),
     ] {
-        let said = |line: &str| line.starts_with(&format!("{name}: ")) && line.contains(why);
-        assert!(list.lines().any(said), "{name}: {list}");
+        let is_remark = |line: &str| line.starts_with(&format!("{name}: ")) && line.contains(why);
+        assert!(list.lines().any(is_remark), "{name}: {list}");
     }
     assert!(!list.contains("root:"), "{list}");
     let running = list.lines().nth(1).expect("a row");
     assert!(
         running.starts_with("test-daemon"),
-        "the living come first: {list}"
+        "running daemons come first: {list}"
     );
-    for part in [
-        "stray",
-        "written later than now",
-        "the next start replaces it",
-    ] {
+    for part in ["stray", "later than now", "the next start replaces it"] {
         assert!(doctor.contains(part), "{part}: {doctor}");
     }
     Ok(())
 }
 
 #[test]
-fn the_doctor_names_what_is_wrong_and_never_says_delete() -> TestResult {
+fn doctor_names_each_problem_and_never_recommends_deletion() -> TestResult {
     let fixture = Fixture::new()?;
     fixture.start_test_daemon();
-    fixture.brokered(&["doctor"]).well();
-    let open = impostor(&fixture, "open", "")?;
+    fixture.brokered(&["doctor"]).success();
+    let open = fake_instance(&fixture, "open", "")?;
     set_mode(&open, 0o755)?;
-    let blocked = impostor(&fixture, "blocked", "")?;
+    let blocked = fake_instance(&fixture, "blocked", "")?;
     fs::create_dir(blocked.join("socket"))?;
     let doctor = fixture.brokered(&["doctor"]);
     assert_eq!(doctor.code, Some(1), "{}", doctor.out);
     for part in [
         "0755",
         "chmod 700",
-        "a directory is where the socket would be",
+        "a directory is in the place of the socket",
     ] {
         assert!(doctor.out.contains(part), "{part}: {}", doctor.out);
     }
@@ -427,40 +428,44 @@ fn the_doctor_names_what_is_wrong_and_never_says_delete() -> TestResult {
         .tool(&["doctor"])
         .env("BROKERED_LAUNCH", "words:1")
         .output()?;
-    assert!(Said::of(&environment).out.contains("unset BROKERED_LAUNCH"));
+    assert!(
+        ToolOutput::of(&environment)
+            .out
+            .contains("unset BROKERED_LAUNCH")
+    );
     set_mode(&fixture.runtime_directory(), 0o755)?;
     let shut = fixture.brokered(&["doctor", "--verbose"]);
     let list = fixture.brokered(&["list"]);
     set_mode(&fixture.runtime_directory(), 0o700)?;
     assert_eq!(shut.code, Some(1));
     assert!(shut.out.contains("0755"), "{}", shut.out);
-    assert!(list.badly(1).contains("chmod 700"));
-    let said = doctor.out + &shut.out;
+    assert!(list.failure(1).contains("chmod 700"));
+    let printed = doctor.out + &shut.out;
     for word in ["delete", "remove", "rm "] {
-        assert!(!said.contains(word), "{word}: {said}");
+        assert!(!printed.contains(word), "{word}: {printed}");
     }
     Ok(())
 }
 
 #[test]
-fn the_log_is_followed_from_one_daemon_to_the_next() -> TestResult {
+fn log_follows_rotation_from_one_daemon_to_the_next() -> TestResult {
     let fixture = Fixture::new()?;
     fixture.start_test_daemon();
     let log = fixture.instance_directory()?.join("log");
     fs::write(&log, "one\ntwo\nthree\nfour\n")?;
-    let said =
+    let printed =
         |arguments: &[&str]| fixture.brokered(&[&["log", "test-daemon"], arguments].concat());
-    assert_eq!(said(&[]).well(), "one\ntwo\nthree\nfour\n");
-    assert_eq!(said(&["-n", "2"]).well(), "three\nfour\n");
-    assert_eq!(said(&["-n", "0"]).well(), "");
-    assert_eq!(said(&["-n", "99"]).well(), "one\ntwo\nthree\nfour\n");
+    assert_eq!(printed(&[]).success(), "one\ntwo\nthree\nfour\n");
+    assert_eq!(printed(&["-n", "2"]).success(), "three\nfour\n");
+    assert_eq!(printed(&["-n", "0"]).success(), "");
+    assert_eq!(printed(&["-n", "99"]).success(), "one\ntwo\nthree\nfour\n");
     let json = fixture
         .brokered(&["--json", "log", "test-daemon", "-n", "2"])
-        .well();
+        .success();
     assert_eq!(json, "{\"line\":\"three\"}\n{\"line\":\"four\"}\n");
 
     let mut following = fixture
-        .tool_in_time(&["log", "test-daemon", "-f", "-n", "1"])
+        .tool_with_timeout(&["log", "test-daemon", "-f", "-n", "1"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
@@ -483,12 +488,12 @@ fn the_log_is_followed_from_one_daemon_to_the_next() -> TestResult {
     assert_eq!(next(&mut lines)?, "five\n");
     append("six\n")?;
     fs::rename(&log, log.with_extension("1"))?;
-    // Longer than the one before, so that its length tells nothing.
+    // It is longer than the file before, so that the length does not give the rotation away.
     let seven = format!("seven{}\n", "!".repeat(500));
     append(&seven)?;
     assert_eq!(next(&mut lines)?, "six\n");
     assert_eq!(next(&mut lines)?, seven);
-    // Whoever reads goes away: the tool ends at what it can't print, without a word.
+    // When the reader closes the pipe, the tool ends without an error.
     drop(lines);
     append("eight\n")?;
     let output = following.wait_with_output()?;
@@ -500,7 +505,7 @@ fn the_log_is_followed_from_one_daemon_to_the_next() -> TestResult {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() -> TestResult {
+fn a_closed_pipe_is_not_a_failure() -> TestResult {
     let fixture = Fixture::new()?;
     fixture.start_test_daemon();
     for arguments in [
@@ -516,9 +521,9 @@ fn a_reader_that_goes_away_is_no_failure() -> TestResult {
         let (reader, writer) = std::io::pipe()?;
         drop(reader);
         let output = fixture.tool(arguments).stdout(writer).output()?;
-        let said = Said::of(&output);
+        let printed = ToolOutput::of(&output);
         assert_eq!(
-            (said.code, said.err.as_str()),
+            (printed.code, printed.err.as_str()),
             (Some(0), ""),
             "{arguments:?}"
         );
@@ -526,7 +531,7 @@ fn a_reader_that_goes_away_is_no_failure() -> TestResult {
     Ok(())
 }
 
-/// The tool on a terminal of this size.
+/// Runs the tool on a terminal of this width.
 fn on_a_terminal(fixture: &Fixture, columns: u32, command: &str) -> Result<String, Box<dyn Error>> {
     let tool = fixture.tool(&[]);
     let program = tool.get_program().to_str().ok_or("a path of text")?;
@@ -547,16 +552,16 @@ fn on_a_terminal(fixture: &Fixture, columns: u32, command: &str) -> Result<Strin
 }
 
 #[test]
-fn colours_are_for_terminals_and_for_who_wants_them() -> TestResult {
+fn colours_appear_on_terminals_and_on_request() -> TestResult {
     if !has_requirements(&["script", "stty"]) {
         return Ok(());
     }
     let fixture = Fixture::new()?;
     fixture.start_test_daemon();
     let is_coloured = |text: &str| text.contains('\u{1b}');
-    assert!(!is_coloured(&fixture.brokered(&["list"]).well()));
+    assert!(!is_coloured(&fixture.brokered(&["list"]).success()));
     assert!(is_coloured(
-        &fixture.brokered(&["list", "--color", "always"]).well()
+        &fixture.brokered(&["list", "--color", "always"]).success()
     ));
     assert!(is_coloured(&on_a_terminal(&fixture, 80, "list")?));
     assert!(!is_coloured(&on_a_terminal(
@@ -567,7 +572,7 @@ fn colours_are_for_terminals_and_for_who_wants_them() -> TestResult {
     let mut tool = fixture.tool(&["list"]);
     let program = tool.get_program().to_owned();
     tool.env("NO_COLOR", "1");
-    assert!(!is_coloured(&Said::of(&tool.output()?).well()));
+    assert!(!is_coloured(&ToolOutput::of(&tool.output()?).success()));
     let line = format!("NO_COLOR=1 {} list", program.display());
     let script = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
@@ -580,13 +585,13 @@ fn colours_are_for_terminals_and_for_who_wants_them() -> TestResult {
 }
 
 #[test]
-fn no_terminal_is_too_narrow() -> TestResult {
+fn the_output_fits_each_terminal_width() -> TestResult {
     if !has_requirements(&["script", "stty"]) {
         return Ok(());
     }
     let fixture = Fixture::new()?;
     fixture.start_test_daemon();
-    impostor(&fixture, "torn", "FORMAT=1\n")?;
+    fake_instance(&fixture, "torn", "FORMAT=1\n")?;
     for columns in [1, 7, 20, 40, 80, 120] {
         for command in [
             "list",
@@ -595,8 +600,11 @@ fn no_terminal_is_too_narrow() -> TestResult {
             "--help",
             "trace test-daemon --restart",
         ] {
-            let said = on_a_terminal(&fixture, columns, &format!("{command} --color never"))?;
-            assert!(!said.contains("panicked"), "{columns} {command}: {said}");
+            let output = on_a_terminal(&fixture, columns, &format!("{command} --color never"))?;
+            assert!(
+                !output.contains("panicked"),
+                "{columns} {command}: {output}"
+            );
         }
     }
     let pid = fixture.brokered_json(&["status", "test-daemon"])["pid"].clone();
@@ -608,7 +616,7 @@ fn no_terminal_is_too_narrow() -> TestResult {
     );
     let at_20 = on_a_terminal(&fixture, 20, "list --color never")?;
     assert!(at_20.contains(&format!(" pid {pid}\n")), "{at_20}");
-    // Sentences are broken between words, and paths are left whole.
+    // Sentences are wrapped between words, and paths stay whole.
     let status = on_a_terminal(&fixture, 20, "status test-daemon --color never")?;
     assert!(status.contains("phase\n ready\n"), "{status}");
     let nobody = on_a_terminal(&fixture, 20, "status nobody --color never")?;
@@ -620,7 +628,7 @@ fn no_terminal_is_too_narrow() -> TestResult {
 }
 
 #[test]
-fn which_instance_is_meant_is_asked_and_not_guessed() -> TestResult {
+fn an_ambiguous_name_is_an_error() -> TestResult {
     let fixture = Fixture::new()?;
     let mut directories = Vec::new();
     for name in ["a", "b"] {
@@ -635,10 +643,10 @@ fn which_instance_is_meant_is_asked_and_not_guessed() -> TestResult {
                 "-p",
                 TEST_DAEMON,
             ])
-            .well();
+            .success();
         directories.push(directory);
     }
-    let error = fixture.brokered(&["stop", "test-daemon"]).badly(2);
+    let error = fixture.brokered(&["stop", "test-daemon"]).failure(2);
     for directory in &directories {
         assert!(error.contains(text(directory)), "{error}");
     }
@@ -646,23 +654,23 @@ fn which_instance_is_meant_is_asked_and_not_guessed() -> TestResult {
     assert_eq!(both["daemons"].as_array().map(Vec::len), Some(2));
     fixture
         .brokered(&["stop", "test-daemon", "-C", text(&directories[0])])
-        .well();
-    // With one left, it is that one.
+        .success();
+    // With one running instance, the name means that one.
     let left = fixture.brokered_json(&["status", "test-daemon"]);
     assert_eq!(left["directory"], text(&directories[1]));
-    let endpoint = fixture.brokered(&["path", "test-daemon"]).well();
-    fixture.brokered(&["stop", endpoint.trim_end()]).well();
+    let endpoint = fixture.brokered(&["path", "test-daemon"]).success();
+    fixture.brokered(&["stop", endpoint.trim_end()]).success();
     for nonsense in ["", "Subject", "../x", "/nowhere", "a\u{1b}[31m"] {
-        let said = fixture.brokered(&["status", nonsense]);
+        let output = fixture.brokered(&["status", nonsense]);
         assert!(
-            matches!(said.code, Some(2 | 3)),
+            matches!(output.code, Some(2 | 3)),
             "{nonsense:?}: {:?}",
-            said.code
+            output.code
         );
         assert!(
-            !said.err.contains("\u{1b}[31ma") && !said.err.contains('\u{1b}'),
+            !output.err.contains("\u{1b}[31ma") && !output.err.contains('\u{1b}'),
             "{}",
-            said.err
+            output.err
         );
     }
     Ok(())
@@ -676,15 +684,15 @@ fn which_instance_is_meant_is_asked_and_not_guessed() -> TestResult {
 fn a_hand_written_backend_is_listed_and_stopped() -> TestResult {
     let fixture = Fixture::new()?;
     let backend = fixture.start(fixture.command(BACKEND))?;
-    let list = fixture.brokered(&["list"]).well();
+    let list = fixture.brokered(&["list"]).success();
     assert!(list.contains(&backend.pid().to_string()), "{list}");
-    let stopped = fixture.brokered(&["stop", "backend"]).well();
+    let stopped = fixture.brokered(&["stop", "backend"]).success();
     assert!(stopped.contains("SIGTERM"), "{stopped}");
     Ok(())
 }
 
 #[test]
-fn a_foreign_or_babbling_control_endpoint_is_told_of() -> TestResult {
+fn a_control_endpoint_with_invalid_replies_is_reported() -> TestResult {
     let fixture = Fixture::new()?;
     for (name, answer) in [
         ("mute", None),
@@ -695,7 +703,7 @@ fn a_foreign_or_babbling_control_endpoint_is_told_of() -> TestResult {
         ("forks", Some(b"\xff\xfe\n\n")),
     ] {
         let directory = fixture.runtime_directory().join(name);
-        let directory = impostor(&fixture, name, record(name, 1, &directory))?;
+        let directory = fake_instance(&fixture, name, record(name, 1, &directory))?;
         let lock = fs::File::open(&directory)?;
         lock.try_lock()?;
         let control = UnixListener::bind(directory.join("control"))?;
@@ -723,7 +731,7 @@ fn a_foreign_or_babbling_control_endpoint_is_told_of() -> TestResult {
 }
 
 #[test]
-fn a_trace_shows_each_step_and_draws_them() -> TestResult {
+fn trace_shows_and_draws_each_step() -> TestResult {
     let fixture = Fixture::new()?;
     let directory = fixture.project_directory();
     let svg = fixture.path().join("start.svg");
@@ -736,9 +744,9 @@ fn a_trace_shows_each_step_and_draws_them() -> TestResult {
         "--send",
         "hello",
     ];
-    let said = fixture
+    let output = fixture
         .brokered(&[&["trace", "--svg", text(&svg)], &of_subject[..]].concat())
-        .well();
+        .success();
     for step in [
         "exec",
         "adopt, bind",
@@ -748,7 +756,7 @@ fn a_trace_shows_each_step_and_draws_them() -> TestResult {
         "ready",
         "first reply",
     ] {
-        assert!(said.contains(step), "{step}: {said}");
+        assert!(output.contains(step), "{step}: {output}");
     }
     let drawn = fs::read_to_string(&svg)?;
     assert!(
@@ -757,7 +765,7 @@ fn a_trace_shows_each_step_and_draws_them() -> TestResult {
     );
     let error = fixture
         .brokered(&[&["trace"], &of_subject[..]].concat())
-        .badly(1);
+        .failure(1);
     assert!(error.contains("--restart"), "{error}");
     let json = fixture.brokered_json(&["trace", "test-daemon", "--restart", "--send", "x"]);
     let steps = json["steps"].as_array().ok_or("steps")?;
@@ -772,13 +780,13 @@ fn a_trace_shows_each_step_and_draws_them() -> TestResult {
 }
 
 #[test]
-fn a_trace_of_a_daemon_that_was_asked_to_end_says_so() -> TestResult {
+fn trace_reports_a_daemon_that_was_asked_to_end() -> TestResult {
     let fixture = Fixture::new()?;
     let fifo = fixture.path().join("fifo");
     make_fifo(&fifo)?;
     let directory = fixture.project_directory();
     let trace = fixture
-        .tool_in_time(&[
+        .tool_with_timeout(&[
             "trace",
             "test-daemon",
             "-C",
@@ -790,22 +798,22 @@ fn a_trace_of_a_daemon_that_was_asked_to_end_says_so() -> TestResult {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    // It is loading, which it does until somebody closes the fifo.
+    // The daemon loads until the fifo is closed.
     let gate = fs::OpenOptions::new().write(true).open(&fifo)?;
     signal_process(fixture.pid(), Signal::SIGTERM);
     fixture.wait_for_phase("draining");
     drop(gate);
-    let said = Said::of(&trace.wait_with_output()?).badly(1);
-    assert!(said.contains("it was asked to stop"), "{said}");
+    let output = ToolOutput::of(&trace.wait_with_output()?).failure(1);
+    assert!(output.contains("it was asked to end"), "{output}");
     Ok(())
 }
 
-/// Neither is anything started that daemons are switched off for, or that systemd starts.
+/// Nothing is started if `BROKERED_DISABLE` is set, or if systemd starts the daemon.
 #[test]
-fn a_trace_starts_nothing_that_a_client_would_not() -> TestResult {
+fn trace_starts_only_what_a_client_would_start() -> TestResult {
     let fixture = Fixture::new()?;
     fixture.start_test_daemon();
-    fixture.brokered(&["stop", "test-daemon"]).well();
+    fixture.brokered(&["stop", "test-daemon"]).success();
     let directory = fixture.project_directory();
     let arguments = [
         "trace",
@@ -818,8 +826,8 @@ fn a_trace_starts_nothing_that_a_client_would_not() -> TestResult {
     let record = fixture.instance_directory()?.join("record");
     let mut off = fixture.tool(&arguments);
     off.env("BROKERED_DISABLE", "test-daemon");
-    let said = stderr(&off.output()?);
-    assert!(said.contains("BROKERED_DISABLE"), "{said}");
+    let printed = stderr(&off.output()?);
+    assert!(printed.contains("BROKERED_DISABLE"), "{printed}");
 
     let of_systemd = format!(
         "FORMAT=1\nNAME=test-daemon\nCONTRACT=1\nENDPOINT={}\nPID=1\nPHASE=stopped\nOWNER=systemd\n\
@@ -828,14 +836,14 @@ fn a_trace_starts_nothing_that_a_client_would_not() -> TestResult {
         directory.display()
     );
     fs::write(&record, of_systemd)?;
-    let said = fixture.brokered(&arguments).badly(1);
-    assert!(said.contains("systemd"), "{said}");
+    let printed = fixture.brokered(&arguments).failure(1);
+    assert!(printed.contains("systemd"), "{printed}");
     assert!(!fixture.instance_directory()?.join("socket").exists());
     Ok(())
 }
 
 #[test]
-fn units_are_what_their_managers_read() -> TestResult {
+fn service_managers_accept_the_units() -> TestResult {
     let fixture = Fixture::new()?;
     let spaced = fixture.path().join("with space, 100%");
     fs::create_dir(&spaced)?;
@@ -848,22 +856,22 @@ fn units_are_what_their_managers_read() -> TestResult {
         "systemd",
         &["--write", text(&units), "--", "an argument", "$HOME"],
     )
-    .well();
+    .success();
     let service = written
         .lines()
         .find(|line| line.ends_with(".service"))
         .ok_or("a service")?;
     assert!(fs::read_to_string(service)?.contains("RestartPreventExitStatus=64 69\n"));
-    let plist = unit("launchd", &[]).well();
+    let plist = unit("launchd", &[]).success();
     assert!(plist.contains("<string>brokered.test-daemon-"), "{plist}");
-    let probes = unit("kubernetes", &[]).well();
+    let probes = unit("kubernetes", &[]).success();
     assert!(probes.contains("readinessProbe:"), "{probes}");
     assert!(
         probes.contains("[\"brokered\",\"probe\",\"--live\",\"test-daemon\""),
         "{probes}"
     );
     let refused = fixture.brokered(&["unit", "systemd", "test-daemon", "-p", "/a\nb"]);
-    assert!(refused.badly(2).contains("control characters"));
+    assert!(refused.failure(2).contains("control characters"));
 
     if has_requirements(&["python3"]) {
         let parsed = Command::new("python3")
@@ -883,11 +891,16 @@ fn units_are_what_their_managers_read() -> TestResult {
             .args(written.lines())
             .env("XDG_RUNTIME_DIR", fixture.path())
             .output()?;
-        let said = Said::of(&verified);
-        // It also speaks of units of the machine's own.
+        let printed = ToolOutput::of(&verified);
+        // It also reports on other units of the machine.
         let of_ours = |line: &&str| line.contains("test-daemon");
-        let complaints: Vec<&str> = said.err.lines().filter(of_ours).collect();
-        assert_eq!((said.code, complaints), (Some(0), vec![]), "{}", said.err);
+        let complaints: Vec<&str> = printed.err.lines().filter(of_ours).collect();
+        assert_eq!(
+            (printed.code, complaints),
+            (Some(0), vec![]),
+            "{}",
+            printed.err
+        );
     }
     Ok(())
 }
@@ -921,10 +934,10 @@ fn every_command_can_print_json() -> TestResult {
 }
 
 #[test]
-fn completions_are_scripts_and_the_page_is_a_page() -> TestResult {
+fn completions_and_the_manual_page_are_valid() -> TestResult {
     let fixture = Fixture::new()?;
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = fixture.brokered(&["completions", shell]).well();
+        let script = fixture.brokered(&["completions", shell]).success();
         assert!(script.contains("doctor"), "{shell}");
         if shell == "bash" {
             let mut bash = Command::new("bash")
@@ -938,7 +951,7 @@ fn completions_are_scripts_and_the_page_is_a_page() -> TestResult {
             assert!(bash.wait()?.success());
         }
     }
-    let page = fixture.brokered(&["man"]).well();
+    let page = fixture.brokered(&["man"]).success();
     assert!(
         page.contains(".TH brokered 1") && page.contains(".SH \"DOCTOR\""),
         "{page}"
@@ -946,10 +959,9 @@ fn completions_are_scripts_and_the_page_is_a_page() -> TestResult {
     Ok(())
 }
 
-/// Some thousand strange records, directories and arguments: an answer each time, and nothing that a terminal
-/// would obey.
+/// Damaged records and directory names: each command answers, and prints nothing that a terminal would interpret.
 #[test]
-fn nothing_that_is_found_is_too_strange() -> TestResult {
+fn no_file_or_argument_can_send_control_characters_to_the_terminal() -> TestResult {
     let fixture = Fixture::new()?;
     let mut random = Random(0x5eed_u64);
     let whole = record("test-daemon", 1, &fixture.project_directory());
@@ -968,7 +980,7 @@ fn nothing_that_is_found_is_too_strange() -> TestResult {
         if random.below(2) == 0 {
             name.push_str(&"\u{1b}]0;x\u{7}\n\u{202e}漢"[random.below(2)..]);
         }
-        impostor(&fixture, &name, bytes)?;
+        fake_instance(&fixture, &name, bytes)?;
     }
     for arguments in [
         &["list"][..],
@@ -977,14 +989,17 @@ fn nothing_that_is_found_is_too_strange() -> TestResult {
         &["status", "test-daemon"],
         &["stop", "test-daemon"],
     ] {
-        let said = fixture.brokered(arguments);
-        let tame = |text: &str| text.chars().all(|c| c == '\n' || !c.is_control());
-        assert!(tame(&said.out) && tame(&said.err), "{arguments:?}");
-        // In colour nothing is stripped; the tool's own sequences are all for colours.
-        let said = fixture.brokered(&[&["--color", "always"], arguments].concat());
-        for obeyed in ["\u{1b}]", "\u{7}", "\0", "\u{202e}"] {
+        let output = fixture.brokered(arguments);
+        let is_plain = |text: &str| text.chars().all(|c| c == '\n' || !c.is_control());
+        assert!(
+            is_plain(&output.out) && is_plain(&output.err),
+            "{arguments:?}"
+        );
+        // With colours, the only control sequences are those of the tool.
+        let output = fixture.brokered(&[&["--color", "always"], arguments].concat());
+        for interpreted in ["\u{1b}]", "\u{7}", "\0", "\u{202e}"] {
             assert!(
-                !said.out.contains(obeyed) && !said.err.contains(obeyed),
+                !output.out.contains(interpreted) && !output.err.contains(interpreted),
                 "{arguments:?}"
             );
         }
@@ -1015,10 +1030,10 @@ impl Random {
 }
 
 #[test]
-fn a_launch_leaves_nothing_behind_that_is_no_file_of_a_daemons() -> TestResult {
+fn inspection_changes_no_file() -> TestResult {
     let fixture = Fixture::new()?;
     let pid = fixture.start_test_daemon();
-    fixture.brokered(&["list"]).well();
+    fixture.brokered(&["list"]).success();
     let names = |directory: &Path| -> Result<Vec<String>, Box<dyn Error>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(directory)? {
@@ -1049,7 +1064,7 @@ fn a_launch_leaves_nothing_behind_that_is_no_file_of_a_daemons() -> TestResult {
     assert_eq!(
         names(&fixture.instance_directory()?)?,
         before,
-        "looking changes nothing"
+        "inspection changes no file"
     );
     Ok(())
 }
