@@ -2,18 +2,16 @@
 
 #![allow(dead_code, unused_imports)]
 
-#[path = "../src/arguments.rs"]
-mod arguments;
 #[path = "../src/attribute.rs"]
 mod attribute;
 #[path = "../src/catalogue.rs"]
 mod catalogue;
-#[path = "../src/check.rs"]
+#[path = "../src/check/mod.rs"]
 mod check;
 #[path = "../src/expand.rs"]
 mod expand;
-#[path = "../src/main_fn.rs"]
-mod main_fn;
+#[path = "../src/parse/mod.rs"]
+mod parse;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

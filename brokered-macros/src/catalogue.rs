@@ -69,7 +69,7 @@ catalogue! {
             "It becomes part of paths and of pipe names: 1 to 64 of `a` to `z`, `0` to `9` and `-`, with no `-` at either end.",
             "Write `#[brokered_daemon(\"$example\")]`.";
         NOT_A_NAME: "B003", "arguments/name_is_a_number",
-            "a daemon is not named by $found",
+            "a daemon is not named by `$found`",
             "The first argument is a string literal, or a constant of the type `Daemon`.",
             "Write `#[brokered_daemon(\"$example\")]` or `#[brokered_daemon(DAEMON)]`.";
         METHOD_ON_NAME: "B004", "arguments/method_on_a_name",
@@ -188,6 +188,10 @@ catalogue! {
             "more than $most parameters of `main` are conditional",
             "An argument can't be conditional, so the attribute writes one call for each way that they may be there: twice as many with every parameter.",
             "Put some of them into one `State` of yours, with conditional fields.";
+        EXTRA_COMMA: "B031", "arguments/double_comma",
+            "there is no argument before this comma",
+            "A comma separates two arguments, or follows the last one.",
+            "Remove the comma.";
     }
 
     compiler {

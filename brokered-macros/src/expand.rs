@@ -1,33 +1,33 @@
-//! The quoting: what a checked `main` becomes. No rules here.
+//! The third stage: what a checked `main` becomes. Nothing is checked here.
 //!
-//! Names that the compiler may have something to say about are resolved at the call site and *located at* the user's
-//! type or literal, so that its errors point there. The body, and all that stays of the signature, keep the spans that
-//! they have.
+//! Names that a compiler error may point at are resolved at the call site, but *located at* the user's type or literal. The body
+//! and what stays of the signature keep their spans.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 
-use crate::check::{
-    Daemon, Help, Mistake, Options, PRIVATE_NAME, calls_from_elsewhere, goes_outside, is_ours,
-    may_rewrite,
-};
-use crate::main_fn::{Attribute, MainFn, Parameter, is_ident, is_punct};
+use syn::Attribute;
 
-/// The `main` that binds first.
+use crate::check::attributes::{goes_outside, is_ours, makes_callable, may_rewrite};
+use crate::check::{Daemon, Help, INNER_NAME, Mistake, Options};
+use crate::parse::item::{MainFn, Qualifier, Signature};
+use crate::parse::parameter::Parameter;
+
+/// A `main` that binds the endpoint before it runs the user's function.
 pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
+    let signature = &main.signature;
     let runtime = options
         .runtime
         .unwrap_or_else(|| quote!(::brokered_runtime));
     let program = program(&runtime, options.daemon, options.cli, options.help);
-    let place = place(&runtime, main.name.span());
-    let call = call(&runtime, main);
-    let (outside, inside): (Vec<_>, Vec<_>) = main
+    let place = place(&runtime, signature.name.span());
+    let call = call(&runtime, signature);
+    let (outside, inside): (Vec<_>, Vec<_>) = signature
         .attributes
         .iter()
         .partition(|attribute| goes_outside(attribute));
-    let name = private_name(main);
-    let user_main = user_main(main, &inside, &name);
-    let outer_name = &main.name;
+    let user_main = user_main(main, &inside, &inner_name(signature));
+    let outer_name = &signature.name;
     quote! {
         #(#outside)*
         fn #outer_name() -> #runtime::__private::Exit {
@@ -63,7 +63,7 @@ fn program(
     };
     let (help, text) = match help {
         Help::Generated => (quote!(), quote!()),
-        Help::Nothing => (quote!(.without_help()), quote!()),
+        Help::Disabled => (quote!(.without_help()), quote!()),
         Help::Text(text) => (quote!(.help), text),
     };
     let in_sight = quote!(#daemon #text #cli #runtime);
@@ -179,39 +179,43 @@ fn place(runtime: &TokenStream, span: Span) -> TokenStream {
 
 /// The user's function, under a name of its own: below an executor's attribute, `main` could not take parameters.
 fn user_main(main: &MainFn, attributes: &[&Attribute], name: &Ident) -> TokenStream {
-    let MainFn {
+    let MainFn { signature, body } = main;
+    let Signature {
+        qualifiers,
         fn_token,
         generics,
-        parameters,
+        parentheses,
         output,
-        where_clause,
-        body,
         ..
-    } = main;
-    let qualifiers = main.qualifiers.iter().map(|qualifier| &qualifier.tokens);
+    } = signature;
+    let where_clause = &generics.where_clause;
     quote! {
         #(#attributes)*
-        #(#qualifiers)* #fn_token #name #generics #parameters #output #where_clause #body
+        #(#qualifiers)* #fn_token #name #generics #parentheses #output #where_clause #body
     }
 }
 
 /// Loads what the user's function takes, and calls it; in as many ways as there are for its conditional parameters to
 /// be there or not, since an argument can't be conditional.
-fn call(runtime: &TokenStream, main: &MainFn) -> TokenStream {
-    let conditional = main
-        .taken
+fn call(runtime: &TokenStream, signature: &Signature) -> TokenStream {
+    let conditional = signature
+        .parameters
         .iter()
         .filter(|parameter| !parameter.conditions().is_empty())
         .count();
     if conditional == 0 {
-        return call_with(runtime, main, &main.taken.iter().collect::<Vec<_>>());
+        return call_with(
+            runtime,
+            signature,
+            &signature.parameters.iter().collect::<Vec<_>>(),
+        );
     }
     (0..1_usize << conditional)
         .map(|configuration| {
             let mut index = 0;
             let mut conditions = TokenStream::new();
-            let taken: Vec<_> = main
-                .taken
+            let taken: Vec<_> = signature
+                .parameters
                 .iter()
                 .filter(|parameter| {
                     let all = parameter.conditions();
@@ -228,19 +232,21 @@ fn call(runtime: &TokenStream, main: &MainFn) -> TokenStream {
                     is_there
                 })
                 .collect();
-            let call = call_with(runtime, main, &taken);
+            let call = call_with(runtime, signature, &taken);
             quote!(#[cfg(all(#conditions))] { #call })
         })
         .collect()
 }
 
 /// The same for the parameters that are there.
-fn call_with(runtime: &TokenStream, main: &MainFn, taken: &[&Parameter]) -> TokenStream {
-    let name = private_name(main);
+fn call_with(runtime: &TokenStream, signature: &Signature, taken: &[&Parameter]) -> TokenStream {
+    let name = inner_name(signature);
     // What is half typed has no type yet: it is whatever the compiler makes of it.
-    let mut taken = taken
-        .iter()
-        .map(|parameter| parameter.ty().cloned().unwrap_or_else(|| quote!(_)));
+    let mut taken = taken.iter().map(|parameter| {
+        parameter
+            .ty()
+            .map_or_else(|| quote!(_), ToTokens::to_token_stream)
+    });
     let bound = taken.next().map(|ty| {
         let take = probe(runtime, &ty, &quote!(::__private::FirstParameter > ::take));
         quote!(#take(__brokered_bound))
@@ -259,12 +265,12 @@ fn call_with(runtime: &TokenStream, main: &MainFn, taken: &[&Parameter]) -> Toke
         .chain(names.iter().map(|name| quote!(#name)));
     let called = quote!(#name(#(#arguments),*));
     // What never returns can't be handed on: the compiler would call the rest unreachable.
-    let ended = if is_never(main) {
+    let ended = if signature.never_returns() {
         quote!(match #called {})
     } else {
         let ended = probe(
             runtime,
-            &returned(main),
+            &returned(signature),
             &quote!(::__private::Ending > ::ended),
         );
         quote!(#ended(#called))
@@ -326,52 +332,47 @@ fn around(
     quote!(#before #runtime #after)
 }
 
-/// `-> !`
-fn is_never(main: &MainFn) -> bool {
-    let mut ty = main.output_type().into_iter();
-    ty.next().is_some_and(|token| is_punct(&token, '!')) && ty.next().is_none()
-}
-
 /// The type that the user's function returns, where it can be written down here and no other attribute may change it.
-fn returned(main: &MainFn) -> TokenStream {
-    let ty = main.output_type();
-    let is_written = !ty.is_empty()
-        && !mentions(&ty, |token| is_ident(token, "impl") || is_punct(token, '!'))
-        && !main.attributes.iter().any(may_rewrite);
-    let span = if ty.is_empty() {
-        main.name.span()
-    } else {
-        span_of(&ty)
+fn returned(signature: &Signature) -> TokenStream {
+    let Some(ty) = signature.output_type() else {
+        return quote_spanned!(at(signature.name.span())=> _);
     };
-    if is_written {
-        ty
-    } else {
-        quote_spanned!(at(span)=> _)
+    let ty = ty.to_token_stream();
+    let cannot_be_written = mentions(&ty, |token| is_ident(token, "impl") || is_punct(token, '!'));
+    if cannot_be_written || signature.attributes.iter().any(may_rewrite) {
+        return quote_spanned!(at(span_of(&ty))=> _);
     }
+    ty
 }
 
-/// Where something is wrong: the errors, and an item in which the user's code is still itself, so that the errors are
-/// the only ones.
+/// The error of an attribute that is not on a function, and the item as it is.
+pub(crate) fn other_item(mistake: &Mistake, item: &TokenStream) -> TokenStream {
+    let error = error(mistake);
+    quote!(#error #item)
+}
+
+/// The errors, and a function that the compiler accepts, so that it reports no other errors.
 pub(crate) fn broken_main(mistakes: &[Mistake], main: &MainFn) -> TokenStream {
-    let errors = errors(mistakes);
-    let attributes: Vec<_> = main
+    let signature = &main.signature;
+    let errors = mistakes.iter().map(error);
+    let attributes: Vec<_> = signature
         .attributes
         .iter()
-        .filter(|attribute| !is_ours(attribute) && calls_from_elsewhere(attribute).is_none())
+        .filter(|attribute| !is_ours(attribute) && makes_callable(attribute).is_none())
         .collect();
-    if main.name != "main" {
-        let visibility = &main.visibility;
-        let function = user_main(main, &[], &main.name);
+    let name = &signature.name;
+    if name != "main" {
+        let visibility = &signature.visibility;
+        let function = user_main(main, &[], name);
         let no_body = main.body.is_none().then(|| quote!({ loop {} }));
-        return quote!(#errors #(#attributes)* #visibility #function #no_body);
+        return quote!(#(#errors)* #(#attributes)* #visibility #function #no_body);
     }
     let (outside, inside): (Vec<_>, Vec<_>) = attributes
         .into_iter()
         .partition(|attribute| goes_outside(attribute));
-    let function = believable(main, &inside);
-    let name = &main.name;
+    let function = acceptable(main, &inside);
     quote! {
-        #errors
+        #(#errors)*
         #(#outside)*
         fn #name() {
             #function
@@ -379,35 +380,34 @@ pub(crate) fn broken_main(mistakes: &[Mistake], main: &MainFn) -> TokenStream {
     }
 }
 
-/// The user's function without what no function may have, so that what it names is still named.
-fn believable(main: &MainFn, attributes: &[&Attribute]) -> TokenStream {
-    let MainFn {
-        fn_token,
-        generics,
-        output,
-        where_clause,
-        ..
-    } = main;
-    let qualifiers = main
-        .qualifiers
-        .iter()
-        .filter(|qualifier| qualifier.name == "async" || qualifier.name == "unsafe");
-    let qualifiers = qualifiers.map(|qualifier| &qualifier.tokens);
-    let name = private_name(main);
-    let parameters = main.taken.iter().filter_map(|parameter| match parameter {
-        // What is half typed, too: an editor has to find the cursor in it.
+/// The user's function without what the compiler refuses in a function. What the body names is declared.
+fn acceptable(main: &MainFn, attributes: &[&Attribute]) -> TokenStream {
+    let signature = &main.signature;
+    let qualifiers = (signature.qualifiers.iter()).filter(|qualifier| match qualifier {
+        Qualifier::Async(_) => true,
+        Qualifier::Extern(_) => false,
+        Qualifier::Word(word) => word == "unsafe",
+    });
+    let parameters = (signature.parameters.iter()).filter_map(|parameter| match parameter {
+        // Half-typed ones too: an editor looks for the cursor in them.
         Parameter::Typed { tokens, .. } | Parameter::Untyped(tokens) => Some(tokens),
         Parameter::Receiver(_) | Parameter::Variadic(_) => None,
     });
-    let receives = main
-        .taken
-        .iter()
-        .any(|parameter| matches!(parameter, Parameter::Receiver(_)));
-    // A body that speaks of `self` makes no sense here.
+    let has_receiver =
+        (signature.parameters.iter()).any(|parameter| matches!(parameter, Parameter::Receiver(_)));
+    // A body that uses `self` cannot be compiled here.
     let (allow, body) = match &main.body {
-        Some(body) if !receives => (quote!(dead_code), body.to_token_stream()),
+        Some(body) if !has_receiver => (quote!(dead_code), body.to_token_stream()),
         _ => (quote!(dead_code, unused_variables), quote!({ loop {} })),
     };
+    let Signature {
+        fn_token,
+        generics,
+        output,
+        ..
+    } = signature;
+    let where_clause = &generics.where_clause;
+    let name = inner_name(signature);
     quote! {
         #[allow(#allow)]
         #(#attributes)*
@@ -415,28 +415,30 @@ fn believable(main: &MainFn, attributes: &[&Attribute]) -> TokenStream {
     }
 }
 
-/// Each mistake as an error of the compiler's, at the user's tokens.
-pub(crate) fn errors(mistakes: &[Mistake]) -> TokenStream {
-    mistakes
-        .iter()
-        .map(
-            |Mistake {
-                 message,
-                 start,
-                 end,
-             }| {
-                let message = message.to_string();
-                let path = quote_spanned!(*start=> ::core::compile_error!);
-                let message = quote_spanned!(*end=> { #message });
-                quote!(#path #message)
-            },
-        )
-        .collect()
+/// A mistake as an error of the compiler, at the user's tokens.
+fn error(mistake: &Mistake) -> TokenStream {
+    let Mistake {
+        message,
+        start,
+        end,
+    } = mistake;
+    let message = message.to_string();
+    let path = quote_spanned!(*start=> ::core::compile_error!);
+    let message = quote_spanned!(*end=> { #message });
+    quote!(#path #message)
 }
 
-/// What the user's function is called inside.
-fn private_name(main: &MainFn) -> Ident {
-    Ident::new(PRIVATE_NAME, main.name.span())
+/// The name of the user's function in the expansion.
+fn inner_name(signature: &Signature) -> Ident {
+    Ident::new(INNER_NAME, signature.name.span())
+}
+
+fn is_punct(token: &TokenTree, wanted: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
+}
+
+fn is_ident(token: &TokenTree, wanted: &str) -> bool {
+    matches!(token, TokenTree::Ident(ident) if ident == wanted)
 }
 
 /// A name that none of `tokens` is.
@@ -501,12 +503,6 @@ fn ends_of(tokens: &TokenStream) -> (Span, Span) {
     let mut spans = tokens.clone().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
-}
-
-impl ToTokens for Attribute {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        tokens.extend(self.tokens.clone());
-    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,11 @@
 
 #![forbid(unsafe_code)]
 
-mod arguments;
 mod attribute;
 mod catalogue;
 mod check;
 mod expand;
-mod main_fn;
+mod parse;
 #[cfg(test)]
 mod tests;
 

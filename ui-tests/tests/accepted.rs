@@ -75,6 +75,25 @@ fn each_mended_program_compiles_without_a_warning() {
     build(&package, &["check", "--bins"]);
 }
 
+/// `syn` parses more with its feature `full`, which another dependency may have enabled.
+#[test]
+fn every_type_is_accepted_whatever_features_syn_has() {
+    let cases = cases("pass");
+    let without_tokio = |case: &std::path::PathBuf| {
+        std::fs::read_to_string(case).is_ok_and(|program| !program.contains("tokio"))
+    };
+    let cases: Vec<_> = cases.into_iter().filter(without_tokio).collect();
+    let package = Package::without_tokio(
+        "without-full-syn",
+        "2024",
+        "brokered-runtime",
+        &targets(&cases, |case| {
+            format!("without_full_syn_{}", support::name(case))
+        }),
+    );
+    build(&package, &["check", "--bins"]);
+}
+
 #[test]
 fn options_do_what_they_say() {
     let cases: Vec<_> = cases("pass")

@@ -76,6 +76,12 @@ pub(crate) struct Package {
 impl Package {
     /// A new package. `targets` is the rest of its manifest; the dependency on the runtime is called `runtime`.
     pub(crate) fn new(name: &str, edition: &str, runtime: &str, targets: &str) -> Self {
+        let tokio = "tokio = { version = \"1\", default-features = false, features = [\"macros\", \"rt\"] }";
+        Self::without_tokio(name, edition, runtime, &format!("{tokio}\n{targets}"))
+    }
+
+    /// The same without tokio. Its attribute uses all of `syn`; without it, the attribute is built with less of `syn`.
+    pub(crate) fn without_tokio(name: &str, edition: &str, runtime: &str, targets: &str) -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&root).expect("the package's folder");
         let package = Self { root };
@@ -84,7 +90,6 @@ impl Package {
             "[package]\nname = \"{name}\"\nversion = \"1.2.3\"\nedition = \"{edition}\"\npublish = false\nautobins = false\n\
              [workspace]\n\
              [dependencies]\n{runtime} = {{ package = \"brokered-runtime\", path = {} }}\n\
-             tokio = {{ version = \"1\", default-features = false, features = [\"macros\", \"rt\"] }}\n\
              {targets}",
             quoted(&workspace.join("brokered-runtime")),
         );

@@ -1,32 +1,30 @@
-//! Whatever the attribute is given, it does not panic, and what it makes of Rust is Rust.
+//! The attribute never panics, and what it makes of Rust is Rust.
 //!
 //! An input is the attribute's arguments, a line break, and the item.
 
 #![no_main]
 #![allow(dead_code)]
 
-#[path = "../../brokered-macros/src/arguments.rs"]
-mod arguments;
-#[path = "../../brokered-macros/src/attribute.rs"]
+#[path = "../../src/attribute.rs"]
 mod attribute;
-#[path = "../../brokered-macros/src/catalogue.rs"]
+#[path = "../../src/catalogue.rs"]
 mod catalogue;
-#[path = "../../brokered-macros/src/check.rs"]
+#[path = "../../src/check/mod.rs"]
 mod check;
-#[path = "../../brokered-macros/src/expand.rs"]
+#[path = "../../src/expand.rs"]
 mod expand;
-#[path = "../../brokered-macros/src/main_fn.rs"]
-mod main_fn;
+#[path = "../../src/parse/mod.rs"]
+mod parse;
 
-use arguments::Argument;
 use libfuzzer_sys::{Corpus, fuzz_target};
+use parse::arguments::{self, Argument};
 use proc_macro2::TokenStream;
 
 fuzz_target!(|text: &str| -> Corpus {
     let Some((arguments, item)) = text.split_once('\n') else {
         return Corpus::Reject;
     };
-    // Brackets that don't match never get to an attribute.
+    // The compiler calls no macro if brackets do not match.
     let (Ok(arguments), Ok(item)) = (arguments.parse(), item.parse()) else {
         return Corpus::Reject;
     };
@@ -40,26 +38,29 @@ fuzz_target!(|text: &str| -> Corpus {
         .parse()
         .unwrap_or_else(|error| panic!("{arguments}\n{item}\nbecomes no tokens: {error}\n{text}"));
     if are_expressions(&arguments) && is_item(&item) {
-        if let Err(error) = syn::parse2::<syn::File>(printed) {
+        if let Err(error) = full_syn::parse2::<full_syn::File>(printed) {
             panic!("{arguments}\n{item}\nbecomes no Rust: {error}\n{text}");
         }
     }
     Corpus::Keep
 });
 
-/// Whether each argument is an expression, or a name and an expression, as an attribute's would be.
+/// Whether each argument is an expression, or a name and an expression.
 fn are_expressions(tokens: &TokenStream) -> bool {
     arguments::parse(tokens.clone())
         .into_iter()
         .all(|argument| match argument {
-            Argument::Named { value, .. } => {
-                value.is_empty() || syn::parse2::<syn::Expr>(value).is_ok()
-            }
-            Argument::Bare(tokens) => syn::parse2::<syn::Expr>(tokens).is_ok(),
+            Argument::Named { value, .. } => value.tokens.is_empty() || is_expression(value.tokens),
+            Argument::Unnamed(expression) => is_expression(expression.tokens),
+            Argument::Missing(_) => true,
         })
 }
 
-/// Whether an attribute could stand on this: the compiler parses an item before it asks a macro.
+fn is_expression(tokens: TokenStream) -> bool {
+    full_syn::parse2::<full_syn::Expr>(tokens).is_ok()
+}
+
+/// Whether the attribute could be on this. The compiler parses an item before it calls a macro.
 fn is_item(tokens: &TokenStream) -> bool {
-    syn::parse2::<syn::Item>(tokens.clone()).is_ok()
+    full_syn::parse2::<full_syn::Item>(tokens.clone()).is_ok()
 }
