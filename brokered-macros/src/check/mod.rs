@@ -13,7 +13,7 @@ mod parameters;
 #[cfg(test)]
 mod tests;
 
-use proc_macro2::Span;
+use proc_macro2::{Delimiter, Span, TokenTree};
 use quote::ToTokens;
 
 pub(crate) use self::arguments::{Options, arguments};
@@ -59,10 +59,25 @@ impl Mistake {
 
 /// The positions of the first token and of the last one.
 fn first_and_last(tokens: &impl ToTokens) -> (Span, Span) {
-    let tokens = tokens.to_token_stream();
-    let mut spans = tokens.into_iter().map(|token| token.span());
-    let first = spans.next().unwrap_or_else(Span::call_site);
-    (first, spans.last().unwrap_or(first))
+    let tokens: Vec<_> = tokens.to_token_stream().into_iter().collect();
+    let ends = tokens.first().zip(tokens.last());
+    ends.map_or_else(
+        || (Span::call_site(), Span::call_site()),
+        |(first, last)| (ends_of(first).0, ends_of(last).1),
+    )
+}
+
+/// Where a token begins and ends. An invisible group, which a `macro_rules!` fragment leaves behind, is where the fragment is
+/// used. What is in it is where the user has typed it.
+fn ends_of(token: &TokenTree) -> (Span, Span) {
+    match token {
+        TokenTree::Group(group)
+            if group.delimiter() == Delimiter::None && !group.stream().is_empty() =>
+        {
+            first_and_last(&group.stream())
+        }
+        token => (token.span(), token.span()),
+    }
 }
 
 /// Tokens as the user has typed them, if the compiler still knows the text.
