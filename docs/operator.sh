@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 cargo build --quiet -p hello -p words
-cargo build --quiet -p brokered-runtime --features cli --bin brokered
+cargo build --quiet -p brokered-cli
 bin=$(mktemp -d)
 here=$(mktemp -d /tmp/bXXXXXX)
 page=$(mktemp)
@@ -38,7 +38,7 @@ show() {
 
 say '# The operator'\''s tool' '' \
     '`brokered` looks after the daemons of the user who runs it. All below was printed by running it: `docs/operator.sh` writes this page.' '' \
-    '```sh' 'cargo install --path brokered-runtime --features cli' '```' '' \
+    '```sh' 'cargo install --path brokered-cli' '```' '' \
     'Every command takes `--json`. Output is coloured on a terminal alone, and `NO_COLOR` is heeded. The exit codes are the same' \
     'everywhere, and stand below `brokered --help`.' ''
 say '## Start, look, talk'

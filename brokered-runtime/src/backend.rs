@@ -5,14 +5,14 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::daemon::acquire;
 use crate::daemon::adopt;
 use crate::daemon::error::StartError;
-use crate::daemon::hold;
-use crate::handover::Event;
+use crate::handoff::Event;
 use crate::identity::is_daemon_name;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{Channel, ForkSeal};
+use crate::platform::{Channel, ForkGuard};
 use crate::record::{Owner, Record};
 use crate::{Daemon, Instance, Phase, endpoint};
 
@@ -127,7 +127,7 @@ pub fn bootstrap<B: BrokeredBackend>(endpoint: &Endpoint) -> Result<Never, BindE
         Some(listener) => listener,
         None => B::bind(endpoint)?,
     };
-    let _seal = ForkSeal::of_listener(&listener);
+    let _seal = ForkGuard::of_listener(&listener);
     let _recorded = start.record()?;
     Ok(B::serve(listener))
 }
@@ -153,27 +153,27 @@ impl Start {
 
     /// What was opened, and what was said of signals, before `bootstrap` was called is the daemon's own.
     fn launched(daemon: Daemon) -> Result<Self, StartError> {
-        adopt::shed_terminal();
-        let handed_over = adopt::take_over()?;
-        let mut daemon = daemon.contract(handed_over.message.contract.max(1));
-        if handed_over.message.directory.is_some() {
+        adopt::detach_terminal();
+        let handoff = adopt::take_over()?;
+        let mut daemon = daemon.contract(handoff.message.contract.max(1));
+        if handoff.message.directory.is_some() {
             daemon = daemon.per_directory();
         }
-        let instance = handed_over.instance_of(daemon)?;
+        let instance = handoff.instance_of(daemon)?;
         let paths = instance.paths()?.clone();
         paths.check()?;
         Ok(Self {
             instance,
             paths,
-            lock: handed_over.lock,
-            adopted: handed_over.listener,
-            launcher: Some((handed_over.channel, handed_over.message.log)),
+            lock: handoff.lock,
+            adopted: handoff.listener,
+            launcher: Some((handoff.channel, handoff.message.log)),
         })
     }
 
     fn by_hand(instance: Instance) -> Result<Self, StartError> {
         let paths = instance.paths()?.clone();
-        let lock = hold::take_lock(&paths)?;
+        let lock = acquire::take_lock(&paths)?;
         adopt::forget();
         Ok(Self {
             instance,

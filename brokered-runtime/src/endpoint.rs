@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::IpcListener;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, InTheWay};
+use crate::platform::{self, PathOccupant};
 
 /// Binds and listens, in the place of what a dead daemon has left.
 ///
@@ -31,7 +31,7 @@ fn bind_at(path: &Path, _lock: &InstanceLock) -> Result<IpcListener, EndpointErr
     let failed = |source| EndpointError::io(path, source);
     match platform::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            clear_the_way(path)?;
+            remove_stale_socket(path)?;
             platform::bind(path).map_err(failed)
         }
         bound => bound.map_err(failed),
@@ -49,27 +49,27 @@ pub(crate) fn unlink_control(paths: &Paths, lock: &InstanceLock) {
 }
 
 fn unlink_at(path: &Path, paths: &Paths, lock: &InstanceLock) {
-    let ours = matches!(platform::in_the_way(path), Ok(InTheWay::OwnSocket));
+    let ours = matches!(platform::path_occupant(path), Ok(PathOccupant::OwnSocket));
     if ours && lock.is_on(paths) {
         let _ = fs::remove_file(path);
     }
 }
 
-fn clear_the_way(socket: &Path) -> Result<(), EndpointError> {
+fn remove_stale_socket(socket: &Path) -> Result<(), EndpointError> {
     let path = || socket.to_owned();
-    match platform::in_the_way(socket).map_err(|source| EndpointError::io(socket, source))? {
-        InTheWay::Nothing => Ok(()),
-        InTheWay::OwnSocket => remove(socket),
+    match platform::path_occupant(socket).map_err(|source| EndpointError::io(socket, source))? {
+        PathOccupant::Nothing => Ok(()),
+        PathOccupant::OwnSocket => remove(socket),
         // A service manager's, or what it has left: it does not hold the lock, so this is all there is to ask.
-        InTheWay::MadeSocket => match platform::connect(socket, Instant::now()) {
+        PathOccupant::MadeSocket => match platform::connect(socket, Instant::now()) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => remove(socket),
             _ => Err(EndpointError::Managed { path: path() }),
         },
-        InTheWay::ForeignSocket(owner) => Err(EndpointError::Foreign {
+        PathOccupant::ForeignSocket(owner) => Err(EndpointError::Foreign {
             path: path(),
             owner,
         }),
-        InTheWay::Other(what) => Err(EndpointError::InTheWay { path: path(), what }),
+        PathOccupant::Other(what) => Err(EndpointError::PathOccupant { path: path(), what }),
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) enum EndpointError {
     /// Somebody who does not hold the lock listens there: a service manager.
     Managed { path: PathBuf },
     /// Something that is no socket stands there.
-    InTheWay { path: PathBuf, what: &'static str },
+    PathOccupant { path: PathBuf, what: &'static str },
     /// The system refused.
     Io { path: PathBuf, source: io::Error },
 }
@@ -120,7 +120,7 @@ impl fmt::Display for EndpointError {
                  connect to it, or stop its socket unit first",
                 path.display()
             ),
-            Self::InTheWay { path, what } => write!(
+            Self::PathOccupant { path, what } => write!(
                 f,
                 "cannot bind {}: {what} is in the way, which no daemon has made; {ELSEWHERE}",
                 path.display()

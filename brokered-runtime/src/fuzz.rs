@@ -1,7 +1,7 @@
 //! Doors for the fuzzer, which are there in its builds alone.
 
 use crate::control::{Request, Status};
-use crate::handover::{Event, Message, announced_nonce};
+use crate::handoff::{Event, Message, announced_nonce};
 use crate::record::Record;
 
 /// A record.

@@ -7,20 +7,20 @@ use std::fs::{File, TryLockError};
 use std::io;
 
 use crate::identity::paths::Paths;
-use crate::platform::{self, ForkSeal};
+use crate::platform::{self, ForkGuard};
 
 /// The instance lock, held as long as this lives, here or in a process that it was handed to.
 #[derive(Debug)]
 pub(crate) struct InstanceLock {
     /// Dropped first: from then on the number may be another file's.
-    _seal: ForkSeal,
+    _seal: ForkGuard,
     file: File,
 }
 
 impl InstanceLock {
     fn on(file: File) -> Self {
         Self {
-            _seal: ForkSeal::new(&file),
+            _seal: ForkGuard::new(&file),
             file,
         }
     }
@@ -95,7 +95,7 @@ pub(crate) struct LaunchLock {
 impl LaunchLock {
     /// Takes it. `None` if somebody else has the lock, or the turn.
     pub(crate) fn try_take(paths: &Paths) -> io::Result<Option<Self>> {
-        let turn = match paths.open_turn()?.map(Turn::try_take).transpose()? {
+        let turn = match paths.open_launch_lock()?.map(Turn::try_take).transpose()? {
             Some(None) => return Ok(None),
             Some(taken) => taken,
             None => None,
@@ -113,8 +113,8 @@ impl LaunchLock {
     }
 
     /// The daemon is about to take the instance lock itself, where it is not handed over.
-    pub(crate) fn make_way(&mut self) {
-        if !platform::HANDS_OVER_LOCKS {
+    pub(crate) fn release_turn(&mut self) {
+        if !platform::CAN_PASS_LOCKS {
             self.instance = None;
         }
     }
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn the_lock_is_one_and_free_again_when_dropped() -> Result<(), Box<dyn std::error::Error>> {
         let runtime = tempfile::tempdir()?;
-        let paths = Paths::handed_over(runtime.path().join("runtime/some"));
+        let paths = Paths::handoff(runtime.path().join("runtime/some"));
         paths.prepare()?;
         let first = InstanceLock::try_take(&paths)?.expect("free");
         assert!(InstanceLock::try_take(&paths)?.is_none());
@@ -161,7 +161,7 @@ mod tests {
     fn a_lock_on_a_directory_that_was_replaced_is_no_lock() -> Result<(), Box<dyn std::error::Error>>
     {
         let runtime = tempfile::tempdir()?;
-        let paths = Paths::handed_over(runtime.path().join("runtime/some"));
+        let paths = Paths::handoff(runtime.path().join("runtime/some"));
         paths.prepare()?;
         let first = InstanceLock::try_take(&paths)?.expect("free");
         std::fs::rename(paths.directory(), runtime.path().join("runtime/moved"))?;

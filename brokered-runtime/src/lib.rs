@@ -5,28 +5,27 @@
 #![doc = include_str!("../docs/guide-limits.md")]
 #![deny(unsafe_code)]
 
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-#[path = "operator/mod.rs"]
-pub mod __operator;
 mod backend;
 mod control;
 mod daemon;
+mod deadline;
+mod diagnostics;
 mod endpoint;
 pub mod errors;
 mod fault;
 mod fields;
-mod handover;
+mod handoff;
 mod identity;
 mod instance_lock;
 mod launch;
+#[cfg(feature = "operator")]
+pub mod operator;
 mod phase;
 #[allow(unsafe_code, reason = "the one door to the operating system")]
 mod platform;
 mod record;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod text;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -38,8 +37,10 @@ pub mod __private;
 
 pub use backend::{BindError, BrokeredBackend, Endpoint, IpcListener, IpcStream, Never, bootstrap};
 pub use brokered_macros::brokered_daemon;
-pub use control::{ControlError, Load, LoadState, Milestone, Status, Stopped};
-pub use daemon::{Background, Bound, Connection, Handle, Incoming, NotReady, State, Stopping};
+pub use control::{ControlError, Load, LoadState, Milestone, Status, StopOutcome};
+pub use daemon::{
+    Background, Bound, ConnectionGuard, Handle, Incoming, ReadinessGuard, State, Stopping,
+};
 #[cfg(feature = "tokio")]
 pub use daemon::{TokioListener, TokioStream};
 pub use identity::{Daemon, DirectoryError, Instance, InstanceError, Wait};

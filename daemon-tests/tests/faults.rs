@@ -19,30 +19,30 @@ use common::{Outcome, Place, SUBJECT, Signal, eventually, stderr};
 
 /// Points that a launcher comes to, and whether a step fails there when something does.
 const LAUNCHER: [(&str, bool); 11] = [
-    ("launch:refused", true),
-    ("launch:prepared", true),
+    ("launch:no-listener", true),
+    ("launch:directory-prepared", true),
     ("launch:locked", true),
-    ("launch:noted", false),
+    ("launch:start-recorded", false),
     ("launch:bound", false),
-    ("launch:retired", false),
-    ("launch:logged", true),
-    ("launch:sent", true),
+    ("launch:stale-record-removed", false),
+    ("launch:log-opened", true),
+    ("launch:message-sent", true),
     ("launch:spawned", false),
     ("launch:connected", true),
-    ("launch:told", true),
+    ("launch:bound-received", true),
 ];
 
 /// Points that a daemon comes to until it serves.
 const START: [(&str, bool); 13] = [
-    ("daemon:announced", false),
-    ("daemon:shed", false),
-    ("daemon:received", true),
-    ("daemon:sealed", false),
+    ("daemon:launch-detected", false),
+    ("daemon:inherited-state-reset", false),
+    ("daemon:message-received", true),
+    ("daemon:message-consumed", false),
     ("daemon:adopted", false),
     ("daemon:bound", false),
-    ("daemon:kept", true),
+    ("daemon:signals-caught", true),
     ("daemon:recorded", false),
-    ("daemon:told", false),
+    ("daemon:launcher-notified", false),
     ("daemon:loading", false),
     ("daemon:loaded", false),
     ("daemon:ready", false),
@@ -52,9 +52,9 @@ const START: [(&str, bool); 13] = [
 
 /// Points that a daemon comes to once it was asked to end.
 const END: [(&str, bool); 4] = [
-    ("daemon:asked", false),
-    ("daemon:refusing", false),
-    ("daemon:served", false),
+    ("daemon:stop-requested", false),
+    ("daemon:accept-stopped", false),
+    ("daemon:drained", false),
     ("daemon:unlinked", false),
 ];
 
@@ -170,7 +170,7 @@ fn while_it_ends(place: &Place, fault: &str) -> Outcome {
     eventually("the first has ended", || !place.daemons().contains(&pid));
     // Once nobody is let in any more, `main` may end before the thread that sees to the end comes there, or has said
     // that it did.
-    if fault.starts_with("daemon:refusing") && !has_met(place) {
+    if fault.starts_with("daemon:accept-stopped") && !has_met(place) {
         fs::write(place.path().join("once"), pid.to_string())?;
     }
     Ok(())

@@ -44,3 +44,24 @@ fn the_error_in_the_readme_is_the_pinned_one() {
         "the README shows another error than\n{shown}"
     );
 }
+
+#[test]
+fn no_paragraph_of_the_readme_is_longer_than_four_lines() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(here.join("../README.md")).expect("the README");
+    let mut in_code = false;
+    let mut length = 0;
+    for line in readme.lines() {
+        if line.starts_with("```") {
+            in_code = !in_code;
+        }
+        let is_prose = !in_code && !line.is_empty() && !line.starts_with(['|', '#', '`']);
+        let starts_item = line.starts_with("- ");
+        length = match (is_prose, starts_item) {
+            (false, _) => 0,
+            (true, true) => 1,
+            (true, false) => length + 1,
+        };
+        assert!(length <= 4, "this line is the fifth of its paragraph: {line}");
+    }
+}

@@ -6,11 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{ControlError, FAILED, PHASE, PROGRESS, Request, Status};
+use crate::deadline::Deadline;
 use crate::fields::Fields;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::record::Record;
-use crate::{Daemon, Instance, IpcStream, Phase, platform, text};
+use crate::{Daemon, Instance, IpcStream, Phase, diagnostics, platform};
 
 /// The longest reply, or line of one, that is read.
 const LONGEST_REPLY: usize = 256 * 1024;
@@ -22,7 +23,7 @@ const PATIENCE_TO_STOP: Duration = Duration::from_secs(2);
 /// What [`Instance::stop`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Stopped {
+pub enum StopOutcome {
     /// The daemon was asked to end, and has ended.
     Ended,
     /// The daemon did not answer, was sent `SIGTERM`, and has ended.
@@ -40,7 +41,7 @@ impl Instance {
     /// # const INDEXD: Daemon = Daemon::new("indexd");
     /// # fn main() -> Result<(), brokered_runtime::ControlError> {
     /// let status = INDEXD.instance().status()?;
-    /// println!("process {} is {} and serves {} clients", status.pid, status.phase, status.open);
+    /// println!("process {} is {} and serves {} clients", status.pid, status.phase, status.connections_open);
     /// # Ok(())
     /// # }
     /// ```
@@ -49,7 +50,7 @@ impl Instance {
     ///
     /// [`ControlError::NotRunning`] if there is no daemon; see [`ControlError`] for what else can be.
     pub fn status(&self) -> Result<Status, ControlError> {
-        status(self.paths()?, &Patience::of(self.launch.deadline))
+        status(self.paths()?, &Deadline::after(self.launch.deadline))
     }
 
     /// Waits until the daemon is ready. Starts nothing; `heard` gets what the daemon says of its progress.
@@ -57,9 +58,9 @@ impl Instance {
     /// # Errors
     ///
     /// [`ControlError::NotRunning`] if there is no daemon; [`ControlError::Ending`] if it ends before it is
-    /// ready; [`ControlError::TooSlow`] at the deadline.
+    /// ready; [`ControlError::TimedOut`] at the deadline.
     pub fn wait_ready(&self, heard: impl FnMut(&str)) -> Result<(), ControlError> {
-        wait_ready(self.paths()?, &Patience::of(self.launch.deadline), heard)
+        wait_ready(self.paths()?, &Deadline::after(self.launch.deadline), heard)
     }
 
     /// Asks the daemon to end, and waits until it has.
@@ -70,10 +71,10 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// [`ControlError::TooSlow`] if it has not ended at the deadline; [`ControlError::NotCertain`] if it does
+    /// [`ControlError::TimedOut`] if it has not ended at the deadline; [`ControlError::ProcessNotVerified`] if it does
     /// not answer and cannot be told from another process. See [`ControlError`] for what else can be.
-    pub fn stop(&self) -> Result<Stopped, ControlError> {
-        stop(self.paths()?, &Patience::of(self.launch.deadline))
+    pub fn stop(&self) -> Result<StopOutcome, ControlError> {
+        stop(self.paths()?, &Deadline::after(self.launch.deadline))
     }
 }
 
@@ -93,48 +94,14 @@ impl Daemon {
     /// # Errors
     ///
     /// See [`ControlError`].
-    pub fn stop(self) -> Result<Stopped, ControlError> {
+    pub fn stop(self) -> Result<StopOutcome, ControlError> {
         self.instance().stop()
     }
 }
 
-/// When a call began, and when it must have ended.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    began: Instant,
-    deadline: Instant,
-}
-
-impl Patience {
-    pub(crate) fn of(duration: Duration) -> Self {
-        let began = Instant::now();
-        // Beyond what a clock can hold is a year.
-        let far = || began + Duration::from_secs(365 * 86_400);
-        Self {
-            began,
-            deadline: began.checked_add(duration).unwrap_or_else(far),
-        }
-    }
-
-    fn at_most(self, duration: Duration) -> Self {
-        Self {
-            began: self.began,
-            deadline: self.deadline.min(Instant::now() + duration),
-        }
-    }
-
-    fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-
-    fn waited(&self) -> Duration {
-        self.began.elapsed()
-    }
-}
-
 /// Asks for the status.
-pub(crate) fn status(paths: &Paths, patience: &Patience) -> Result<Status, ControlError> {
-    let mut replies = ask(paths, Request::Status, patience)?;
+pub(crate) fn status(paths: &Paths, deadline: &Deadline) -> Result<Status, ControlError> {
+    let mut replies = ask(paths, Request::Status, deadline)?;
     let mut reply = String::new();
     loop {
         match replies.line()? {
@@ -144,7 +111,7 @@ pub(crate) fn status(paths: &Paths, patience: &Patience) -> Result<Status, Contr
                 reply.push_str(&line);
                 reply.push('\n');
             }
-            Heard::End | Heard::Nothing => return Err(no_answer(paths, patience)),
+            Heard::End | Heard::Nothing => return Err(no_answer(paths, deadline)),
         }
     }
     Status::from_text(&reply).ok_or_else(|| ControlError::Refused {
@@ -155,10 +122,10 @@ pub(crate) fn status(paths: &Paths, patience: &Patience) -> Result<Status, Contr
 /// Waits until the daemon is ready, and passes on what it says of its progress.
 pub(crate) fn wait_ready(
     paths: &Paths,
-    patience: &Patience,
+    deadline: &Deadline,
     mut heard: impl FnMut(&str),
 ) -> Result<(), ControlError> {
-    let mut replies = ask(paths, Request::WaitReady, patience)?;
+    let mut replies = ask(paths, Request::WaitReady, deadline)?;
     let mut phase = None;
     let mut progress = None;
     let mut why = None;
@@ -193,10 +160,10 @@ pub(crate) fn wait_ready(
                 return Err(ControlError::Ending { phase, why });
             }
             Heard::Nothing => {
-                return Err(ControlError::TooSlow {
+                return Err(ControlError::TimedOut {
                     phase,
                     progress,
-                    waited: patience.waited(),
+                    waited: deadline.waited(),
                 });
             }
         }
@@ -204,63 +171,63 @@ pub(crate) fn wait_ready(
 }
 
 /// Asks the daemon to end, waits until it has, and sends it a signal if it does not answer.
-pub(crate) fn stop(paths: &Paths, patience: &Patience) -> Result<Stopped, ControlError> {
-    match ask_to_stop(paths, patience) {
-        Err(ControlError::NotRunning { .. }) => Ok(Stopped::WasNotRunning),
+pub(crate) fn stop(paths: &Paths, deadline: &Deadline) -> Result<StopOutcome, ControlError> {
+    match request_stop(paths, deadline) {
+        Err(ControlError::NotRunning { .. }) => Ok(StopOutcome::WasNotRunning),
         Err(ControlError::NoAnswer { .. } | ControlError::NoControl { .. }) => {
-            signal(paths, patience)
+            signal(paths, deadline)
         }
         done => done,
     }
 }
 
-fn ask_to_stop(paths: &Paths, patience: &Patience) -> Result<Stopped, ControlError> {
-    let mut replies = ask(paths, Request::Stop, &patience.at_most(PATIENCE_TO_STOP))?;
+fn request_stop(paths: &Paths, deadline: &Deadline) -> Result<StopOutcome, ControlError> {
+    let mut replies = ask(paths, Request::Stop, &deadline.at_most(PATIENCE_TO_STOP))?;
     match replies.line()? {
         Heard::Line(line) => unless_refused(&line)?,
         Heard::End => {}
-        Heard::Nothing => return Err(no_answer(paths, patience)),
+        Heard::Nothing => return Err(no_answer(paths, deadline)),
     }
     // The rest is silence: the connection stays until the process has gone, unless too many wait for that.
-    replies.deadline = patience.deadline;
+    replies.deadline = deadline.end();
     loop {
         match replies.line()? {
             Heard::Line(line) => unless_refused(&line)?,
-            Heard::End => return Ok(Stopped::Ended),
-            Heard::Nothing => return Err(still_there(paths, patience)),
+            Heard::End => return Ok(StopOutcome::Ended),
+            Heard::Nothing => return Err(still_there(paths, deadline)),
         }
     }
 }
 
 /// Sends `SIGTERM` to the process that is recorded, if it is certainly the daemon.
-fn signal(paths: &Paths, patience: &Patience) -> Result<Stopped, ControlError> {
+fn signal(paths: &Paths, deadline: &Deadline) -> Result<StopOutcome, ControlError> {
     let Some(record) = Record::read(paths) else {
-        return Err(no_answer(paths, patience));
+        return Err(no_answer(paths, deadline));
     };
-    let not_certain = |why| ControlError::NotCertain {
+    let not_certain = |why| ControlError::ProcessNotVerified {
         pid: record.pid,
         why,
     };
     let process = platform::OtherProcess::open(record.pid)
         .map_err(|error| not_certain(format!("it cannot be reached ({error})")))?;
-    if let Some(why) = process.is_not_the_one(record.since_boot, paths.directory()) {
+    if let Some(why) = process.identity_mismatch(record.since_boot, paths.directory()) {
         return match InstanceLock::is_held(paths) {
-            Ok(false) => Ok(Stopped::WasNotRunning),
+            Ok(false) => Ok(StopOutcome::WasNotRunning),
             _ => Err(not_certain(why)),
         };
     }
     process
         .terminate()
         .map_err(|error| not_certain(format!("it cannot be signalled ({error})")))?;
-    match process.wait(patience.deadline) {
-        Ok(true) => Ok(Stopped::Signalled),
-        _ => Err(still_there(paths, patience)),
+    match process.wait(deadline.end()) {
+        Ok(true) => Ok(StopOutcome::Signalled),
+        _ => Err(still_there(paths, deadline)),
     }
 }
 
 /// Connects to the control endpoint, and asks.
-fn ask(paths: &Paths, request: Request, patience: &Patience) -> Result<Replies, ControlError> {
-    let mut stream = reach(paths, patience)?;
+fn ask(paths: &Paths, request: Request, deadline: &Deadline) -> Result<Replies, ControlError> {
+    let mut stream = reach(paths, deadline)?;
     let failed = |error| io_error("ask on", &paths.control(), error);
     let line = format!("{}\n", request.as_line());
     match stream.write_all(line.as_bytes()) {
@@ -272,16 +239,16 @@ fn ask(paths: &Paths, request: Request, patience: &Patience) -> Result<Replies, 
         stream,
         buffer: Vec::new(),
         path: paths.control(),
-        deadline: patience.deadline,
+        deadline: deadline.end(),
     })
 }
 
 /// Connects to the control endpoint. Where nobody answers and somebody holds the lock, it is about to.
-fn reach(paths: &Paths, patience: &Patience) -> Result<IpcStream, ControlError> {
+fn reach(paths: &Paths, deadline: &Deadline) -> Result<IpcStream, ControlError> {
     let control = paths.control();
     let mut pause = Duration::from_micros(200);
     loop {
-        let error = match platform::connect(&control, patience.deadline) {
+        let error = match platform::connect(&control, deadline.end()) {
             Ok(stream) => return checked(stream, &control),
             Err(error) => error,
         };
@@ -293,7 +260,7 @@ fn reach(paths: &Paths, patience: &Patience) -> Result<IpcStream, ControlError> 
                     source: error,
                 });
             }
-            io::ErrorKind::WouldBlock => return Err(no_answer(paths, patience)),
+            io::ErrorKind::WouldBlock => return Err(no_answer(paths, deadline)),
             _ => return Err(io_error("connect to", &control, error)),
         }
         match InstanceLock::is_held(paths) {
@@ -309,10 +276,10 @@ fn reach(paths: &Paths, patience: &Patience) -> Result<IpcStream, ControlError> 
                 holder: describe(&record),
             });
         }
-        if patience.left().is_zero() {
-            return Err(no_answer(paths, patience));
+        if deadline.remaining().is_zero() {
+            return Err(no_answer(paths, deadline));
         }
-        thread::sleep(pause.min(patience.left()));
+        thread::sleep(pause.min(deadline.remaining()));
         pause = (pause * 2).min(Duration::from_millis(20));
     }
 }
@@ -403,7 +370,7 @@ fn io_error(doing: &'static str, path: &Path, source: io::Error) -> ControlError
 }
 
 /// Nobody answers: there may be nobody by now.
-fn no_answer(paths: &Paths, patience: &Patience) -> ControlError {
+fn no_answer(paths: &Paths, deadline: &Deadline) -> ControlError {
     let control = paths.control();
     if let Ok(false) = InstanceLock::is_held(paths) {
         return ControlError::NotRunning { control };
@@ -411,15 +378,15 @@ fn no_answer(paths: &Paths, patience: &Patience) -> ControlError {
     ControlError::NoAnswer {
         control,
         holder: Record::read(paths).as_ref().map(describe),
-        waited: patience.waited(),
+        waited: deadline.waited(),
     }
 }
 
-fn still_there(paths: &Paths, patience: &Patience) -> ControlError {
-    ControlError::TooSlow {
+fn still_there(paths: &Paths, deadline: &Deadline) -> ControlError {
+    ControlError::TimedOut {
         phase: Record::read(paths).map(|record| record.phase),
         progress: None,
-        waited: patience.waited(),
+        waited: deadline.waited(),
     }
 }
 
@@ -428,6 +395,6 @@ fn describe(record: &Record) -> String {
         "process {} ({}, started {} ago)",
         record.pid,
         record.phase,
-        text::duration(record.age())
+        diagnostics::format_duration(record.age())
     )
 }

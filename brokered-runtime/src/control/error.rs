@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{InstanceError, Phase, text};
+use crate::{InstanceError, Phase, diagnostics};
 
 /// Why a daemon could not be asked, or did not do what it was asked.
 #[non_exhaustive]
@@ -61,7 +61,7 @@ pub enum ControlError {
         why: Option<String>,
     },
     /// The daemon had not come that far at the deadline.
-    TooSlow {
+    TimedOut {
         /// The phase that it told last.
         phase: Option<Phase>,
         /// What it told of its progress last.
@@ -71,7 +71,7 @@ pub enum ControlError {
     },
     /// The daemon does not answer, and the process that is recorded is not certainly the daemon: nothing was
     /// sent to it.
-    NotCertain {
+    ProcessNotVerified {
         /// The process that is recorded.
         pid: u32,
         /// What does not fit.
@@ -117,7 +117,7 @@ impl fmt::Display for ControlError {
                     f,
                     "no answer on {} within {}",
                     control.display(),
-                    text::duration(*waited)
+                    diagnostics::format_duration(*waited)
                 )?;
                 match holder {
                     Some(holder) => write!(f, "; the daemon's lock is held by {holder}"),
@@ -140,7 +140,7 @@ impl fmt::Display for ControlError {
             Self::Ending { phase, why: None } => {
                 write!(f, "the daemon is {phase}, and will not be ready")
             }
-            Self::TooSlow {
+            Self::TimedOut {
                 phase,
                 progress,
                 waited,
@@ -149,13 +149,13 @@ impl fmt::Display for ControlError {
                     Some(phase) => write!(f, "the daemon is {phase}")?,
                     None => write!(f, "the daemon has said nothing")?,
                 }
-                write!(f, " after {}", text::duration(*waited))?;
+                write!(f, " after {}", diagnostics::format_duration(*waited))?;
                 match progress {
                     Some(progress) => write!(f, " ({progress})"),
                     None => Ok(()),
                 }
             }
-            Self::NotCertain { pid, why } => write!(
+            Self::ProcessNotVerified { pid, why } => write!(
                 f,
                 "the daemon does not answer, and nothing was sent to process {pid}, which is recorded as \
                  the daemon: {why}; look at it, and end it yourself if it is the daemon"

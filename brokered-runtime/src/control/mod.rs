@@ -7,7 +7,7 @@ pub(crate) mod client;
 mod error;
 mod status;
 
-pub use client::Stopped;
+pub use client::StopOutcome;
 pub use error::ControlError;
 pub use status::{Load, LoadState, Milestone, Status};
 

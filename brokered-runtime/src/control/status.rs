@@ -41,9 +41,9 @@ pub struct Status {
     /// How long ago that is, by a clock that nobody sets.
     pub uptime: Duration,
     /// How many connections are being served.
-    pub open: u64,
+    pub connections_open: u64,
     /// How many connections have been served, those that failed included.
-    pub served: u64,
+    pub connections_served: u64,
     /// How many handlers have panicked.
     pub panics: u64,
     /// How many handlers have returned an error that is more than a client's hanging up.
@@ -141,8 +141,8 @@ impl Status {
             .push("OWNER", &self.owner)
             .push("STARTED", unix_time(self.started))
             .push_number("UPTIME_US", microseconds(self.uptime))
-            .push_number("OPEN", self.open)
-            .push_number("SERVED", self.served)
+            .push_number("OPEN", self.connections_open)
+            .push_number("SERVED", self.connections_served)
             .push_number("PANICS", self.panics)
             .push_number("ERRORS", self.errors);
         if let Some(directory) = &self.directory {
@@ -224,8 +224,8 @@ impl Status {
             log: fields.path("LOG"),
             started: from_unix_time(&fields.text("STARTED")?)?,
             uptime: duration("UPTIME_US")?,
-            open: count("OPEN"),
-            served: count("SERVED"),
+            connections_open: count("OPEN"),
+            connections_served: count("SERVED"),
             panics: count("PANICS"),
             errors: count("ERRORS"),
             idle_exit: fields.number("IDLE_EXIT").map(Duration::from_secs),
@@ -316,8 +316,8 @@ mod tests {
             log: None,
             started: at(0),
             uptime: Duration::from_secs(86_400),
-            open: 2,
-            served: 40,
+            connections_open: 2,
+            connections_served: 40,
             panics: 1,
             errors: 3,
             idle_exit: Some(Duration::from_secs(600)),

@@ -10,10 +10,10 @@ use std::process;
 use std::time::Duration;
 
 use super::error::StartError;
-use crate::handover::Event;
+use crate::diagnostics::print;
+use crate::handoff::Event;
 use crate::platform::{self, Notifier};
 use crate::record::Owner;
-use crate::text::say;
 use crate::{Daemon, IpcListener, Phase};
 
 const LISTEN_PID: &str = "LISTEN_PID";
@@ -110,7 +110,7 @@ fn launchds_listener() -> io::Result<Option<IpcListener>> {
 /// own.
 pub(super) fn forget() {
     if SPOKEN.iter().any(|name| env::var_os(name).is_some()) {
-        platform::forget_variables(&SPOKEN);
+        platform::remove_variables(&SPOKEN);
     }
 }
 
@@ -123,14 +123,14 @@ pub(crate) struct Manager {
 
 impl Manager {
     /// The one that the environment names, if it does.
-    pub(super) fn of_environment(daemon: Daemon) -> Option<Self> {
+    pub(super) fn from_environment(daemon: Daemon) -> Option<Self> {
         match Notifier::named_by(NOTIFY_SOCKET) {
             Ok(notifier) => notifier.map(|notifier| Self {
                 notifier,
                 watchdog: watchdog(),
             }),
             Err(error) => {
-                say(
+                print(
                     daemon.name(),
                     format_args!("cannot report to the service manager ({NOTIFY_SOCKET}): {error}"),
                 );

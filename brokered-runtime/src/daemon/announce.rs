@@ -11,7 +11,7 @@ pub(super) fn announce(name: &str, endpoint: &Path) {
     if !terminal.is_terminal() {
         return;
     }
-    let talk = platform::how_to_talk(endpoint)
+    let talk = platform::connect_hint(endpoint)
         .map(|command| format!("  talk to it:  {command}\n"))
         .unwrap_or_default();
     let _ = write!(

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread;
 
-use super::bound::{Bound, NotReady, prove_in_background};
+use super::bound::{Bound, ReadinessGuard, prove_in_background};
 use super::lifecycle::Lifecycle;
 use super::report::LoadNumber;
 use super::run::message_of;
@@ -34,7 +34,7 @@ use super::trace;
 ///     fn load(bound: &Bound) -> Result<Self, io::Error> {
 ///         let mut words = Vec::new();
 ///         for (number, shard) in ["a", "b", "c"].iter().enumerate() {
-///             bound.status(&format!("loading {} of 3 shards", number + 1));
+///             bound.set_status(&format!("loading {} of 3 shards", number + 1));
 ///             words.extend(std::fs::read_to_string(shard)?.lines().map(str::to_owned));
 ///         }
 ///         Ok(Index(words))
@@ -167,7 +167,7 @@ fn load<T: State>(
     name: &str,
     number: LoadNumber,
     lifecycle: &Arc<Lifecycle>,
-    not_ready: NotReady,
+    not_ready: ReadinessGuard,
 ) {
     let _span = trace::load(name);
     let bound = prove_in_background(Arc::clone(lifecycle));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::lifecycle::Lifecycle;
 use super::serve::{self, Incoming};
 use super::stopping::Stopping;
-use crate::platform::{self, Listening};
+use crate::platform::{self, AcceptQueue};
 use crate::{Instance, IpcListener, IpcStream, Phase};
 
 /// How many connections [`Bound::serve`] serves at once, unless it is told otherwise.
@@ -20,14 +20,14 @@ const MAX_CONNECTIONS: usize = 256;
 #[derive(Debug)]
 pub struct Bound {
     /// `None` in what a load in the background is lent: it can't be consumed there.
-    listener: Option<Listening>,
+    listener: Option<AcceptQueue>,
     lifecycle: Arc<Lifecycle>,
     max_connections: usize,
 }
 
 /// The one place where a proof is made. A free function: the compiler proposes a `new` to whoever tries to
 /// make one up, even a private `new`.
-pub(super) fn prove(listener: Listening, lifecycle: Arc<Lifecycle>) -> Bound {
+pub(super) fn prove(listener: AcceptQueue, lifecycle: Arc<Lifecycle>) -> Bound {
     Bound {
         listener: Some(listener),
         lifecycle,
@@ -61,15 +61,15 @@ impl Bound {
         Handle(Arc::clone(&self.lifecycle))
     }
 
-    /// Says how far the daemon is: `loading 3 of 8 shards`. See [`Handle::status`].
-    pub fn status(&self, progress: &str) {
+    /// Says how far the daemon is: `loading 3 of 8 shards`. See [`Handle::set_status`].
+    pub fn set_status(&self, progress: &str) {
         self.lifecycle.progress(progress);
     }
 
     /// Keeps the daemon from being ready for as long as what this returns is held. See
     /// [`Handle::defer_ready`].
-    pub fn defer_ready(&self) -> NotReady {
-        NotReady::of(&self.lifecycle)
+    pub fn defer_ready(&self) -> ReadinessGuard {
+        ReadinessGuard::of(&self.lifecycle)
     }
 
     /// How many connections [`serve`](Self::serve) serves at once: 256 if this is not called.
@@ -156,7 +156,7 @@ impl Bound {
     pub fn into_listener(self) -> IpcListener {
         let (listener, lifecycle) = self.accepting();
         lifecycle.idle().set_counts(false);
-        lifecycle.give_listener_away();
+        lifecycle.hand_off_listener();
         platform::into_listener(listener)
     }
 
@@ -194,11 +194,11 @@ impl Bound {
     }
 
     /// `main` has come to accept clients.
-    fn accepting(self) -> (Listening, Arc<Lifecycle>) {
+    fn accepting(self) -> (AcceptQueue, Arc<Lifecycle>) {
         let Some(listener) = self.listener else {
             unreachable!("a load borrows its `Bound`, and what is borrowed can't be consumed");
         };
-        self.lifecycle.one_ready();
+        self.lifecycle.remove_readiness_blocker();
         (listener, self.lifecycle)
     }
 }
@@ -222,7 +222,7 @@ impl Handle {
 
     /// Asks the daemon to end, as `SIGTERM` does.
     pub fn stop(&self) {
-        self.0.ask_to_stop();
+        self.0.request_stop();
     }
 
     /// Says how far the daemon is, in a line of its own words: `loading 3 of 8 shards`.
@@ -230,7 +230,7 @@ impl Handle {
     /// Whoever waits for the daemon to be ready is shown it: a client that has started it, one that asks with
     /// [`Instance::wait_ready`] or [`Instance::status`], a service manager. It costs nobody's time to say this
     /// often: what was not told yet is replaced. The first 1024 bytes are kept.
-    pub fn status(&self, progress: &str) {
+    pub fn set_status(&self, progress: &str) {
         self.0.progress(progress);
     }
 
@@ -251,8 +251,8 @@ impl Handle {
     /// bound.serve(|client| Ok(drop(client)))
     /// # }
     /// ```
-    pub fn defer_ready(&self) -> NotReady {
-        NotReady::of(&self.0)
+    pub fn defer_ready(&self) -> ReadinessGuard {
+        ReadinessGuard::of(&self.0)
     }
 
     /// Whether the daemon was asked to end: to poll, to wait on, or to `.await`.
@@ -263,25 +263,25 @@ impl Handle {
 
     /// Counts a connection, for those who serve one outside of [`Bound::serve`]: the daemon's end waits
     /// until what this returns is dropped.
-    pub fn connection(&self) -> Connection {
+    pub fn connection(&self) -> ConnectionGuard {
         self.0.idle().set_counts(true);
-        Connection::of(&self.0)
+        ConnectionGuard::of(&self.0)
     }
 }
 
 /// A connection that is being served. From [`Handle::connection`].
 #[derive(Debug)]
 #[must_use = "the connection counts for as long as this is held"]
-pub struct Connection(Arc<Lifecycle>);
+pub struct ConnectionGuard(Arc<Lifecycle>);
 
-impl Connection {
+impl ConnectionGuard {
     pub(super) fn of(lifecycle: &Arc<Lifecycle>) -> Self {
         lifecycle.open_connection();
         Self(Arc::clone(lifecycle))
     }
 }
 
-impl Drop for Connection {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.0.close_connection();
     }
@@ -290,20 +290,20 @@ impl Drop for Connection {
 /// The daemon is not ready yet. From [`Handle::defer_ready`].
 #[derive(Debug)]
 #[must_use = "the daemon is not ready for as long as this is held"]
-pub struct NotReady(Arc<Lifecycle>);
+pub struct ReadinessGuard(Arc<Lifecycle>);
 
-impl NotReady {
+impl ReadinessGuard {
     pub(super) fn of(lifecycle: &Arc<Lifecycle>) -> Self {
-        lifecycle.one_unready();
+        lifecycle.add_readiness_blocker();
         Self(Arc::clone(lifecycle))
     }
 }
 
-impl Drop for NotReady {
+impl Drop for ReadinessGuard {
     fn drop(&mut self) {
         // Whoever panics has not done what there was to do.
         if !std::thread::panicking() {
-            self.0.one_ready();
+            self.0.remove_readiness_blocker();
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::endpoint::EndpointError;
-use crate::handover::EXIT_ALREADY_BOUND;
+use crate::handoff::EXIT_ALREADY_BOUND;
 use crate::record::{Record, RecordError};
 use crate::{BindError, DirectoryError, InstanceError, platform};
 
@@ -32,7 +32,7 @@ pub(crate) enum StartError {
     /// A launcher meant another daemon.
     Mismatch { asked: String, here: String },
     /// A launcher's message could not be taken over.
-    HandOver { problem: io::Error },
+    Handoff { problem: io::Error },
     /// What a service manager passed could not be taken over.
     Activation { problem: io::Error },
     /// A directory is not ours alone, or could not be made.
@@ -62,7 +62,7 @@ impl StartError {
             }
             Self::Endpoint(_)
             | Self::Activation { .. }
-            | Self::HandOver { .. }
+            | Self::Handoff { .. }
             | Self::Signals { .. } => exit_code::OS_ERROR,
             Self::Directory(_) | Self::Lock { .. } | Self::Record(_) => exit_code::CANNOT_CREATE,
         }
@@ -78,7 +78,7 @@ impl fmt::Display for StartError {
                 "started as {asked}, but this executable is {here}: start the executable that was \
                  built together with the client"
             ),
-            Self::HandOver { problem } => {
+            Self::Handoff { problem } => {
                 write!(
                     f,
                     "cannot take over what the launcher handed over: {problem}"
@@ -104,8 +104,8 @@ impl fmt::Display for StartError {
                          `{}`",
                         holder.pid,
                         holder.phase,
-                        crate::text::duration(holder.age()),
-                        platform::how_to_end(holder.pid)
+                        crate::diagnostics::format_duration(holder.age()),
+                        platform::kill_hint(holder.pid)
                     ),
                     None => write!(f, " by a process that has not recorded itself yet"),
                 }
@@ -129,7 +129,7 @@ impl Error for StartError {
             Self::Directory(error) => error.source(),
             Self::Endpoint(error) => error.source(),
             Self::Record(error) => error.source(),
-            Self::HandOver { problem: source }
+            Self::Handoff { problem: source }
             | Self::Activation { problem: source }
             | Self::Lock { source, .. }
             | Self::Signals { source } => Some(source),

@@ -64,13 +64,13 @@ fn generated(program: &Program) -> String {
            73  the directory, the lock or the record cannot be created\n  \
           101  main panicked\n",
         name = daemon.name(),
-        asks = platform::WHAT_ASKS_TO_END,
+        asks = platform::STOP_HINT,
         endpoint = endpoint(daemon),
     )
 }
 
 fn endpoint(daemon: Daemon) -> String {
-    match super::adopt::instance_named_by_hand(daemon).endpoint() {
+    match super::adopt::instance_from_environment(daemon).endpoint() {
         Ok(endpoint) => endpoint.display().to_string(),
         Err(InstanceError::NoDirectory { .. }) => {
             "one for each directory; BROKERED_INSTANCE=<directory> --help tells which".to_owned()

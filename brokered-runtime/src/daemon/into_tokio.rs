@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::bound::Connection;
+use super::bound::ConnectionGuard;
 use super::lifecycle::Lifecycle;
-use crate::platform::{self, AcceptError, AsyncListener, AsyncStream, Listening};
+use crate::platform::{self, AcceptError, AcceptQueue, AsyncListener, AsyncStream};
 
 /// Accepts a daemon's clients in tokio. From [`Bound::into_tokio`](crate::Bound::into_tokio).
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct TokioListener {
 }
 
 impl TokioListener {
-    pub(super) fn new(listener: Listening, lifecycle: Arc<Lifecycle>) -> io::Result<Self> {
+    pub(super) fn new(listener: AcceptQueue, lifecycle: Arc<Lifecycle>) -> io::Result<Self> {
         Ok(Self {
             listener: AsyncListener::new(listener)?,
             lifecycle,
@@ -82,7 +82,7 @@ impl TokioListener {
     fn count(&self, stream: AsyncStream) -> TokioStream {
         TokioStream {
             stream,
-            _connection: Connection::of(&self.lifecycle),
+            _connection: ConnectionGuard::of(&self.lifecycle),
         }
     }
 }
@@ -91,7 +91,7 @@ impl TokioListener {
 #[derive(Debug)]
 pub struct TokioStream {
     stream: AsyncStream,
-    _connection: Connection,
+    _connection: ConnectionGuard,
 }
 
 impl AsyncRead for TokioStream {

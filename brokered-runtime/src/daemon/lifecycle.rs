@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::acquire::Acquired;
 use super::activation::Manager;
 use super::error::StartError;
-use super::hold::Held;
 use super::idle::Idle;
 use super::report::Report;
 use super::stopping::{StopState, Stopping};
 use crate::control::Status;
-use crate::handover::Event;
+use crate::diagnostics::print;
+use crate::handoff::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, AcceptWaker, Channel, FileIdentity, ForkSeal, Listening, Wake};
+use crate::platform::{self, AcceptQueue, AcceptWaker, Channel, FileIdentity, ForkGuard, Wake};
 use crate::record::Record;
-use crate::text::say;
 use crate::{Instance, IpcStream, Phase, endpoint, fault};
 
 /// What the parts of a running daemon share.
@@ -27,14 +27,14 @@ pub(crate) struct Lifecycle {
     instance: Instance,
     paths: Paths,
     phase: AtomicU8,
-    stop_asked: AtomicBool,
+    stop_requested: AtomicBool,
     stop: Arc<StopState>,
     /// Set once new clients are refused.
     refusing: Arc<StopState>,
     connections: Connections,
     accept: AcceptWaker,
     /// Keeps the listener from children that are forked without an exec, wherever it goes.
-    _seal: ForkSeal,
+    _seal: ForkGuard,
     /// Where the daemon listens.
     endpoint: PathBuf,
     /// What is at its path, if it is this daemon's own.
@@ -44,32 +44,32 @@ pub(crate) struct Lifecycle {
     manager: Option<Manager>,
     /// The number of the system's error behind a failure, or 0.
     errno: AtomicI32,
-    keeper: OnceLock<Wake>,
+    supervisor: OnceLock<Wake>,
     channel: Mutex<Option<Channel>>,
     report: Report,
     idle: Idle,
     is_recorded: AtomicBool,
     /// What the daemon still waits for before it is ready: its loads in the background, whoever has deferred
     /// it, and `main`, which has not come to accept clients.
-    unready: AtomicUsize,
+    readiness_blockers: AtomicUsize,
     /// Why the daemon cannot go on.
     failure: OnceLock<String>,
     waiting_clients: WaitingClients,
     /// `None` once the daemon has let go of everything.
-    estate: Mutex<Option<Estate>>,
+    resources: Mutex<Option<Resources>>,
     /// When `main` was entered, as the time since the machine was started.
     entered: Option<Duration>,
-    /// Of a test's daemon, which has no keeper: whoever asks for something does it.
+    /// Of a test's daemon, which has no supervisor: whoever asks for something does it.
     #[cfg(feature = "testing")]
-    is_a_tests: bool,
+    is_unsupervised: bool,
 }
 
 /// What a daemon leaves when it ends.
 #[derive(Debug)]
-struct Estate {
+struct Resources {
     record: Record,
-    endpoint_is_there: bool,
-    control_is_there: bool,
+    endpoint_exists: bool,
+    control_exists: bool,
     lock: InstanceLock,
     /// What goes with the last of it: a test's own directory, after the lock on it.
     #[cfg(feature = "testing")]
@@ -99,18 +99,18 @@ struct Waiting {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(held: Held, listener: &Listening) -> Result<Self, StartError> {
-        let is_shared = held.record.owner.is_manager();
+    pub(crate) fn new(acquired: Acquired, listener: &AcceptQueue) -> Result<Self, StartError> {
+        let is_shared = acquired.record.owner.is_manager();
         let accept = if is_shared {
-            AcceptWaker::of_shared(listener, &held.record.endpoint)
+            AcceptWaker::of_shared(listener, &acquired.record.endpoint)
         } else {
-            AcceptWaker::new(listener, &held.paths.socket)
+            AcceptWaker::new(listener, &acquired.paths.socket)
         };
         let accept = match accept {
             Ok(accept) => accept,
             Err(source) => {
                 if !is_shared {
-                    endpoint::unlink(&held.paths, &held.lock);
+                    endpoint::unlink(&acquired.paths, &acquired.lock);
                 }
                 return Err(StartError::Signals { source });
             }
@@ -119,43 +119,43 @@ impl Lifecycle {
         let own_endpoint = if is_shared {
             None
         } else {
-            platform::identity_of(&held.paths.socket).ok().flatten()
+            platform::identity_of(&acquired.paths.socket).ok().flatten()
         };
-        let idle = Idle::new(held.instance.daemon());
+        let idle = Idle::new(acquired.instance.daemon());
         Ok(Self {
-            instance: held.instance,
-            paths: held.paths,
+            instance: acquired.instance,
+            paths: acquired.paths,
             phase: AtomicU8::new(Phase::Bound as u8),
-            stop_asked: AtomicBool::new(false),
+            stop_requested: AtomicBool::new(false),
             stop: Arc::default(),
             refusing: Arc::default(),
             connections: Connections::default(),
             accept,
-            _seal: ForkSeal::of_listener(listener),
-            endpoint: held.record.endpoint.clone(),
+            _seal: ForkGuard::of_listener(listener),
+            endpoint: acquired.record.endpoint.clone(),
             own_endpoint,
             is_shared,
-            manager: held.manager,
+            manager: acquired.manager,
             errno: AtomicI32::new(0),
-            keeper: OnceLock::new(),
-            channel: Mutex::new(held.channel),
+            supervisor: OnceLock::new(),
+            channel: Mutex::new(acquired.channel),
             report: Report::new(),
             idle,
             is_recorded: AtomicBool::new(false),
-            unready: AtomicUsize::new(1),
+            readiness_blockers: AtomicUsize::new(1),
             failure: OnceLock::new(),
             waiting_clients: WaitingClients::default(),
-            estate: Mutex::new(Some(Estate {
-                record: held.record,
-                endpoint_is_there: !is_shared,
-                control_is_there: false,
-                lock: held.lock,
+            resources: Mutex::new(Some(Resources {
+                record: acquired.record,
+                endpoint_exists: !is_shared,
+                control_exists: false,
+                lock: acquired.lock,
                 #[cfg(feature = "testing")]
-                _scratch: held.scratch.clone(),
+                _scratch: acquired.scratch.clone(),
             })),
-            entered: held.entered,
+            entered: acquired.entered,
             #[cfg(feature = "testing")]
-            is_a_tests: held.scratch.is_some(),
+            is_unsupervised: acquired.scratch.is_some(),
         })
     }
 
@@ -173,21 +173,21 @@ impl Lifecycle {
     }
 
     /// Goes on to a later phase; an earlier one is news of yesterday. The record follows, written by
-    /// the keeper.
+    /// the supervisor.
     pub(crate) fn enter(&self, phase: Phase) {
         if self.phase.fetch_max(phase as u8, Ordering::AcqRel) < phase as u8 {
-            self.wake_keeper();
+            self.wake_supervisor();
         }
     }
 
-    /// The daemon is not ready before this was taken back by [`one_ready`](Self::one_ready).
-    pub(super) fn one_unready(&self) {
-        self.unready.fetch_add(1, Ordering::AcqRel);
+    /// The daemon is not ready before this was taken back by [`remove_readiness_blocker`](Self::remove_readiness_blocker).
+    pub(super) fn add_readiness_blocker(&self) {
+        self.readiness_blockers.fetch_add(1, Ordering::AcqRel);
     }
 
     /// One thing fewer to wait for. The last one makes the daemon ready, unless it is ending.
-    pub(super) fn one_ready(&self) {
-        if self.unready.fetch_sub(1, Ordering::AcqRel) == 1
+    pub(super) fn remove_readiness_blocker(&self) {
+        if self.readiness_blockers.fetch_sub(1, Ordering::AcqRel) == 1
             && self.phase() < Phase::Ready
             && self.failure.get().is_none()
         {
@@ -209,18 +209,18 @@ impl Lifecycle {
         &self.idle
     }
 
-    /// Says how far the daemon is, to whoever waits for it. The keeper passes it on.
+    /// Says how far the daemon is, to whoever waits for it. The supervisor passes it on.
     pub(super) fn progress(&self, text: &str) {
         if self.report.progress(text) {
-            self.wake_keeper();
+            self.wake_supervisor();
         }
     }
 
-    pub(super) fn has_news(&self) -> bool {
-        self.report.has_news()
+    pub(super) fn has_update(&self) -> bool {
+        self.report.has_update()
     }
 
-    pub(super) fn take_news(&self) -> Option<String> {
+    pub(super) fn take_update(&self) -> Option<String> {
         self.report.news()
     }
 
@@ -229,15 +229,15 @@ impl Lifecycle {
     }
 
     /// Tells the launcher of progress, if it listens: it may not read, and then what comes later counts more.
-    pub(super) fn tell_progress(&self, progress: &str) {
+    pub(super) fn send_progress(&self, progress: &str) {
         let event = Event::Status(progress.to_owned());
-        self.tell_manager(&event);
+        self.notify_manager(&event);
         if let Some(channel) = self.channel().as_ref() {
-            channel.tell_in_passing(&event.to_line());
+            channel.try_send_line(&event.to_line());
         }
     }
 
-    fn tell_manager(&self, event: &Event) {
+    fn notify_manager(&self, event: &Event) {
         if let Some(manager) = &self.manager {
             let errno = self.errno.load(Ordering::Acquire);
             manager.tell(event, (errno != 0).then_some(errno));
@@ -250,7 +250,7 @@ impl Lifecycle {
     }
 
     /// Tells the service manager that the daemon is alive.
-    pub(super) fn tell_alive(&self) {
+    pub(super) fn notify_watchdog(&self) {
         if let Some(manager) = &self.manager {
             manager.is_alive();
         }
@@ -268,55 +268,55 @@ impl Lifecycle {
     }
 
     /// The next client.
-    pub(super) fn accept(&self, listener: &Listening) -> io::Result<IpcStream> {
+    pub(super) fn accept(&self, listener: &AcceptQueue) -> io::Result<IpcStream> {
         self.accept.accept(listener)
     }
 
     /// Somebody else accepts from now on.
-    pub(super) fn give_listener_away(&self) {
-        self.accept.give_away();
+    pub(super) fn hand_off_listener(&self) {
+        self.accept.hand_off();
     }
 
     /// What the daemon says of itself. `None` once it has let go of everything.
     pub(super) fn status(&self) -> Option<Status> {
         let mut status = {
-            let estate = self.estate();
-            let record = &estate.as_ref()?.record;
+            let resources = self.resources();
+            let record = &resources.as_ref()?.record;
             status_of(record)
         };
         if status.premain.is_none() {
             status.premain = self.premain();
         }
         status.phase = self.phase();
-        status.open = self.connections.open.load(Ordering::Acquire) as u64;
+        status.connections_open = self.connections.open.load(Ordering::Acquire) as u64;
         status.idle_exit = self.idle.after();
         self.report.fill(&mut status);
         Some(status)
     }
 
     /// Binds the control endpoint, once the daemon is recorded. `None` before that, and after the end.
-    pub(super) fn bind_control(&self) -> io::Result<Option<Listening>> {
+    pub(super) fn bind_control(&self) -> io::Result<Option<AcceptQueue>> {
         if !self.is_recorded.load(Ordering::Acquire) {
             return Ok(None);
         }
-        let mut estate = self.estate();
-        let Some(estate) = estate.as_mut() else {
+        let mut resources = self.resources();
+        let Some(resources) = resources.as_mut() else {
             return Ok(None);
         };
         let listener =
-            endpoint::bind_control(&self.paths, &estate.lock).map_err(io::Error::other)?;
-        estate.control_is_there = true;
+            endpoint::bind_control(&self.paths, &resources.lock).map_err(io::Error::other)?;
+        resources.control_exists = true;
         self.report.pass("control");
-        platform::queue_for_watch(listener, &self.paths.control()).map(Some)
+        platform::start_polled_queue(listener, &self.paths.control()).map(Some)
     }
 
     /// Whether the directory, or the endpoint in it, is still the one that this daemon has.
-    pub(super) fn is_in_place(&self) -> bool {
-        let estate = self.estate();
-        let Some(estate) = estate.as_ref() else {
+    pub(super) fn owns_its_paths(&self) -> bool {
+        let resources = self.resources();
+        let Some(resources) = resources.as_ref() else {
             return true;
         };
-        if !estate.lock.is_on(&self.paths) {
+        if !resources.lock.is_on(&self.paths) {
             return false;
         }
         match (self.own_endpoint, platform::identity_of(&self.paths.socket)) {
@@ -335,7 +335,7 @@ impl Lifecycle {
     /// long.
     pub(super) fn fail(&self, why: &str) {
         let _ = self.failure.set(why.to_owned());
-        self.ask_to_stop();
+        self.request_stop();
     }
 
     /// How many clients of the control endpoint wait.
@@ -348,13 +348,13 @@ impl Lifecycle {
     }
 
     /// `main` has failed: whoever waits on the control endpoint is told why before the process is gone.
-    pub(crate) fn bid_farewell(&self, why: &str) {
+    pub(crate) fn report_failure(&self, why: &str) {
         let _ = self.failure.set(why.to_owned());
         self.phase.fetch_max(Phase::Failed as u8, Ordering::AcqRel);
-        self.wake_keeper();
+        self.wake_supervisor();
         let told = self.waiting_clients.changed.wait_timeout_while(
             lock(&self.waiting_clients.number),
-            FAREWELL,
+            FAILURE_REPORT_TIMEOUT,
             |waiting| *waiting > 0,
         );
         drop(told);
@@ -362,7 +362,7 @@ impl Lifecycle {
 
     /// Tells the launcher, if there is one that still listens.
     pub(crate) fn tell(&self, event: &Event) {
-        self.tell_manager(event);
+        self.notify_manager(event);
         let mut channel = self.channel();
         if channel
             .as_ref()
@@ -373,22 +373,22 @@ impl Lifecycle {
     }
 
     /// Whoever waits for signals can be woken with this from now on.
-    pub(crate) fn set_keeper(&self, wake: Wake) {
-        let _ = self.keeper.set(wake);
+    pub(crate) fn set_supervisor(&self, wake: Wake) {
+        let _ = self.supervisor.set(wake);
     }
 
-    /// Asks the daemon to end. The keeper does the rest.
-    pub(crate) fn ask_to_stop(&self) {
-        let asked_before = self.stop_asked.swap(true, Ordering::AcqRel);
-        if self.is_kept() {
-            self.wake_keeper();
+    /// Asks the daemon to end. The supervisor does the rest.
+    pub(crate) fn request_stop(&self) {
+        let asked_before = self.stop_requested.swap(true, Ordering::AcqRel);
+        if self.is_supervised() {
+            self.wake_supervisor();
         } else if !asked_before {
             self.begin_drain();
         }
     }
 
-    pub(crate) fn is_asked_to_stop(&self) -> bool {
-        self.stop_asked.load(Ordering::Acquire)
+    pub(crate) fn is_stop_requested(&self) -> bool {
+        self.stop_requested.load(Ordering::Acquire)
     }
 
     pub(crate) fn stopping(&self) -> Stopping {
@@ -407,22 +407,22 @@ impl Lifecycle {
 
     /// Step 4: writes the record, and tells the launcher. From now on the daemon can be found.
     pub(crate) fn record(&self) -> Result<(), StartError> {
-        if let Some(estate) = self.estate().as_mut() {
+        if let Some(resources) = self.resources().as_mut() {
             // It may have been asked to end by now.
-            estate.record.phase = self.phase();
-            estate.record.write(&self.paths)?;
+            resources.record.phase = self.phase();
+            resources.record.write(&self.paths)?;
         }
         fault::pass("daemon:recorded");
         self.report.pass("recorded");
         self.is_recorded.store(true, Ordering::Release);
         self.tell(&Event::Bound);
-        fault::pass("daemon:told");
+        fault::pass("daemon:launcher-notified");
         Ok(())
     }
 
     /// The drain begins: nobody new is let in, and whoever waits for the end hears of it.
     pub(crate) fn begin_drain(&self) {
-        fault::pass("daemon:asked");
+        fault::pass("daemon:stop-requested");
         self.tell(&Event::Stopping);
         self.report.pass("draining");
         self.stop.set();
@@ -431,7 +431,7 @@ impl Lifecycle {
             self.unlink_endpoint();
         }
         if let Err(error) = self.accept.wake() {
-            say(
+            print(
                 self.name(),
                 format_args!("cannot shut the listener down: {error}"),
             );
@@ -439,12 +439,12 @@ impl Lifecycle {
         if !AcceptWaker::REFUSES_NEW_CLIENTS {
             self.unlink_endpoint();
         }
-        fault::pass("daemon:refusing");
+        fault::pass("daemon:accept-stopped");
         self.refusing.set();
         self.refusing.wake();
         self.stop.wake();
         self.enter(Phase::Draining);
-        self.publish();
+        self.update_record();
     }
 
     /// How long the process lived before its `main`.
@@ -453,60 +453,60 @@ impl Lifecycle {
     }
 
     /// Brings the record up to the present phase. One that is not written is tried again with the next.
-    pub(crate) fn publish(&self) {
+    pub(crate) fn update_record(&self) {
         let phase = self.phase();
-        if let Some(estate) = self.estate().as_mut()
-            && estate.record.phase != phase
-            && estate.lock.is_on(&self.paths)
+        if let Some(resources) = self.resources().as_mut()
+            && resources.record.phase != phase
+            && resources.lock.is_on(&self.paths)
         {
-            let mut record = estate.record.clone();
+            let mut record = resources.record.clone();
             record.phase = phase;
             record.note_program();
             if record.premain.is_none() {
                 record.premain = self.premain();
             }
             match record.write(&self.paths) {
-                Ok(()) => estate.record = record,
-                Err(error) => say(self.name(), error),
+                Ok(()) => resources.record = record,
+                Err(error) => print(self.name(), error),
             }
         }
     }
 
     /// Gives the endpoint up, once.
     pub(crate) fn unlink_endpoint(&self) {
-        if let Some(estate) = self.estate().as_mut()
-            && std::mem::take(&mut estate.endpoint_is_there)
+        if let Some(resources) = self.resources().as_mut()
+            && std::mem::take(&mut resources.endpoint_exists)
         {
-            endpoint::unlink(&self.paths, &estate.lock);
+            endpoint::unlink(&self.paths, &resources.lock);
         }
     }
 
     /// The daemon ends as it should: how often it was started before counts no more.
-    pub(crate) fn forgive_starts(&self) {
-        if let Some(estate) = self.estate().as_ref()
-            && estate.lock.is_on(&self.paths)
+    pub(crate) fn clear_start_count(&self) {
+        if let Some(resources) = self.resources().as_ref()
+            && resources.lock.is_on(&self.paths)
         {
             let _ = std::fs::remove_file(self.paths.starts());
         }
     }
 
     fn unlink_control(&self) {
-        if let Some(estate) = self.estate().as_mut()
-            && std::mem::take(&mut estate.control_is_there)
+        if let Some(resources) = self.resources().as_mut()
+            && std::mem::take(&mut resources.control_exists)
         {
-            endpoint::unlink_control(&self.paths, &estate.lock);
+            endpoint::unlink_control(&self.paths, &resources.lock);
         }
     }
 
     /// Leaves nothing behind, and releases the lock last.
-    pub(crate) fn let_go(&self) {
-        fault::pass("daemon:served");
+    pub(crate) fn shut_down(&self) {
+        fault::pass("daemon:drained");
         self.unlink_endpoint();
         self.unlink_control();
         fault::pass("daemon:unlinked");
-        if let Some(estate) = self.estate().take() {
-            if estate.lock.is_on(&self.paths) {
-                self.retire(estate.record);
+        if let Some(resources) = self.resources().take() {
+            if resources.lock.is_on(&self.paths) {
+                self.finish_record(resources.record);
             }
             self.phase.fetch_max(Phase::Stopped as u8, Ordering::AcqRel);
         }
@@ -514,11 +514,11 @@ impl Lifecycle {
 
     /// The record of a daemon that has ended is removed, unless it has to tell the next one that the endpoint is
     /// not its own.
-    fn retire(&self, mut record: Record) {
+    fn finish_record(&self, mut record: Record) {
         if self.is_shared {
             record.phase = Phase::Stopped;
             if let Err(error) = record.write(&self.paths) {
-                say(self.name(), error);
+                print(self.name(), error);
             }
         } else {
             let _ = std::fs::remove_file(self.paths.record());
@@ -526,23 +526,23 @@ impl Lifecycle {
     }
 
     /// Leaves the reason behind, for the launcher and in the record, and releases the lock last.
-    pub(crate) fn let_go_failed(&self, why: &str) {
+    pub(crate) fn shut_down_failed(&self, why: &str) {
         self.phase.fetch_max(Phase::Failed as u8, Ordering::AcqRel);
         self.unlink_endpoint();
         self.unlink_control();
-        let mut estate = self.estate();
-        if let Some(estate) = estate.as_mut()
-            && estate.lock.is_on(&self.paths)
+        let mut resources = self.resources();
+        if let Some(resources) = resources.as_mut()
+            && resources.lock.is_on(&self.paths)
         {
-            estate.record.phase = Phase::Failed;
-            estate.record.note_program();
-            estate.record.failure = Some(why.to_owned());
-            if let Err(error) = estate.record.write(&self.paths) {
-                say(self.name(), error);
+            resources.record.phase = Phase::Failed;
+            resources.record.note_program();
+            resources.record.failure = Some(why.to_owned());
+            if let Err(error) = resources.record.write(&self.paths) {
+                print(self.name(), error);
             }
         }
         self.tell(&Event::Failed(why.to_owned()));
-        *estate = None;
+        *resources = None;
     }
 
     /// One more connection is served.
@@ -560,7 +560,7 @@ impl Lifecycle {
         }
     }
 
-    /// Waits until nobody serves a connection any more, or the keeper has lost its patience.
+    /// Waits until nobody serves a connection any more, or the supervisor has lost its patience.
     pub(crate) fn wait_for_connections(&self) {
         let mut waiting = lock(&self.connections.waiting);
         waiting.main_has_returned = true;
@@ -603,18 +603,18 @@ impl Lifecycle {
         self.idle.after().filter(|_| open == 0 && is_over)
     }
 
-    fn wake_keeper(&self) {
-        if let Some(keeper) = self.keeper.get() {
-            keeper.wake();
-        } else if !self.is_kept() {
-            self.publish();
+    fn wake_supervisor(&self) {
+        if let Some(supervisor) = self.supervisor.get() {
+            supervisor.wake();
+        } else if !self.is_supervised() {
+            self.update_record();
         }
     }
 
-    /// Whether there is a keeper, or one is about to come.
+    /// Whether there is a supervisor, or one is about to come.
     #[cfg(feature = "testing")]
-    fn is_kept(&self) -> bool {
-        !self.is_a_tests
+    fn is_supervised(&self) -> bool {
+        !self.is_unsupervised
     }
 
     #[cfg(not(feature = "testing"))]
@@ -622,7 +622,7 @@ impl Lifecycle {
         clippy::unused_self,
         reason = "a test's daemon is the only one without"
     )]
-    fn is_kept(&self) -> bool {
+    fn is_supervised(&self) -> bool {
         true
     }
 
@@ -630,13 +630,13 @@ impl Lifecycle {
         lock(&self.channel)
     }
 
-    fn estate(&self) -> MutexGuard<'_, Option<Estate>> {
-        lock(&self.estate)
+    fn resources(&self) -> MutexGuard<'_, Option<Resources>> {
+        lock(&self.resources)
     }
 }
 
 /// How long the clients of the control endpoint are given to hear why a daemon fails.
-const FAREWELL: Duration = Duration::from_millis(500);
+const FAILURE_REPORT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What the record tells of a daemon's status.
 fn status_of(record: &Record) -> Status {
@@ -654,8 +654,8 @@ fn status_of(record: &Record) -> Status {
         log: record.log.clone(),
         started: record.started,
         uptime: Duration::ZERO,
-        open: 0,
-        served: 0,
+        connections_open: 0,
+        connections_served: 0,
         panics: 0,
         errors: 0,
         idle_exit: None,

@@ -75,7 +75,7 @@ impl Report {
     }
 
     /// Whether there is progress that nobody was told of.
-    pub(super) fn has_news(&self) -> bool {
+    pub(super) fn has_update(&self) -> bool {
         self.is_news.load(Ordering::Acquire)
     }
 
@@ -155,7 +155,7 @@ impl Report {
     pub(super) fn fill(&self, status: &mut Status) {
         let told = self.told();
         status.uptime = self.began.elapsed();
-        status.served = self.served.load(Ordering::Relaxed);
+        status.connections_served = self.served.load(Ordering::Relaxed);
         status.panics = self.panics.load(Ordering::Relaxed);
         status.errors = self.errors.load(Ordering::Relaxed);
         status.progress.clone_from(&told.progress);

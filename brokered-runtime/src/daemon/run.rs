@@ -8,21 +8,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use super::acquire::{self, Acquired};
 use super::activation::{self, Manager};
-use super::adopt::{self, HandedOver};
+use super::adopt::{self, Handoff};
 use super::announce::announce;
 use super::bound::{Bound, prove};
 use super::error::{StartError, exit_code};
 use super::help;
-use super::hold::{self, Held};
 use super::lifecycle::Lifecycle;
-use super::shutdown::Keeper;
 use super::state::LoadFailed;
-use crate::handover::Event;
+use super::supervisor::Supervisor;
+use crate::diagnostics::print;
+use crate::handoff::Event;
 use crate::identity::paths::Paths;
 use crate::identity::serve_from_here;
 use crate::record::{Owner, Record};
-use crate::text::say;
 use crate::{Daemon, Instance, IpcListener, fault, platform};
 
 /// What the attribute knows of the program.
@@ -65,7 +65,7 @@ pub(crate) fn run(
     let entered = platform::uptime();
     let daemon = program.daemon;
     if ENTERED.swap(true, Ordering::AcqRel) {
-        say(
+        print(
             daemon.name(),
             "main was entered a second time; a process becomes a daemon once",
         );
@@ -75,10 +75,10 @@ pub(crate) fn run(
     let started_by = StartedBy::look();
     let is_started = started_by != StartedBy::Hand;
     match cli {
-        Some(cli) if !is_started && !adopt::is_told_to_be_the_daemon() => cli(),
+        Some(cli) if !is_started && !adopt::has_daemon_role() => cli(),
         Some(_) => serve(program, started_by, entered, body),
         None => match help::answer(program).filter(|_| !is_started) {
-            Some(answer) => print(&answer),
+            Some(answer) => print_answer(&answer),
             None => serve(program, started_by, entered, body),
         },
     }
@@ -104,7 +104,7 @@ impl StartedBy {
     }
 }
 
-fn print(answer: &str) -> ExitCode {
+fn print_answer(answer: &str) -> ExitCode {
     match io::stdout().write_all(answer.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -120,7 +120,7 @@ fn serve(
     match start(program, started_by, entered) {
         Ok(bound) => live(bound, body),
         Err(error) => {
-            say(program.daemon.name(), &error);
+            print(program.daemon.name(), &error);
             ExitCode::from(error.exit_code())
         }
     }
@@ -130,21 +130,22 @@ fn serve(
 /// answers on the control endpoint, starts when the launcher knows what it waits for.
 fn start(program: &Program, started_by: StartedBy, entered: Duration) -> Result<Bound, StartError> {
     let main = SystemTime::now();
-    let (mut held, listener) = match started_by {
+    let (mut acquired, listener) = match started_by {
         StartedBy::Launcher => start_launched(program)?,
         StartedBy::Manager => start_activated(program)?,
         StartedBy::Hand => start_by_hand(program)?,
     };
     let bound = SystemTime::now();
-    held.entered = Some(entered);
-    let owner = held.record.owner;
-    let listener = platform::queue_clients(listener, &held.record.endpoint).map_err(no_thread)?;
-    let lifecycle = Arc::new(Lifecycle::new(held, &listener)?);
+    acquired.entered = Some(entered);
+    let owner = acquired.record.owner;
+    let listener =
+        platform::start_accept_queue(listener, &acquired.record.endpoint).map_err(no_thread)?;
+    let lifecycle = Arc::new(Lifecycle::new(acquired, &listener)?);
     lifecycle.report().pass_at("main", main);
     lifecycle.report().pass_at("bound", bound);
-    if let Err(error) = keep_and_record(&lifecycle) {
+    if let Err(error) = supervise_and_record(&lifecycle) {
         lifecycle.tell(&Event::Failed(error.to_string()));
-        lifecycle.let_go();
+        lifecycle.shut_down();
         return Err(error);
     }
     if owner == Owner::Hand {
@@ -153,11 +154,11 @@ fn start(program: &Program, started_by: StartedBy, entered: Duration) -> Result<
     Ok(prove(listener, lifecycle))
 }
 
-fn keep_and_record(lifecycle: &Arc<Lifecycle>) -> Result<(), StartError> {
-    let keeper = Keeper::appoint(lifecycle).map_err(no_thread)?;
-    fault::point("daemon:kept").map_err(no_thread)?;
+fn supervise_and_record(lifecycle: &Arc<Lifecycle>) -> Result<(), StartError> {
+    let supervisor = Supervisor::install(lifecycle).map_err(no_thread)?;
+    fault::point("daemon:signals-caught").map_err(no_thread)?;
     lifecycle.record()?;
-    keeper.start(lifecycle).map_err(no_thread)
+    supervisor.start(lifecycle).map_err(no_thread)
 }
 
 fn no_thread(source: io::Error) -> StartError {
@@ -165,66 +166,66 @@ fn no_thread(source: io::Error) -> StartError {
 }
 
 /// Steps 0 to 3 of a daemon that a launcher has started.
-fn start_launched(program: &Program) -> Result<(Held, IpcListener), StartError> {
-    fault::pass("daemon:announced");
-    adopt::shed_inheritance();
-    fault::pass("daemon:shed");
-    let mut handed_over = adopt::take_over()?;
+fn start_launched(program: &Program) -> Result<(Acquired, IpcListener), StartError> {
+    fault::pass("daemon:launch-detected");
+    adopt::reset_inherited_state();
+    fault::pass("daemon:inherited-state-reset");
+    let mut handoff = adopt::take_over()?;
     let (instance, paths, listener) =
-        bind_launched(program, &mut handed_over).inspect_err(|error| {
+        bind_launched(program, &mut handoff).inspect_err(|error| {
             // The log may be where there is no space. A launcher that is gone does not need to know.
-            let _ = handed_over
+            let _ = handoff
                 .channel
                 .tell(&Event::Failed(error.to_string()).to_line());
         })?;
     let mut record = record(program, &instance, &paths);
     record.owner = Owner::Launcher;
-    record.log = Some(handed_over.message.log);
-    let mut held = Held::new(instance, paths, handed_over.lock, record);
-    held.channel = Some(handed_over.channel);
-    Ok((held, listener))
+    record.log = Some(handoff.message.log);
+    let mut acquired = Acquired::new(instance, paths, handoff.lock, record);
+    acquired.channel = Some(handoff.channel);
+    Ok((acquired, listener))
 }
 
 fn bind_launched(
     program: &Program,
-    handed_over: &mut HandedOver,
+    handoff: &mut Handoff,
 ) -> Result<(Instance, Paths, IpcListener), StartError> {
-    let instance = handed_over.instance_of(program.daemon)?;
+    let instance = handoff.instance_of(program.daemon)?;
     let paths = instance.paths()?.clone();
     paths.check()?;
-    let listener = hold::bind(handed_over.listener.take(), &paths, &handed_over.lock)?;
+    let listener = acquire::bind(handoff.listener.take(), &paths, &handoff.lock)?;
     fault::pass("daemon:bound");
     Ok((instance, paths, listener))
 }
 
 /// Steps 1 to 3 of a daemon that was started by hand.
-fn start_by_hand(program: &Program) -> Result<(Held, IpcListener), StartError> {
-    let instance = adopt::instance_by_hand(program.daemon);
+fn start_by_hand(program: &Program) -> Result<(Acquired, IpcListener), StartError> {
+    let instance = adopt::take_instance_from_environment(program.daemon);
     let paths = instance.paths()?.clone();
-    let lock = hold::take_lock(&paths)?;
+    let lock = acquire::take_lock(&paths)?;
     fault::pass("daemon:locked");
-    let listener = hold::bind(None, &paths, &lock)?;
+    let listener = acquire::bind(None, &paths, &lock)?;
     fault::pass("daemon:bound");
     let record = record(program, &instance, &paths);
-    let mut held = Held::new(instance, paths, lock, record);
-    held.manager = manager(program.daemon);
-    Ok((held, listener))
+    let mut acquired = Acquired::new(instance, paths, lock, record);
+    acquired.manager = manager(program.daemon);
+    Ok((acquired, listener))
 }
 
 /// Steps 1 and 2 of a daemon whose endpoint a service manager holds. It takes the lock all the same, so that
 /// nobody else binds the endpoint.
-fn start_activated(program: &Program) -> Result<(Held, IpcListener), StartError> {
+fn start_activated(program: &Program) -> Result<(Acquired, IpcListener), StartError> {
     let activated = activation::take_over(program.daemon)?;
-    let instance = adopt::instance_by_hand(program.daemon);
+    let instance = adopt::take_instance_from_environment(program.daemon);
     let manager = manager(program.daemon);
     let paths = instance.paths()?.clone();
-    let lock = hold::take_lock(&paths)?;
+    let lock = acquire::take_lock(&paths)?;
     let mut record = record(program, &instance, &paths);
     record.owner = activated.owner;
     if let Ok(Some(endpoint)) = platform::path_of(&activated.listener)
         && endpoint != record.endpoint
     {
-        say(
+        print(
             program.daemon.name(),
             format_args!(
                 "the service manager listens on {}, and clients look for the daemon on {}",
@@ -234,14 +235,14 @@ fn start_activated(program: &Program) -> Result<(Held, IpcListener), StartError>
         );
         record.endpoint = endpoint;
     }
-    let mut held = Held::new(instance, paths, lock, record);
-    held.manager = manager;
-    Ok((held, activated.listener))
+    let mut acquired = Acquired::new(instance, paths, lock, record);
+    acquired.manager = manager;
+    Ok((acquired, activated.listener))
 }
 
 /// Whom to report to, if somebody wants to know.
 fn manager(daemon: Daemon) -> Option<Manager> {
-    let manager = Manager::of_environment(daemon);
+    let manager = Manager::from_environment(daemon);
     activation::forget();
     manager
 }
@@ -260,17 +261,17 @@ fn live(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>) 
     let lifecycle = Arc::clone(bound.lifecycle());
     match panic::catch_unwind(AssertUnwindSafe(|| body(bound))) {
         Ok(Ok(code)) => {
-            lifecycle.ask_to_stop();
+            lifecycle.request_stop();
             lifecycle.wait_for_connections();
             // A load in the background may have failed meanwhile.
             if let Some(why) = lifecycle.failure() {
                 return fail(&lifecycle, why, exit_code::SOFTWARE);
             }
             if code == ExitCode::SUCCESS {
-                lifecycle.forgive_starts();
-                lifecycle.let_go();
+                lifecycle.clear_start_count();
+                lifecycle.shut_down();
             } else {
-                lifecycle.let_go_failed("main ended with an error");
+                lifecycle.shut_down_failed("main ended with an error");
             }
             code
         }
@@ -280,17 +281,17 @@ fn live(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>) 
         }
         Err(panic) => {
             let why = format!("main panicked: {}", message_of(panic.as_ref()));
-            lifecycle.bid_farewell(&why);
-            lifecycle.let_go_failed(&why);
+            lifecycle.report_failure(&why);
+            lifecycle.shut_down_failed(&why);
             ExitCode::from(exit_code::PANIC)
         }
     }
 }
 
 fn fail(lifecycle: &Lifecycle, why: &str, code: u8) -> ExitCode {
-    lifecycle.bid_farewell(why);
-    lifecycle.let_go_failed(why);
-    say(lifecycle.name(), why);
+    lifecycle.report_failure(why);
+    lifecycle.shut_down_failed(why);
+    print(lifecycle.name(), why);
     ExitCode::from(code)
 }
 

@@ -12,8 +12,8 @@ use super::lifecycle::Lifecycle;
 use super::run::message_of;
 use super::trace;
 use crate::IpcStream;
-use crate::platform::{self, AcceptError, Listening};
-use crate::text::say;
+use crate::diagnostics::print;
+use crate::platform::{self, AcceptError, AcceptQueue};
 
 /// How many threads wait for clients at a time; those beyond end when their client has gone.
 const IDLE_THREADS: usize = 8;
@@ -25,7 +25,7 @@ const EXHAUSTED: Duration = Duration::from_millis(20);
 const NO_THREAD_ATTEMPTS: u32 = 5;
 
 /// The next client. `None` when the daemon is asked to end and everybody who had connected was accepted.
-fn accept(listener: &Listening, lifecycle: &Lifecycle) -> io::Result<Option<IpcStream>> {
+fn accept(listener: &AcceptQueue, lifecycle: &Lifecycle) -> io::Result<Option<IpcStream>> {
     loop {
         let error = match lifecycle.accept(listener) {
             Ok(stream) => return Ok(Some(stream)),
@@ -46,12 +46,12 @@ fn accept(listener: &Listening, lifecycle: &Lifecycle) -> io::Result<Option<IpcS
 /// The clients of a daemon, one by one. From [`Bound::incoming`](crate::Bound::incoming).
 #[derive(Debug)]
 pub struct Incoming {
-    listener: Listening,
+    listener: AcceptQueue,
     lifecycle: Arc<Lifecycle>,
 }
 
 impl Incoming {
-    pub(super) fn new(listener: Listening, lifecycle: Arc<Lifecycle>) -> Self {
+    pub(super) fn new(listener: AcceptQueue, lifecycle: Arc<Lifecycle>) -> Self {
         Self {
             listener,
             lifecycle,
@@ -64,7 +64,7 @@ impl Iterator for Incoming {
 
     fn next(&mut self) -> Option<IpcStream> {
         accept(&self.listener, &self.lifecycle).unwrap_or_else(|error| {
-            say(
+            print(
                 self.lifecycle.name(),
                 format_args!("cannot accept clients: {error}"),
             );
@@ -78,7 +78,7 @@ impl Iterator for Incoming {
 /// Each thread accepts for itself, so no stream is passed between threads: whoever accepts one sees to it
 /// that somebody else waits for the next, and serves it.
 pub(super) fn serve<F>(
-    listener: &Listening,
+    listener: &AcceptQueue,
     lifecycle: &Arc<Lifecycle>,
     max_connections: usize,
     handler: &F,
@@ -104,7 +104,7 @@ where
 }
 
 struct Service<'a, F> {
-    listener: &'a Listening,
+    listener: &'a AcceptQueue,
     lifecycle: &'a Lifecycle,
     handler: &'a F,
     max_threads: usize,
@@ -196,7 +196,7 @@ where
                 && !is_hang_up(&error)
             {
                 self.lifecycle.report().failed(&error.to_string());
-                say(
+                print(
                     self.lifecycle.name(),
                     format_args!("a connection failed: {error}"),
                 );

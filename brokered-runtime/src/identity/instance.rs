@@ -102,7 +102,7 @@ impl Instance {
     }
 
     /// The instance that a launcher has handed over, with the paths that it has worked out.
-    pub(crate) fn handed_over(
+    pub(crate) fn handoff(
         daemon: Daemon,
         directory: Option<PathBuf>,
         name: Option<String>,
@@ -116,7 +116,7 @@ impl Instance {
     /// The same instance with other paths, for a test. Where there has to be a directory and none was given, it is
     /// made.
     #[cfg(feature = "testing")]
-    pub(crate) fn settle(
+    pub(crate) fn with_paths(
         &self,
         paths: Paths,
         directory: impl FnOnce() -> std::io::Result<PathBuf>,
@@ -139,7 +139,7 @@ impl Instance {
             }
             (None, _) => None,
         };
-        Ok(Self::handed_over(
+        Ok(Self::handoff(
             self.daemon,
             directory,
             self.name.clone(),

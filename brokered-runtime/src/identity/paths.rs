@@ -52,7 +52,7 @@ impl Paths {
     }
 
     /// The files in an instance directory that a launcher has worked out and checked.
-    pub(crate) fn handed_over(directory: PathBuf) -> Self {
+    pub(crate) fn handoff(directory: PathBuf) -> Self {
         let runtime = directory.parent().unwrap_or(&directory).to_owned();
         Self::within(runtime, directory)
     }
@@ -113,7 +113,7 @@ impl Paths {
     }
 
     /// Refuses a runtime directory that is not ours alone.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "operator")]
     pub(crate) fn check_runtime(&self) -> Result<(), DirectoryError> {
         check(&self.runtime)
     }
@@ -124,8 +124,8 @@ impl Paths {
     }
 
     /// Opens what launchers take turns on, where they do.
-    pub(crate) fn open_turn(&self) -> io::Result<Option<File>> {
-        platform::open_turn(&self.directory)
+    pub(crate) fn open_launch_lock(&self) -> io::Result<Option<File>> {
+        platform::open_launch_lock(&self.directory)
     }
 
     /// Whether this lock is on the directory that the path leads to now.

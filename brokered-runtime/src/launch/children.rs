@@ -31,9 +31,9 @@ fn children() -> MutexGuard<'static, Vec<Child>> {
 
 /// A daemon that was just started. When this is dropped, the daemon goes on, and is remembered.
 #[derive(Debug)]
-pub(super) struct Offspring(Option<Child>);
+pub(super) struct ChildGuard(Option<Child>);
 
-impl Offspring {
+impl ChildGuard {
     pub(super) fn new(child: Child) -> Self {
         Self(Some(child))
     }
@@ -56,7 +56,7 @@ impl Offspring {
     }
 }
 
-impl Drop for Offspring {
+impl Drop for ChildGuard {
     fn drop(&mut self) {
         reap();
         if let Some(child) = self.0.take() {

@@ -2,18 +2,19 @@
 
 use std::io;
 
+use super::backoff::Backoff;
 use super::children;
-use super::clock::{Clock, Pause};
+use super::disable;
 use super::error::{LaunchError, describe_holder};
 use super::failure;
 use super::ready;
 use super::spawn::{self, Started};
-use super::switch;
 use super::wait::{self, Outcome};
+use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
 use crate::instance_lock::LaunchLock;
 use crate::record::{Owner, Record};
-use crate::{Daemon, Instance, IpcStream, Wait, fault, handover, platform};
+use crate::{Daemon, Instance, IpcStream, Wait, fault, handoff, platform};
 
 /// How often one call starts a daemon that finds another one, which nobody else finds.
 const MOST_LAUNCHES: u32 = 3;
@@ -35,10 +36,10 @@ impl Instance {
     ///
     /// [`LaunchError::NotRunning`] if nobody listens; see [`LaunchError`] for what else can be.
     pub fn connect(&self) -> Result<IpcStream, LaunchError> {
-        self.check_switch()?;
-        let clock = Clock::start(self.launch.deadline);
+        self.check_disabled()?;
+        let deadline = Deadline::after(self.launch.deadline);
         let paths = self.paths()?;
-        reach(paths, &clock)?.ok_or_else(|| LaunchError::NotRunning {
+        reach(paths, &deadline)?.ok_or_else(|| LaunchError::NotRunning {
             endpoint: paths.socket.clone(),
         })
     }
@@ -60,22 +61,22 @@ impl Instance {
     ///
     /// See [`LaunchError`]. Whatever it is, calling again is always safe.
     pub fn connect_or_spawn(&self) -> Result<IpcStream, LaunchError> {
-        self.check_switch()?;
+        self.check_disabled()?;
         children::reap();
-        let clock = Clock::start(self.launch.deadline);
+        let deadline = Deadline::after(self.launch.deadline);
         let paths = self.paths()?;
-        match self.reach_as_wanted(paths, &clock)? {
+        match self.reach_as_wanted(paths, &deadline)? {
             Some(stream) => Ok(stream),
-            None => self.contend(paths, &clock),
+            None => self.contend(paths, &deadline),
         }
     }
 
     /// Connects if that takes no waiting. `None` also where a backlog is full.
     #[cfg(feature = "tokio")]
     pub(super) fn connect_at_once(&self) -> Result<Option<IpcStream>, LaunchError> {
-        self.check_switch()?;
-        let clock = Clock::start(std::time::Duration::ZERO);
-        match reach(self.paths()?, &clock) {
+        self.check_disabled()?;
+        let deadline = Deadline::after(std::time::Duration::ZERO);
+        match reach(self.paths()?, &deadline) {
             Err(LaunchError::BacklogFull { .. }) => Ok(None),
             reached => reached,
         }
@@ -84,7 +85,7 @@ impl Instance {
     /// The same for a client that would start the daemon. `None` also where being connected is not enough.
     #[cfg(feature = "tokio")]
     pub(super) fn find_at_once(&self) -> Result<Option<IpcStream>, LaunchError> {
-        self.check_switch()?;
+        self.check_disabled()?;
         children::reap();
         match self.launch.wait {
             Wait::Ready => Ok(None),
@@ -92,9 +93,9 @@ impl Instance {
         }
     }
 
-    pub(super) fn check_switch(&self) -> Result<(), LaunchError> {
+    pub(super) fn check_disabled(&self) -> Result<(), LaunchError> {
         let daemon = self.daemon();
-        if switch::is_off(daemon) {
+        if disable::is_disabled(daemon) {
             return Err(LaunchError::Disabled {
                 daemon: daemon.name(),
             });
@@ -103,39 +104,39 @@ impl Instance {
     }
 
     /// Takes the lock or connects, whichever comes first.
-    fn contend(&self, paths: &Paths, clock: &Clock) -> Result<IpcStream, LaunchError> {
-        if handover::is_a_daemons_front() {
+    fn contend(&self, paths: &Paths, deadline: &Deadline) -> Result<IpcStream, LaunchError> {
+        if handoff::is_launched_but_not_daemon() {
             return Err(LaunchError::InsideDaemon {
                 endpoint: paths.socket.clone(),
             });
         }
-        pass(paths, "launch:refused")?;
+        pass(paths, "launch:no-listener")?;
         paths.prepare()?;
-        pass(paths, "launch:prepared")?;
-        let mut pause = Pause::new();
+        pass(paths, "launch:directory-prepared")?;
+        let mut pause = Backoff::new();
         let mut launches = 0;
         let mut has_paused = false;
         loop {
             if let Some(lock) = try_lock(paths)? {
                 pass(paths, "launch:locked")?;
                 // It may have come up just before the lock was free. Right after a connect, it has not.
-                if has_paused && let Some(stream) = self.reach_as_wanted(paths, clock)? {
+                if has_paused && let Some(stream) = self.reach_as_wanted(paths, deadline)? {
                     return Ok(stream);
                 }
                 launches += 1;
-                match self.launch(paths, lock, clock)? {
+                match self.launch(paths, lock, deadline)? {
                     Launched::Connected(stream) => return Ok(stream),
                     // It says that there is another daemon. If there is, the lock is not to be had again.
                     Launched::AlreadyBound(_) if launches < MOST_LAUNCHES => {}
                     Launched::AlreadyBound(error) => return Err(error),
                 }
             }
-            if clock.is_over() {
-                return Err(self.held(paths, clock));
+            if deadline.is_over() {
+                return Err(self.lock_held(paths, deadline));
             }
-            pause.pause(clock);
+            pause.pause(deadline);
             has_paused = true;
-            if let Some(stream) = self.reach_as_wanted(paths, clock)? {
+            if let Some(stream) = self.reach_as_wanted(paths, deadline)? {
                 return Ok(stream);
             }
         }
@@ -145,12 +146,12 @@ impl Instance {
     fn reach_as_wanted(
         &self,
         paths: &Paths,
-        clock: &Clock,
+        deadline: &Deadline,
     ) -> Result<Option<IpcStream>, LaunchError> {
-        let Some(stream) = reach(paths, clock)? else {
+        let Some(stream) = reach(paths, deadline)? else {
             return Ok(None);
         };
-        let is_ready = self.launch.wait != Wait::Ready || ready::is_ready(paths, clock)?;
+        let is_ready = self.launch.wait != Wait::Ready || ready::is_ready(paths, deadline)?;
         Ok(is_ready.then_some(stream))
     }
 
@@ -159,13 +160,13 @@ impl Instance {
         &self,
         paths: &Paths,
         lock: LaunchLock,
-        clock: &Clock,
+        deadline: &Deadline,
     ) -> Result<Launched, LaunchError> {
         self.check_owner(paths)?;
         let mut started = spawn::start(self, paths, lock)?;
         // Where the endpoint is bound already, the connection comes first.
         let early = if started.is_bound {
-            reach(paths, clock)?
+            reach(paths, deadline)?
         } else {
             None
         };
@@ -175,16 +176,16 @@ impl Instance {
             Wait::Nothing if early.is_none() => Wait::Bound,
             wanted => wanted,
         };
-        let outcome = wait::wait(self.daemon(), &mut started, wanted, clock);
-        pass(paths, "launch:told")?;
-        leave_word(self, paths, &started, &outcome);
+        let outcome = wait::wait(self.daemon(), &mut started, wanted, deadline);
+        pass(paths, "launch:bound-received")?;
+        record_failure(self, paths, &started, &outcome);
         let outcome = outcome?;
         let error = |outcome: Outcome| outcome.into_error(self.daemon(), &started.log);
         if outcome.is_already_bound() {
             return Ok(Launched::AlreadyBound(error(outcome)));
         }
         let stream = match (&outcome, early) {
-            (Outcome::Up, None) => reach(paths, clock)?,
+            (Outcome::Up, None) => reach(paths, deadline)?,
             (Outcome::Up, early) => early,
             (Outcome::Ended { .. }, _) => None,
         };
@@ -205,12 +206,12 @@ impl Instance {
         }
     }
 
-    fn held(&self, paths: &Paths, clock: &Clock) -> LaunchError {
-        LaunchError::Held {
+    fn lock_held(&self, paths: &Paths, deadline: &Deadline) -> LaunchError {
+        LaunchError::LockHeld {
             daemon: self.daemon().name(),
             lock: paths.directory().to_owned(),
             holder: Record::read(paths).as_ref().and_then(describe_holder),
-            waited: clock.waited(),
+            waited: deadline.waited(),
         }
     }
 }
@@ -238,9 +239,9 @@ impl Daemon {
 }
 
 /// Connects, if somebody listens, and looks who it is.
-fn reach(paths: &Paths, clock: &Clock) -> Result<Option<IpcStream>, LaunchError> {
+fn reach(paths: &Paths, deadline: &Deadline) -> Result<Option<IpcStream>, LaunchError> {
     let endpoint = || paths.socket.clone();
-    let stream = match platform::connect(&paths.socket, clock.deadline) {
+    let stream = match platform::connect(&paths.socket, deadline.end()) {
         Ok(stream) => stream,
         Err(error) => {
             return match error.kind() {
@@ -251,7 +252,7 @@ fn reach(paths: &Paths, clock: &Clock) -> Result<Option<IpcStream>, LaunchError>
                 }),
                 io::ErrorKind::WouldBlock => Err(LaunchError::BacklogFull {
                     endpoint: endpoint(),
-                    waited: clock.waited(),
+                    waited: deadline.waited(),
                 }),
                 _ => Err(LaunchError::io("connect to", &paths.socket)(error)),
             };
@@ -273,7 +274,7 @@ fn pass(paths: &Paths, name: &'static str) -> Result<(), LaunchError> {
 }
 
 /// Others may have queued for a daemon that has ended: they find the reason in the record.
-pub(super) fn leave_word(
+pub(super) fn record_failure(
     instance: &Instance,
     paths: &Paths,
     started: &Started,
@@ -292,7 +293,7 @@ pub(super) fn leave_word(
         _ => return,
     };
     let log = &started.log.path;
-    failure::leave_word(instance, paths, started.pid, status, reason.as_deref(), log);
+    failure::record_failure(instance, paths, started.pid, status, reason.as_deref(), log);
 }
 
 fn try_lock(paths: &Paths) -> Result<Option<LaunchLock>, LaunchError> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use crate::endpoint::EndpointError;
 use crate::record::Record;
-use crate::{ControlError, DirectoryError, InstanceError, Phase, text};
+use crate::{ControlError, DirectoryError, InstanceError, Phase, diagnostics};
 
 /// Why a client is not connected to its daemon.
 #[non_exhaustive]
@@ -137,7 +137,7 @@ pub enum LaunchError {
     /// The daemon was there already, and is not ready.
     NotReady(ControlError),
     /// Another process holds the instance lock, and nobody could be connected to until the deadline.
-    Held {
+    LockHeld {
         /// The daemon's name.
         daemon: &'static str,
         /// The lock.
@@ -198,8 +198,8 @@ impl LaunchError {
             Self::BacklogFull { .. }
                 | Self::SlowStart { .. }
                 | Self::Hung { .. }
-                | Self::Held { .. }
-                | Self::NotReady(ControlError::TooSlow { .. } | ControlError::NoAnswer { .. })
+                | Self::LockHeld { .. }
+                | Self::NotReady(ControlError::TimedOut { .. } | ControlError::NoAnswer { .. })
         )
     }
 
@@ -240,7 +240,7 @@ impl fmt::Display for LaunchError {
                 "the daemon on {} is bound and accepts nobody: its backlog was full for {}; it is busy \
                  or stuck",
                 endpoint.display(),
-                text::duration(*waited)
+                diagnostics::format_duration(*waited)
             ),
             Self::Disabled { daemon } => write!(
                 f,
@@ -302,12 +302,12 @@ impl fmt::Display for LaunchError {
                 output,
                 log,
             } => hung(f, daemon, *reached, *waited, (output, log)),
-            Self::Held {
+            Self::LockHeld {
                 daemon,
                 lock,
                 holder,
                 waited,
-            } => held(f, daemon, lock, holder.as_deref(), *waited),
+            } => lock_held(f, daemon, lock, holder.as_deref(), *waited),
             Self::Bind { reason } => f.write_str(reason),
             Self::Io {
                 doing,
@@ -329,8 +329,8 @@ fn start_limit(
         f,
         "{daemon} was started {starts} times within {} and did not stay, so it is not started again \
          for {}",
-        text::duration(within),
-        text::duration(again_in)
+        diagnostics::format_duration(within),
+        diagnostics::format_duration(again_in)
     )?;
     match last_failure {
         Some(failure) => write!(f, "; the last time: {failure}"),
@@ -347,7 +347,7 @@ fn program_missing(f: &mut fmt::Formatter<'_>, daemon: &str, tried: &[PathBuf]) 
     write!(f, "; install it there, or name it with `Instance::program`")
 }
 
-fn held(
+fn lock_held(
     f: &mut fmt::Formatter<'_>,
     daemon: &str,
     lock: &Path,
@@ -359,7 +359,7 @@ fn held(
         "cannot reach {daemon}: its lock {} was held for {} by {}, which does not listen; wait for it to \
          end, or end it",
         lock.display(),
-        text::duration(waited),
+        diagnostics::format_duration(waited),
         holder.unwrap_or("a process that has not recorded itself")
     )
 }
@@ -375,7 +375,7 @@ fn slow_start(
         f,
         "{daemon} was started and is not up after {} ({reached}); it goes on, so try again, or give it \
          more time with `Instance::deadline`; its output: {}",
-        text::duration(waited),
+        diagnostics::format_duration(waited),
         log.display()
     )
 }
@@ -391,9 +391,9 @@ fn hung(
         f,
         "{daemon} was started and was not up after {} ({reached}); it slept for the last two seconds of \
          them, so it was killed",
-        text::duration(waited)
+        diagnostics::format_duration(waited)
     )?;
-    what_it_printed(f, output, log)
+    write_output(f, output, log)
 }
 
 fn died(
@@ -411,10 +411,10 @@ fn died(
     if let Some(reason) = reason {
         write!(f, ": {reason}")?;
     }
-    what_it_printed(f, output, log)
+    write_output(f, output, log)
 }
 
-fn what_it_printed(f: &mut fmt::Formatter<'_>, output: &str, log: &Path) -> fmt::Result {
+fn write_output(f: &mut fmt::Formatter<'_>, output: &str, log: &Path) -> fmt::Result {
     write!(f, "; its output is in {}", log.display())?;
     if !output.is_empty() {
         write!(f, " and ends with:\n{}", output.trim_end())?;
@@ -472,7 +472,7 @@ pub(super) fn describe_holder(record: &Record) -> Option<String> {
             "process {} ({}, started {} ago)",
             record.pid,
             record.phase,
-            text::duration(record.age())
+            diagnostics::format_duration(record.age())
         )
     })
 }
@@ -533,7 +533,7 @@ mod tests {
     #[test]
     fn waiting_in_vain_until_the_deadline_is_a_timeout_whatever_for() {
         let waited = Duration::from_secs(1);
-        let slow = ControlError::TooSlow {
+        let slow = ControlError::TimedOut {
             phase: None,
             progress: None,
             waited,

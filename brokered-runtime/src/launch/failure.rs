@@ -10,7 +10,7 @@ use super::error::LaunchError;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::record::{Owner, Record};
-use crate::{Daemon, Instance, Phase, text};
+use crate::{Daemon, Instance, Phase, diagnostics};
 
 /// How long a dying process may take between the end of its streams and that of its lock.
 const DYING: Duration = Duration::from_millis(50);
@@ -84,7 +84,7 @@ impl fmt::Display for Failure {
             "{}, process {}, started {} ago, ",
             self.daemon,
             self.pid,
-            text::duration(ago)
+            diagnostics::format_duration(ago)
         )?;
         match (&self.exit, &self.reason) {
             (None, None) => write!(f, "ended without a word")?,
@@ -131,7 +131,7 @@ impl Instance {
             return Ok(None);
         };
         // A record that tells of no failure is a living daemon's, or was one's that is dead without a word.
-        let is_told = record.phase == Phase::Failed || is_let_go(paths)?;
+        let is_told = record.phase == Phase::Failed || is_lock_released(paths)?;
         Ok(is_told.then(|| Failure::last(self, paths)).flatten())
     }
 }
@@ -148,11 +148,11 @@ impl Daemon {
 }
 
 /// Whether nobody holds the lock, or will in a moment: of a process that dies, the streams may end first.
-fn is_let_go(paths: &Paths) -> Result<bool, LaunchError> {
+fn is_lock_released(paths: &Paths) -> Result<bool, LaunchError> {
     let deadline = Instant::now() + DYING;
     loop {
-        let held = InstanceLock::is_held(paths);
-        if !held.map_err(LaunchError::io("look at the lock", paths.directory()))? {
+        let is_held = InstanceLock::is_held(paths);
+        if !is_held.map_err(LaunchError::io("look at the lock", paths.directory()))? {
             return Ok(true);
         }
         if Instant::now() >= deadline {
@@ -181,7 +181,7 @@ fn take_from_lookers(paths: &Paths) -> Option<InstanceLock> {
 /// Leaves word of how a daemon ended that this process had started, for those who had queued for it.
 ///
 /// Written only with the lock held. If somebody else has it, they are starting the next daemon already.
-pub(super) fn leave_word(
+pub(super) fn record_failure(
     instance: &Instance,
     paths: &Paths,
     pid: u32,

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::LaunchError;
 use super::program;
 use crate::identity::paths::{self, RUNTIME_DIRECTORY};
-use crate::{Daemon, Instance, Never, handover, platform};
+use crate::{Daemon, Instance, Never, handoff, platform};
 
 impl Instance {
     /// Becomes the daemon, in the foreground: this process is replaced by it, and its output stays where
@@ -22,18 +22,18 @@ impl Instance {
         self.paths()?;
         let mut command = program::command(self)?;
         command
-            .env_remove(handover::LAUNCH)
-            .env(handover::ROLE, "daemon")
+            .env_remove(handoff::LAUNCH)
+            .env(handoff::ROLE, "daemon")
             .env(RUNTIME_DIRECTORY, paths::runtime_directory()?);
         if self.daemon().is_per_directory() {
-            command.env(handover::INSTANCE, self.directory());
+            command.env(handoff::INSTANCE, self.directory());
         } else if let Some(name) = self.name() {
-            command.env(handover::INSTANCE, name);
+            command.env(handoff::INSTANCE, name);
         }
         if let Some(directory) = &self.launch.current_dir {
             command.current_dir(directory);
         }
-        let error = platform::become_program(&mut command);
+        let error = platform::exec(&mut command);
         let directory = command.get_current_dir().unwrap_or(Path::new("."));
         Err(program::not_started(
             self,

@@ -1,19 +1,19 @@
 //! The client's side: connect, or bind and spawn and connect.
 
-mod budget;
+mod backoff;
 mod children;
-mod clock;
 mod connect;
+mod disable;
 mod error;
 mod failure;
 mod foreground;
-mod hang;
-#[cfg(feature = "cli")]
+mod hang_detection;
+#[cfg(feature = "operator")]
 pub(crate) mod observe;
 mod program;
 mod ready;
 mod spawn;
-mod switch;
+mod start_limit;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod wait;

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::clock::Clock;
-use super::connect::leave_word;
+use super::connect::record_failure;
 use super::error::LaunchError;
 use super::spawn;
 use super::wait::{ASKED_TO_END, Outcome};
-use crate::handover::Event;
+use crate::deadline::Deadline;
+use crate::handoff::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::LaunchLock;
 use crate::platform::Line;
@@ -43,7 +43,7 @@ pub enum Told {
 #[derive(Debug)]
 pub(crate) enum Observed {
     /// Somebody else holds the lock.
-    Held,
+    AlreadyRunning,
     /// The daemon is up. The stream was connected before it was.
     Up(Option<IpcStream>),
 }
@@ -52,28 +52,28 @@ pub(crate) enum Observed {
 /// deadline is over.
 pub(crate) fn launch(
     instance: &Instance,
-    patience: Duration,
+    timeout: Duration,
     on: &mut dyn FnMut(Step, SystemTime),
 ) -> Result<Observed, LaunchError> {
-    instance.check_switch()?;
-    let clock = Clock::start(patience);
+    instance.check_disabled()?;
+    let deadline = Deadline::after(timeout);
     let paths = instance.paths()?;
     paths.prepare()?;
     let taken = LaunchLock::try_take(paths).map_err(LaunchError::io("lock", paths.directory()))?;
     let Some(lock) = taken else {
-        return Ok(Observed::Held);
+        return Ok(Observed::AlreadyRunning);
     };
     instance.check_owner(paths)?;
     on(Step::Locked, SystemTime::now());
     let mut started = spawn::start(instance, paths, lock)?;
     on(Step::Spawned, SystemTime::now());
-    let mut stream = connect(paths, &clock);
+    let mut stream = connect(paths, &deadline);
     if stream.is_some() {
         on(Step::Connected, SystemTime::now());
     }
     let mut reason = None;
     loop {
-        let line = started.channel.next_line(clock.deadline);
+        let line = started.channel.next_line(deadline.end());
         let now = SystemTime::now();
         match line.map_err(LaunchError::io(
             "hear from the daemon of",
@@ -86,7 +86,7 @@ pub(crate) fn launch(
                     Told::Stopping => reason = Some(ASKED_TO_END.to_owned()),
                     Told::Failed(why) => reason = Some(why.clone()),
                     Told::Bound if stream.is_none() => {
-                        stream = connect(paths, &clock);
+                        stream = connect(paths, &deadline);
                         on(Step::Connected, SystemTime::now());
                     }
                     _ => {}
@@ -105,15 +105,15 @@ pub(crate) fn launch(
                     return Ok(Observed::Up(stream));
                 }
                 let ended = Ok(Outcome::Ended { status, reason });
-                leave_word(instance, paths, &started, &ended);
+                record_failure(instance, paths, &started, &ended);
                 return Err(ended?.into_error(instance.daemon(), &started.log));
             }
         }
     }
 }
 
-fn connect(paths: &Paths, clock: &Clock) -> Option<IpcStream> {
-    platform::connect(&paths.socket, clock.deadline).ok()
+fn connect(paths: &Paths, deadline: &Deadline) -> Option<IpcStream> {
+    platform::connect(&paths.socket, deadline.end()).ok()
 }
 
 fn told(line: &str) -> Told {

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::error::LaunchError;
 use crate::identity::is_served_here;
-use crate::{Instance, handover, platform};
+use crate::{Instance, handoff, platform};
 
 /// What belongs to the client alone: make's job server, a service manager's sockets, and which part this
 /// process has in a start of its own.
@@ -24,8 +24,8 @@ const NOT_INHERITED: [&str; 12] = [
     "LISTEN_PIDFDID",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
-    handover::ROLE,
-    handover::INSTANCE,
+    handoff::ROLE,
+    handoff::INSTANCE,
 ];
 
 /// The daemon's executable with its arguments and its environment.
@@ -36,7 +36,7 @@ pub(super) fn command(instance: &Instance) -> Result<Command, LaunchError> {
         && let Some(name) = env::args_os().next()
     {
         // Else process lists would show the name under which a replaced executable is still reached.
-        platform::name_program(&mut command, &name);
+        platform::set_arg0(&mut command, &name);
     }
     let launch = &instance.launch;
     command.args(&launch.arguments);

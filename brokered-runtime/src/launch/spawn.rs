@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
-use super::budget;
-use super::children::Offspring;
+use super::children::ChildGuard;
 use super::error::LaunchError;
 use super::program;
-use crate::handover::{self, Message};
+use super::start_limit;
+use crate::handoff::{self, Message};
 use crate::identity::paths::Paths;
 use crate::instance_lock::{InstanceLock, LaunchLock};
 use crate::platform::{self, Channel, ChannelEnd, Child};
@@ -21,7 +21,7 @@ const LARGEST_LOG: u64 = 1024 * 1024;
 /// A daemon that was started, and what to hear of it by.
 #[derive(Debug)]
 pub(super) struct Started {
-    pub(super) child: Offspring,
+    pub(super) child: ChildGuard,
     pub(super) pid: u32,
     pub(super) channel: Channel,
     pub(super) log: Log,
@@ -37,11 +37,11 @@ pub(super) fn start(
     paths: &Paths,
     lock: LaunchLock,
 ) -> Result<Started, LaunchError> {
-    let noted = budget::spend(instance, paths, &lock)?;
-    fault::pass("launch:noted");
+    let noted = start_limit::spend(instance, paths, &lock)?;
+    fault::pass("launch:start-recorded");
     let started = bind_and_spawn(instance, paths, lock);
     if started.is_err() {
-        noted.take_back();
+        noted.revoke();
     }
     started
 }
@@ -56,17 +56,17 @@ fn bind_and_spawn(
         None => None,
     };
     fault::pass("launch:bound");
-    retire_record(paths);
-    fault::pass("launch:retired");
+    remove_stale_record(paths);
+    fault::pass("launch:stale-record-removed");
     match hand_over_and_spawn(instance, paths, &mut lock, listener.as_ref()) {
         // Both are in the message now. Kept any longer here, they would only hide the daemon's death.
         Ok((child, channel, log)) => Ok(Started {
             pid: child.id(),
-            child: Offspring::new(child),
+            child: ChildGuard::new(child),
             channel,
             log,
             is_bound: listener.is_some(),
-            copy: (!platform::MESSAGES_HOLD_DESCRIPTORS).then_some(lock),
+            copy: (!platform::MESSAGES_KEEP_DESCRIPTORS_OPEN).then_some(lock),
         }),
         Err(error) => {
             if let Some(lock) = lock.instance() {
@@ -79,7 +79,7 @@ fn bind_and_spawn(
 
 /// What the record tells is of a daemon that is dead: nobody is to take it for the next one's. A failure stays
 /// until the next one is up, since others may still ask for it.
-fn retire_record(paths: &Paths) {
+fn remove_stale_record(paths: &Paths) {
     let is_a_failure = |record: Record| record.phase == Phase::Failed;
     if !Record::read(paths).is_some_and(is_a_failure) {
         let _ = fs::remove_file(paths.record());
@@ -87,7 +87,7 @@ fn retire_record(paths: &Paths) {
 }
 
 fn binds_here(instance: &Instance) -> bool {
-    platform::HANDS_OVER_LISTENERS && !instance.daemon().is_binding_itself()
+    platform::CAN_PASS_LISTENERS && !instance.daemon().is_binding_itself()
 }
 
 /// The message comes first, and the daemon finds it complete.
@@ -98,8 +98,8 @@ fn hand_over_and_spawn(
     listener: Option<&IpcListener>,
 ) -> Result<(Child, Channel, Log), LaunchError> {
     let log = Log::open(instance, paths)?;
-    fault::point("launch:logged").map_err(LaunchError::io("open", &log.path))?;
-    let nonce = handover::new_nonce();
+    fault::point("launch:log-opened").map_err(LaunchError::io("open", &log.path))?;
+    let nonce = handoff::new_nonce();
     let message = Message {
         name: instance.daemon().name().to_owned(),
         contract: instance.daemon().contract_number(),
@@ -122,8 +122,8 @@ fn hand_over_and_spawn(
             listener,
         )
         .map_err(failed())?;
-    fault::point("launch:sent").map_err(failed())?;
-    lock.make_way();
+    fault::point("launch:message-sent").map_err(failed())?;
+    lock.release_turn();
     let child = spawn(instance, &nonce, end, &log)?;
     fault::pass("launch:spawned");
     Ok((child, channel, log))
@@ -140,8 +140,8 @@ fn spawn(
     let directory = given.unwrap_or(instance.directory());
     command
         .env(
-            handover::LAUNCH,
-            handover::announcement(instance.daemon(), nonce),
+            handoff::LAUNCH,
+            handoff::announcement(instance.daemon(), nonce),
         )
         .current_dir(directory);
     let clears = instance.launch.clear_environment;

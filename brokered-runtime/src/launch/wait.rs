@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::process::ExitStatus;
 
-use super::clock::Clock;
 use super::error::{LaunchError, StartStep};
-use super::hang::HangWatch;
+use super::hang_detection::HangDetector;
 use super::spawn::{Log, Started};
-use crate::handover::{EXIT_ALREADY_BOUND, Event};
+use crate::deadline::Deadline;
+use crate::handoff::{EXIT_ALREADY_BOUND, Event};
 use crate::platform::{self, Line};
 use crate::{Daemon, Wait};
 
@@ -66,16 +66,16 @@ pub(super) fn wait(
     daemon: Daemon,
     started: &mut Started,
     wanted: Wait,
-    clock: &Clock,
+    deadline: &Deadline,
 ) -> Result<Outcome, LaunchError> {
     if wanted == Wait::Nothing {
         return Ok(Outcome::Up);
     }
     let mut reached = StartStep::Spawned;
     let mut reason = None;
-    let mut watch = HangWatch::new(started.pid, clock);
+    let mut watch = HangDetector::new(started.pid, deadline);
     loop {
-        let line = started.channel.next_line(watch.listen_until(clock));
+        let line = started.channel.next_line(watch.listen_until(deadline));
         match line.map_err(LaunchError::io(
             "hear from the daemon of",
             &started.log.path,
@@ -95,8 +95,8 @@ pub(super) fn wait(
                 let status = started.child.exit_status();
                 return Ok(Outcome::Ended { status, reason });
             }
-            Line::TimedOut if !clock.is_over() => watch.look(),
-            Line::TimedOut => return Err(too_slow(daemon, started, reached, &watch, clock)),
+            Line::TimedOut if !deadline.is_over() => watch.look(),
+            Line::TimedOut => return Err(too_slow(daemon, started, reached, &watch, deadline)),
         }
         if is_far_enough(reached, wanted) {
             return Ok(Outcome::Up);
@@ -110,13 +110,13 @@ fn too_slow(
     daemon: Daemon,
     started: &mut Started,
     reached: StartStep,
-    watch: &HangWatch,
-    clock: &Clock,
+    watch: &HangDetector,
+    deadline: &Deadline,
 ) -> LaunchError {
     let daemon = daemon.name();
     let log = started.log.path.clone();
     if reached < StartStep::Bound
-        && watch.is_hung(clock)
+        && watch.is_hung(deadline)
         && platform::kill_child(started.pid).is_ok()
     {
         let output = tail(&started.log).unwrap_or_default();
@@ -125,7 +125,7 @@ fn too_slow(
         return LaunchError::Hung {
             daemon,
             reached,
-            waited: clock.waited(),
+            waited: deadline.waited(),
             output,
             log,
         };
@@ -133,7 +133,7 @@ fn too_slow(
     LaunchError::SlowStart {
         daemon,
         reached,
-        waited: clock.waited(),
+        waited: deadline.waited(),
         log,
     }
 }

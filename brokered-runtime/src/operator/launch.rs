@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::place::Place;
-use super::story::Story;
+use super::directory::InstanceDirectory;
+use super::record::DaemonRecord;
 use crate::launch::observe::{self, Observed};
 pub use crate::launch::observe::{Step, Told};
 use crate::{Daemon, Instance, InstanceError, IpcStream, LaunchError, Wait, platform};
@@ -50,12 +50,12 @@ impl Launch {
 
     /// The instance that a record tells of.
     #[must_use]
-    pub fn of(story: &Story) -> Option<Self> {
+    pub fn of(record: &DaemonRecord) -> Option<Self> {
         Self::new(
-            &story.name,
-            story.contract,
-            story.directory.as_deref(),
-            story.instance.as_deref(),
+            &record.name,
+            record.contract,
+            record.directory.as_deref(),
+            record.instance.as_deref(),
         )
     }
 
@@ -64,8 +64,8 @@ impl Launch {
     /// # Errors
     ///
     /// If the instance does not say where that is.
-    pub fn place(&self) -> Result<Place, InstanceError> {
-        Ok(Place::of(self.instance.paths()?.clone()))
+    pub fn place(&self) -> Result<InstanceDirectory, InstanceError> {
+        Ok(InstanceDirectory::of(self.instance.paths()?.clone()))
     }
 
     /// What to start.
@@ -95,8 +95,8 @@ impl Launch {
     /// # Errors
     ///
     /// As for `Instance::connect_or_spawn`.
-    pub fn start(&self, patience: Duration) -> Result<Started, LaunchError> {
-        let instance = self.instance.clone().wait(Wait::Bound).deadline(patience);
+    pub fn start(&self, timeout: Duration) -> Result<Started, LaunchError> {
+        let instance = self.instance.clone().wait(Wait::Bound).deadline(timeout);
         let soon = Instant::now() + Duration::from_millis(100);
         if platform::connect(&instance.paths()?.socket, soon).is_ok() {
             instance.connect()?;
@@ -112,11 +112,11 @@ impl Launch {
     /// As for `Instance::connect_or_spawn`.
     pub fn trace(
         &self,
-        patience: Duration,
+        timeout: Duration,
         on: &mut dyn FnMut(Step, SystemTime),
     ) -> Result<Started, LaunchError> {
-        Ok(match observe::launch(&self.instance, patience, on)? {
-            Observed::Held => Started::Already,
+        Ok(match observe::launch(&self.instance, timeout, on)? {
+            Observed::AlreadyRunning => Started::Already,
             Observed::Up(stream) => Started::Now(stream),
         })
     }

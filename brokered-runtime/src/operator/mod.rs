@@ -1,17 +1,18 @@
-//! What the operator's command line sees of daemons. Not for anybody else: it changes without notice.
+//! What the operator's command line sees of daemons.
 
+mod directory;
 mod launch;
-mod place;
-mod story;
-mod text;
+mod record;
 
+pub use directory::{
+    InstanceDirectories, InstanceDirectory, InstanceDirectoryError, Lock, instance_directories,
+    runtime_directories,
+};
 pub use launch::{Launch, Started, Step, Told};
-pub use place::{Lock, Place, PlaceError, Places, places, runtime_directories};
-pub use story::{Recorded, Story};
-pub use text::said_duration;
+pub use record::{DaemonRecord, Recorded};
 
 /// The exit code of a daemon that another one has preceded.
-pub const EXIT_ALREADY_BOUND: u8 = crate::handover::EXIT_ALREADY_BOUND;
+pub const EXIT_ALREADY_BOUND: u8 = crate::handoff::EXIT_ALREADY_BOUND;
 
 /// The longest path at which a socket can be, counted down from: whether this one can.
 #[must_use]
@@ -35,18 +36,18 @@ pub fn canonicalize(path: &std::path::Path) -> std::io::Result<std::path::PathBu
 }
 
 /// What `stop` does with a daemon that does not answer.
-pub const WHAT_STOP_DOES: &str = crate::platform::WHAT_STOP_DOES;
+pub const UNRESPONSIVE_STOP_HINT: &str = crate::platform::UNRESPONSIVE_STOP_HINT;
 
 /// The command that shows what processes are doing.
 #[must_use]
-pub fn how_to_look_at(processes: &[u32]) -> String {
-    crate::platform::how_to_look_at(processes)
+pub fn inspect_hint(processes: &[u32]) -> String {
+    crate::platform::inspect_hint(processes)
 }
 
 /// The command that shows who has something open.
 #[must_use]
-pub fn how_to_see_who_has_open(path: &str) -> String {
-    crate::platform::how_to_see_who_has_open(path)
+pub fn open_file_hint(path: &str) -> String {
+    crate::platform::open_file_hint(path)
 }
 
 /// How many files this process may have open, if that is limited.
@@ -59,4 +60,10 @@ pub fn open_files_limit() -> Option<u64> {
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     crate::identity::is_daemon_name(text)
+}
+
+/// A duration in its largest fitting unit, for people: `850 ms`, `12 s`, `7 min`, `3 h`, `9 d`.
+#[must_use]
+pub fn format_duration(duration: std::time::Duration) -> String {
+    crate::diagnostics::format_duration(duration)
 }

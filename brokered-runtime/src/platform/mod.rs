@@ -41,7 +41,7 @@ pub(crate) enum Fault {
     not(any(target_os = "linux", target_os = "android")),
     allow(dead_code, reason = "other systems do not say it at a glance")
 )]
-pub(crate) struct Glimpse {
+pub(crate) struct ProcessActivity {
     /// Whether all of it waits for something else than the processor, the disk, or a debugger.
     pub(crate) is_asleep: bool,
     /// The processor time that it has used.
@@ -51,7 +51,7 @@ pub(crate) struct Glimpse {
 /// What stands at a path where a socket is to be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(windows, allow(dead_code, reason = "a named pipe has no file"))]
-pub(crate) enum InTheWay {
+pub(crate) enum PathOccupant {
     /// Nothing.
     Nothing,
     /// A socket of the effective user's, made as `bind` makes one.
@@ -103,7 +103,7 @@ pub(crate) enum Line {
 
 /// What a wait ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Woken {
+pub(crate) enum WakeReason {
     /// Something asks this process to end.
     Signal,
     /// Another thread called.
@@ -118,7 +118,7 @@ pub(crate) enum Woken {
 #[derive(Debug)]
 pub(crate) struct Ready {
     /// What the wait ended with.
-    pub(crate) woken: Woken,
+    pub(crate) reason: WakeReason,
     /// For each that was watched, whether it has something.
     pub(crate) watched: Vec<bool>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::scratch::Scratch;
-use crate::daemon::unkept;
+use crate::daemon::unsupervised;
 use crate::identity::paths::Paths;
 use crate::{Bound, Daemon, Instance, platform};
 
@@ -57,7 +57,7 @@ pub fn bound(instance: impl Into<Instance>) -> Result<Bound, Error> {
     let daemon = instance.daemon().name();
     let doing = || format!("bind {daemon} for a test");
     let instance = settled(&instance, &scratch).map_err(|error| Error::new(doing(), error))?;
-    unkept::bind(instance, scratch).map_err(|error| Error::new(doing(), error))
+    unsupervised::bind(instance, scratch).map_err(|error| Error::new(doing(), error))
 }
 
 /// The instance, with its files in the scratch.
@@ -65,13 +65,13 @@ fn settled(
     instance: &Instance,
     scratch: &Scratch,
 ) -> Result<Instance, Box<dyn std::error::Error + Send + Sync>> {
-    let paths = Paths::handed_over(scratch.runtime().join("instance"));
+    let paths = Paths::handoff(scratch.runtime().join("instance"));
     let own = || -> std::io::Result<PathBuf> {
         let directory = scratch.path().join("directory");
         std::fs::create_dir(&directory)?;
         platform::canonicalize(&directory)
     };
-    Ok(instance.settle(paths, own)?)
+    Ok(instance.with_paths(paths, own)?)
 }
 
 impl From<Daemon> for Instance {

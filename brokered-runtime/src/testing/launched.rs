@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 use super::scratch::Scratch;
-use crate::control::client::{self, Patience};
+use crate::control::client;
+use crate::deadline::Deadline;
 use crate::identity::paths::{Paths, RUNTIME_DIRECTORY};
 use crate::record::Record;
-use crate::{ControlError, IpcStream, Phase, handover, platform};
+use crate::{ControlError, IpcStream, Phase, handoff, platform};
 
 /// How long a daemon may take to be bound.
 const START: Duration = Duration::from_secs(30);
@@ -46,9 +47,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub fn launch(program: impl AsRef<OsStr>) -> Launch {
     let mut command = Command::new(program);
     command
-        .env(handover::ROLE, "daemon")
-        .env_remove(handover::INSTANCE)
-        .env_remove(handover::LAUNCH)
+        .env(handoff::ROLE, "daemon")
+        .env_remove(handoff::INSTANCE)
+        .env_remove(handoff::LAUNCH)
         .stdin(Stdio::null());
     Launch { command }
 }
@@ -76,7 +77,7 @@ impl Launch {
     /// The directory that the instance is for. A daemon that is
     /// [`per_directory`](crate::Daemon::per_directory) needs one.
     pub fn directory(self, directory: impl AsRef<Path>) -> Self {
-        self.env(handover::INSTANCE, directory.as_ref())
+        self.env(handoff::INSTANCE, directory.as_ref())
     }
 
     /// Starts it, and waits until it is bound and recorded.
@@ -105,7 +106,7 @@ impl Launch {
 
 fn spawn(command: &mut Command, scratch: &Scratch, log: &Path) -> io::Result<Child> {
     let log = File::create(log)?;
-    platform::let_be_asked_to_end(command);
+    platform::allow_stop_request(command);
     command
         .env(RUNTIME_DIRECTORY, scratch.runtime())
         .stdout(log.try_clone()?)
@@ -208,16 +209,16 @@ impl Launched {
     fn find(&self) -> Option<Paths> {
         let entries = fs::read_dir(self.scratch.runtime()).ok()?;
         entries.flatten().find_map(|entry| {
-            let paths = Paths::handed_over(entry.path());
+            let paths = Paths::handoff(entry.path());
             let record = Record::read(&paths)?;
             (record.pid == self.child.id() && record.phase != Phase::Failed).then_some(paths)
         })
     }
 
     /// As a terminal would. Where there is none, over its control endpoint.
-    fn ask_to_end(&self) -> Result<(), ControlError> {
-        match (platform::ask_to_end(&self.child), &self.paths) {
-            (Err(_), Some(paths)) => client::stop(paths, &Patience::of(END)).map(drop),
+    fn request_stop(&self) -> Result<(), ControlError> {
+        match (platform::request_stop(&self.child), &self.paths) {
+            (Err(_), Some(paths)) => client::stop(paths, &Deadline::after(END)).map(drop),
             _ => Ok(()),
         }
     }
@@ -227,7 +228,7 @@ impl Launched {
             return Ok(status);
         }
         let deadline = Instant::now() + END;
-        let asked = self.ask_to_end();
+        let asked = self.request_stop();
         while asked.is_ok() && Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);

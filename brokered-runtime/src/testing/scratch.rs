@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
-use crate::{handover, platform};
+use crate::{handoff, platform};
 
 /// A directory of a test's own, ours alone, removed when this is dropped.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Scratch {
             PathBuf::from("/tmp")
         };
         loop {
-            let nonce = handover::new_nonce();
+            let nonce = handoff::new_nonce();
             let path = parent.join(format!("brokered-{}", &nonce[..12]));
             match platform::create_new_directory(&path) {
                 Ok(()) => return Ok(Self(path)),

@@ -22,7 +22,7 @@ impl State for Lines {
                 match line?.as_str() {
                     "fail" => return Err(io::Error::from_raw_os_error(2)),
                     "panic" => panic!("the fifo said so"),
-                    progress => bound.status(progress),
+                    progress => bound.set_status(progress),
                 }
                 number += 1;
             }

@@ -19,8 +19,7 @@ static BROKERED: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = profile.parent().expect("a target directory");
     let release = profile.file_name().is_some_and(|name| name == "release");
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "brokered-runtime"])
-        .args(["--features", "cli", "--bin", "brokered"])
+        .args(["build", "--quiet", "--package", "brokered-cli"])
         .args(release.then_some("--release"))
         .arg("--target-dir")
         .arg(target)

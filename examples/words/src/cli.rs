@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use brokered_runtime::Stopped;
+use brokered_runtime::StopOutcome;
 use clap::{Parser, Subcommand};
 
 use crate::{
@@ -108,7 +108,7 @@ fn carry_out(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             eprintln!(
                 "words: {}",
                 match stopped {
-                    Stopped::WasNotRunning => "no daemon was running",
+                    StopOutcome::WasNotRunning => "no daemon was running",
                     _ => "the daemon has ended",
                 }
             );

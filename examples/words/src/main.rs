@@ -35,7 +35,7 @@ impl State for Tree {
     fn load(bound: &Bound) -> anyhow::Result<Self> {
         let began = Instant::now();
         let handle = bound.handle();
-        let tell = |done, all| handle.status(&format!("{done} of {all} files read"));
+        let tell = |done, all| handle.set_status(&format!("{done} of {all} files read"));
         let tree = Self::read_and_tell(bound.instance().directory(), &tell)?;
         // To the terminal, when it runs there, else to its log.
         eprintln!(

@@ -1,6 +1,7 @@
 //! The three roles of this executable: daemon, client, and what lets a herd of clients go.
 
 mod arguments;
+mod burst;
 mod client;
 mod daemon;
 mod killer;
@@ -8,7 +9,6 @@ mod orphans;
 mod plot;
 mod round;
 mod sides;
-mod stampede;
 mod tally;
 
 use std::process::ExitCode;
@@ -93,5 +93,5 @@ fn let_go(arguments: &Arguments) -> Result<bool> {
     }
     Ok(tallies
         .iter()
-        .all(|tally| tally.side != Side::Brokered || tally.is_kept()))
+        .all(|tally| tally.side != Side::Brokered || tally.is_supervised()))
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::arguments::Case;
+use super::burst::{Client, Herd};
 use super::daemon::{SECOND, SOLE};
 use super::killer::Killer;
 use super::sides::{Side, notes};
-use super::stampede::{Client, Herd};
 use super::tally::{Round, Tally};
 use super::{HERD, Result, orphans};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::stampede::client;
+use super::burst::client;
 use super::{NOTES, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

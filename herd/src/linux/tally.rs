@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::arguments::Case;
+use super::burst::Client;
 use super::sides::{Answer, Side};
-use super::stampede::Client;
 
 /// How long one of our clients tries, and a moment for its end.
 const DEADLINE: Duration = Duration::from_secs(16);
@@ -133,7 +133,7 @@ impl Tally {
     }
 
     /// Whether there was one owner at a time, and everybody was answered within the deadline.
-    pub(super) fn is_kept(&self) -> bool {
+    pub(super) fn is_supervised(&self) -> bool {
         let in_time = self.times.last().is_some_and(|slowest| *slowest < DEADLINE);
         self.seconds == 0 && !self.superfluous && self.failures == 0 && in_time
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use interprocess::local_socket::Listener as IpcListener;
 
-use super::fork::ForkSeal;
+use super::fork::ForkGuard;
 use super::socket::{as_unix, from_unix};
 use crate::platform::{Line, Received};
 
@@ -31,7 +31,7 @@ const MOST_UNREAD: libc::c_int = 32 * 1024;
 #[derive(Debug)]
 pub(crate) struct Channel {
     /// Dropped before what it seals.
-    _seal: ForkSeal,
+    _seal: ForkGuard,
     stream: UnixStream,
     /// What has arrived of a line that is not complete yet.
     partial: Vec<u8>,
@@ -56,7 +56,7 @@ impl Channel {
 
     fn over(stream: UnixStream) -> Self {
         Self {
-            _seal: ForkSeal::new(&stream),
+            _seal: ForkGuard::new(&stream),
             stream,
             partial: Vec::new(),
         }
@@ -146,7 +146,7 @@ impl Channel {
 
     /// Tells the launcher one line that it can do without: nothing is sent that it might have no room for
     /// later, when it matters.
-    pub(crate) fn tell_in_passing(&self, line: &str) {
+    pub(crate) fn try_send_line(&self, line: &str) {
         let mut unread: libc::c_int = 0;
         // SAFETY: `TIOCOUTQ` writes one integer, for which `unread` is valid.
         let asked =

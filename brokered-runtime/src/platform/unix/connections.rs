@@ -45,7 +45,7 @@ impl AcceptedConnections {
     /// Ends the reading side of the connections that were quiet at this look and at those before: a thread
     /// waits for bytes all the while, and none come. It finds the end of file then. What is written to them
     /// still arrives.
-    pub(crate) fn end_quiet_ones(&mut self) {
+    pub(crate) fn shut_down_quiet(&mut self) {
         let mut quiet = BTreeMap::new();
         for (descriptor, reader) in readers() {
             // By its number, it may be another file the next moment; so only the copy is trusted, and touched.
@@ -225,7 +225,7 @@ mod tests {
             busy.write_all(b"x")?;
             // The looks have a rhythm, here as in a drain.
             thread::sleep(Duration::from_millis(10));
-            connections.end_quiet_ones();
+            connections.shut_down_quiet();
         }
         // Whoever waits finds the end, and can still answer.
         let mut for_silent = waiting.join().expect("no panic")?;

@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::platform::{Fault, InTheWay};
+use crate::platform::{Fault, PathOccupant};
 
 /// The longest path that a socket can be bound at, without its closing NUL.
 const LONGEST_SOCKET_PATH: usize = {
@@ -145,7 +145,7 @@ pub(crate) fn open_lock(directory: &Path) -> io::Result<File> {
     clippy::unnecessary_wraps,
     reason = "not every platform hands locks over"
 )]
-pub(crate) fn open_turn(_directory: &Path) -> io::Result<Option<File>> {
+pub(crate) fn open_launch_lock(_directory: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
@@ -169,7 +169,7 @@ fn same_file(open: &File, at_path: &fs::Metadata) -> io::Result<bool> {
 }
 
 /// Whether an open file is the one that the path leads to now.
-#[cfg(feature = "cli")]
+#[cfg(feature = "operator")]
 pub(crate) fn is_file_at(open: &File, path: &Path) -> io::Result<bool> {
     is_at(open, path)
 }
@@ -199,31 +199,31 @@ pub(crate) fn identity_of(path: &Path) -> io::Result<Option<FileIdentity>> {
 }
 
 /// What stands where a socket is to be bound.
-pub(crate) fn in_the_way(path: &Path) -> io::Result<InTheWay> {
+pub(crate) fn path_occupant(path: &Path) -> io::Result<PathOccupant> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(InTheWay::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(PathOccupant::Nothing),
         Err(error) => return Err(error),
     };
     let kind = metadata.file_type();
     Ok(if kind.is_socket() {
         if metadata.uid() != user_id() {
-            InTheWay::ForeignSocket(metadata.uid())
+            PathOccupant::ForeignSocket(metadata.uid())
         } else if metadata.mode() & 0o100 == 0 {
             // What `bind` makes may be executed, as far as the umask lets it, and a umask that takes that from
             // the owner makes no usable directory.
-            InTheWay::MadeSocket
+            PathOccupant::MadeSocket
         } else {
-            InTheWay::OwnSocket
+            PathOccupant::OwnSocket
         }
     } else if kind.is_dir() {
-        InTheWay::Other("a directory")
+        PathOccupant::Other("a directory")
     } else if kind.is_symlink() {
-        InTheWay::Other("a symbolic link")
+        PathOccupant::Other("a symbolic link")
     } else if kind.is_file() {
-        InTheWay::Other("a regular file")
+        PathOccupant::Other("a regular file")
     } else {
-        InTheWay::Other("something else than a socket")
+        PathOccupant::Other("something else than a socket")
     })
 }
 
@@ -269,7 +269,7 @@ pub(crate) fn open_append(path: &Path) -> io::Result<File> {
 }
 
 /// Opens a file of ours to read what is noted in it, and to add to that.
-pub(crate) fn open_to_note(path: &Path) -> io::Result<File> {
+pub(crate) fn open_read_append(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
         .append(true)

@@ -40,9 +40,9 @@ impl Slot {
 
 /// Keeps a descriptor from forked children, as long as this lives.
 #[derive(Debug)]
-pub(crate) struct ForkSeal(Option<usize>);
+pub(crate) struct ForkGuard(Option<usize>);
 
-impl ForkSeal {
+impl ForkGuard {
     /// Seals a descriptor that is closed only after this is dropped. No system call is made.
     pub(crate) fn new(descriptor: &impl AsFd) -> Self {
         Self::of(descriptor.as_fd().as_raw_fd(), 0)
@@ -67,7 +67,7 @@ impl ForkSeal {
         REGISTERED.call_once(|| {
             // SAFETY: the handler does only what a forked child of a process with threads may do. Where
             // there is no memory to register it, children keep what they get.
-            unsafe { libc::pthread_atfork(None, None, Some(let_go_in_child)) };
+            unsafe { libc::pthread_atfork(None, None, Some(replace_in_child)) };
         });
         let free = SLOTS.iter().position(|slot| {
             let taken = (EMPTY, RESERVED);
@@ -83,7 +83,7 @@ impl ForkSeal {
     }
 }
 
-impl Drop for ForkSeal {
+impl Drop for ForkGuard {
     fn drop(&mut self) {
         if let Some(taken) = self.0 {
             SLOTS[taken].descriptor.store(EMPTY, Ordering::Release);
@@ -93,7 +93,7 @@ impl Drop for ForkSeal {
 
 /// Puts `/dev/null` in the place of what a child is not to have, so that the numbers stay taken: the child
 /// has the objects, too, that will close them.
-extern "C" fn let_go_in_child() {
+extern "C" fn replace_in_child() {
     for slot in &SLOTS {
         let descriptor = slot.descriptor.load(Ordering::Acquire);
         if descriptor >= 0 && is_on(descriptor, slot.inode.load(Ordering::Relaxed)) {

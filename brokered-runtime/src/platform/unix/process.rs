@@ -21,7 +21,7 @@ use super::channel::ChannelEnd;
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
 ))]
-pub(crate) fn drop_inherited() {
+pub(crate) fn close_inherited_descriptors() {
     // SAFETY: by the contract above nobody owns a descriptor above 2 yet. By number, because C
     // libraries before glibc 2.34 have no name for it.
     let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
@@ -35,7 +35,7 @@ pub(crate) fn drop_inherited() {
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
 )))]
-pub(crate) fn drop_inherited() {
+pub(crate) fn close_inherited_descriptors() {
     close_one_by_one();
 }
 
@@ -52,7 +52,7 @@ fn close_one_by_one() {
         _ => most,
     };
     for descriptor in 3..end {
-        // SAFETY: as in `drop_inherited`, nobody owns a descriptor above 2 yet.
+        // SAFETY: as in `close_inherited_descriptors`, nobody owns a descriptor above 2 yet.
         unsafe { libc::close(descriptor) };
     }
 }
@@ -89,7 +89,7 @@ pub(super) fn is_ignored(signal: libc::c_int) -> bool {
 }
 
 /// Gives up the controlling terminal, so that nothing which happens on it reaches this process.
-pub(crate) fn drop_terminal() {
+pub(crate) fn detach_terminal() {
     let terminal = OpenOptions::new()
         .read(true)
         .write(true)
@@ -112,7 +112,7 @@ pub(crate) fn null_input() -> io::Result<()> {
 }
 
 /// Takes variables out of the environment, if no other thread could be reading it.
-pub(crate) fn forget_variables(names: &[&str]) {
+pub(crate) fn remove_variables(names: &[&str]) {
     if !is_single_threaded() {
         return;
     }
@@ -163,7 +163,7 @@ pub(crate) fn current_executable() -> io::Result<PathBuf> {
 }
 
 /// Gives a program the name that process lists show, where that is not the name of its file.
-pub(crate) fn name_program(command: &mut Command, name: &OsStr) {
+pub(crate) fn set_arg0(command: &mut Command, name: &OsStr) {
     command.arg0(name);
 }
 
@@ -190,11 +190,11 @@ pub(crate) fn spawn_detached(
 
 /// Lets a program that is about to be started be asked to end, which every program can.
 #[cfg(feature = "testing")]
-pub(crate) fn let_be_asked_to_end(_command: &mut Command) {}
+pub(crate) fn allow_stop_request(_command: &mut Command) {}
 
 /// Asks a process that was started from here to end, as `SIGTERM` does.
 #[cfg(feature = "testing")]
-pub(crate) fn ask_to_end(child: &Child) -> io::Result<()> {
+pub(crate) fn request_stop(child: &Child) -> io::Result<()> {
     let process = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
     // SAFETY: `kill` takes integers. The child has not been waited for, so its number is its own.
     if unsafe { libc::kill(process, libc::SIGTERM) } != 0 {
@@ -204,6 +204,6 @@ pub(crate) fn ask_to_end(child: &Child) -> io::Result<()> {
 }
 
 /// Becomes another program. Returns only if that failed.
-pub(crate) fn become_program(command: &mut Command) -> io::Error {
+pub(crate) fn exec(command: &mut Command) -> io::Error {
     command.exec()
 }

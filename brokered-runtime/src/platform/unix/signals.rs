@@ -10,8 +10,8 @@ use interprocess::local_socket::Stream as IpcStream;
 use signal_hook::low_level::pipe;
 
 use super::process::is_ignored;
-use super::socket::{Listening, as_unix};
-use crate::platform::{Ready, Woken};
+use super::socket::{AcceptQueue, as_unix};
+use crate::platform::{Ready, WakeReason};
 
 /// What `signal-hook` writes for a signal.
 const SIGNAL: u8 = b'X';
@@ -40,15 +40,15 @@ impl SignalPipe {
     }
 
     /// Waits for a signal, another thread, the deadline, or what is watched. Being woken for that alone counts
-    /// as [`Woken::Watched`].
-    pub(crate) fn wait_and_watch(
+    /// as [`WakeReason::Watched`].
+    pub(crate) fn poll(
         &mut self,
-        watched: &[Watch<'_>],
+        watched: &[PollSource<'_>],
         deadline: Option<Instant>,
     ) -> io::Result<Ready> {
         let mut polled: Vec<libc::pollfd> = Vec::with_capacity(1 + watched.len());
         polled.push(entry(self.0.as_raw_fd(), libc::POLLIN));
-        polled.extend(watched.iter().map(Watch::entry));
+        polled.extend(watched.iter().map(PollSource::entry));
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             // SAFETY: `polled` is valid for reads and writes of the length that is passed with it, and its
@@ -69,42 +69,42 @@ impl SignalPipe {
             }
             if number == 0 {
                 if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    return Ok(ready(Woken::Time, &polled[1..]));
+                    return Ok(ready(WakeReason::Time, &polled[1..]));
                 }
                 continue;
             }
-            let woken = if polled[0].revents == 0 {
-                Woken::Watched
+            let reason = if polled[0].revents == 0 {
+                WakeReason::Watched
             } else {
                 self.read()?
             };
-            return Ok(ready(woken, &polled[1..]));
+            return Ok(ready(reason, &polled[1..]));
         }
     }
 
-    fn read(&mut self) -> io::Result<Woken> {
+    fn read(&mut self) -> io::Result<WakeReason> {
         let mut bytes = [0_u8; 64];
         let length = self.0.read(&mut bytes)?;
         if bytes[..length].contains(&SIGNAL) {
-            Ok(Woken::Signal)
+            Ok(WakeReason::Signal)
         } else {
-            Ok(Woken::Thread)
+            Ok(WakeReason::Thread)
         }
     }
 }
 
 /// What a thread waits for besides signals.
 #[derive(Debug)]
-pub(crate) enum Watch<'a> {
+pub(crate) enum PollSource<'a> {
     /// A client to accept.
-    Listener(&'a Listening),
+    Listener(&'a AcceptQueue),
     /// Something to read.
     Reading(&'a IpcStream),
     /// The other side's hanging up.
     Ending(&'a IpcStream),
 }
 
-impl Watch<'_> {
+impl PollSource<'_> {
     fn entry(&self) -> libc::pollfd {
         match self {
             Self::Listener(listener) => entry(as_unix(listener).as_raw_fd(), libc::POLLIN),
@@ -132,9 +132,9 @@ fn milliseconds(left: Option<Duration>) -> libc::c_int {
     libc::c_int::try_from(whole).unwrap_or(libc::c_int::MAX)
 }
 
-fn ready(woken: Woken, watched: &[libc::pollfd]) -> Ready {
+fn ready(reason: WakeReason, watched: &[libc::pollfd]) -> Ready {
     Ready {
-        woken,
+        reason,
         watched: watched.iter().map(|one| one.revents != 0).collect(),
     }
 }

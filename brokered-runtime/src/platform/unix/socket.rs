@@ -18,24 +18,24 @@ use interprocess::local_socket::{
 };
 
 use super::files::{fits_endpoint, user_id};
-use super::fork::ForkSeal;
+use super::fork::ForkGuard;
 use crate::platform::AcceptError;
 
 /// Whether a launcher may bind and hand the listener over.
 ///
 /// Where a descriptor may be lost when it is closed after sending and before it was received, and
 /// where sockets are not born with close-on-exec, the daemon binds itself.
-pub(crate) const HANDS_OVER_LISTENERS: bool = cfg!(all(
+pub(crate) const CAN_PASS_LISTENERS: bool = cfg!(all(
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
 ));
 
 /// Whether a launcher hands its lock over. Where it can't, the daemon takes the lock itself.
-pub(crate) const HANDS_OVER_LOCKS: bool = true;
+pub(crate) const CAN_PASS_LOCKS: bool = true;
 
 /// Whether a descriptor that was sent stays open in the message, also when its sender closes it before it
 /// is received. Elsewhere the sender keeps it until then.
-pub(crate) const MESSAGES_HOLD_DESCRIPTORS: bool = cfg!(all(
+pub(crate) const MESSAGES_KEEP_DESCRIPTORS_OPEN: bool = cfg!(all(
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
 ));
@@ -53,40 +53,40 @@ pub(super) fn from_unix(listener: UnixListener) -> IpcListener {
 }
 
 /// What a daemon accepts its clients from. Here it is the listener itself: the system queues them.
-pub(crate) type Listening = IpcListener;
+pub(crate) type AcceptQueue = IpcListener;
 
 /// From now on clients queue until they are accepted.
 #[allow(
     clippy::unnecessary_wraps,
     reason = "not every platform queues by itself"
 )]
-pub(crate) fn queue_clients(listener: IpcListener, _path: &Path) -> io::Result<Listening> {
+pub(crate) fn start_accept_queue(listener: IpcListener, _path: &Path) -> io::Result<AcceptQueue> {
     Ok(listener)
 }
 
 /// The same, for somebody who also waits for other things: [`accept`] does not block.
-pub(crate) fn queue_for_watch(listener: IpcListener, _path: &Path) -> io::Result<Listening> {
+pub(crate) fn start_polled_queue(listener: IpcListener, _path: &Path) -> io::Result<AcceptQueue> {
     listener.set_nonblocking(ListenerNonblockingMode::Accept)?;
     Ok(listener)
 }
 
 /// The listener alone.
-pub(crate) fn into_listener(listening: Listening) -> IpcListener {
+pub(crate) fn into_listener(listening: AcceptQueue) -> IpcListener {
     listening
 }
 
-/// Prepares a client's stream for [`receive_now`] and [`send_now`].
-pub(crate) fn never_wait_for(stream: &IpcStream) -> io::Result<()> {
+/// Prepares a client's stream for [`receive_nonblocking`] and [`send_nonblocking`].
+pub(crate) fn set_nonblocking(stream: &IpcStream) -> io::Result<()> {
     stream.set_nonblocking(true)
 }
 
 /// Receives what has come. `WouldBlock` if nothing has.
-pub(crate) fn receive_now(mut stream: &IpcStream, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn receive_nonblocking(mut stream: &IpcStream, buffer: &mut [u8]) -> io::Result<usize> {
     stream.read(buffer)
 }
 
 /// Sends what there is room for at once.
-pub(crate) fn send_now(mut stream: &IpcStream, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn send_nonblocking(mut stream: &IpcStream, bytes: &[u8]) -> io::Result<usize> {
     stream.write(bytes)
 }
 
@@ -307,7 +307,7 @@ fn peer_user(stream: &IpcStream) -> io::Result<u32> {
 }
 
 /// The next client.
-pub(crate) fn accept(listener: &Listening) -> io::Result<IpcStream> {
+pub(crate) fn accept(listener: &AcceptQueue) -> io::Result<IpcStream> {
     let (stream, _) = as_unix(listener).accept()?;
     if cfg!(not(all(
         any(target_os = "linux", target_os = "android"),
@@ -334,7 +334,7 @@ pub(crate) fn accept_error(error: &io::Error) -> AcceptError {
 #[derive(Debug)]
 pub(crate) struct AcceptWaker {
     /// Dropped before what it seals.
-    _seal: ForkSeal,
+    _seal: ForkGuard,
     listener: OwnedFd,
     path: PathBuf,
     /// How to wake where the listener can't be shut down.
@@ -342,7 +342,7 @@ pub(crate) struct AcceptWaker {
     /// Whether the listener is somebody else's, too, who goes on with it.
     is_shared: bool,
     /// Whether others accept, by means of their own.
-    is_given_away: AtomicBool,
+    is_handed_off: AtomicBool,
 }
 
 /// What is waited on beside a listener.
@@ -363,41 +363,41 @@ impl AcceptWaker {
     ));
 
     /// A waker for this listener, bound at this path.
-    pub(crate) fn new(listener: &Listening, path: &Path) -> io::Result<Self> {
+    pub(crate) fn new(listener: &AcceptQueue, path: &Path) -> io::Result<Self> {
         Self::with(listener, path, false)
     }
 
     /// A waker for a listener that somebody else has, too.
-    pub(crate) fn of_shared(listener: &Listening, path: &Path) -> io::Result<Self> {
+    pub(crate) fn of_shared(listener: &AcceptQueue, path: &Path) -> io::Result<Self> {
         Self::with(listener, path, true)
     }
 
-    fn with(listener: &Listening, path: &Path, is_shared: bool) -> io::Result<Self> {
+    fn with(listener: &AcceptQueue, path: &Path, is_shared: bool) -> io::Result<Self> {
         let listener = as_unix(listener).as_fd().try_clone_to_owned()?;
         let is_polled = is_shared || !Self::REFUSES_NEW_CLIENTS;
         Ok(Self {
-            _seal: ForkSeal::new(&listener),
+            _seal: ForkGuard::new(&listener),
             listener,
             path: path.to_owned(),
             polled: is_polled.then(Polled::new).transpose()?,
             is_shared,
-            is_given_away: AtomicBool::new(false),
+            is_handed_off: AtomicBool::new(false),
         })
     }
 
     /// The listener goes to somebody who accepts without [`accept`](Self::accept).
-    pub(crate) fn give_away(&self) {
-        self.is_given_away.store(true, Ordering::Release);
+    pub(crate) fn hand_off(&self) {
+        self.is_handed_off.store(true, Ordering::Release);
     }
 
     /// Whether [`wake`](Self::wake) needs the endpoint's path.
     pub(crate) fn connects_to_wake(&self) -> bool {
-        self.polled.is_some() && !self.is_shared && self.is_given_away.load(Ordering::Acquire)
+        self.polled.is_some() && !self.is_shared && self.is_handed_off.load(Ordering::Acquire)
     }
 
     /// The next client on the listener that this is for. After [`wake`](Self::wake) an error that
     /// [`accept_error`] knows as the end.
-    pub(crate) fn accept(&self, listener: &Listening) -> io::Result<IpcStream> {
+    pub(crate) fn accept(&self, listener: &AcceptQueue) -> io::Result<IpcStream> {
         let Some(polled) = &self.polled else {
             return accept(listener);
         };
@@ -441,7 +441,7 @@ impl AcceptWaker {
     /// connection to oneself wakes them.
     fn stop_blocking(&self) -> io::Result<()> {
         UnixListener::from(self.listener.try_clone()?).set_nonblocking(true)?;
-        if self.is_given_away.load(Ordering::Acquire) {
+        if self.is_handed_off.load(Ordering::Acquire) {
             // Where the path is gone, nothing does.
             let _ = UnixStream::connect(&self.path);
         }
@@ -460,7 +460,7 @@ impl Polled {
     }
 
     /// Waits for a client, or to be woken. Whether it was woken.
-    fn is_woken(&self, listener: &Listening) -> io::Result<bool> {
+    fn is_woken(&self, listener: &AcceptQueue) -> io::Result<bool> {
         let mut polled =
             [self.waits.as_raw_fd(), as_unix(listener).as_raw_fd()].map(|fd| libc::pollfd {
                 fd,
@@ -497,7 +497,7 @@ pub(crate) type AsyncStream = tokio::net::UnixStream;
 #[cfg(feature = "tokio")]
 impl AsyncListener {
     /// Within a runtime.
-    pub(crate) fn new(listener: Listening) -> io::Result<Self> {
+    pub(crate) fn new(listener: AcceptQueue) -> io::Result<Self> {
         let IpcListener::UdSocket(listener) = listener;
         let listener = UnixListener::from(OwnedFd::from(listener));
         listener.set_nonblocking(true)?;

@@ -144,7 +144,7 @@ impl Channel {
     }
 
     /// Tells the launcher one line that it can do without.
-    pub(crate) fn tell_in_passing(&self, line: &str) {
+    pub(crate) fn try_send_line(&self, line: &str) {
         let told = self.told_in_passing.fetch_add(line.len(), Ordering::AcqRel);
         if told + line.len() < MOST_IN_PASSING {
             let _ = self.tell(line);

@@ -13,8 +13,8 @@ use windows_sys::core::BOOL;
 
 use super::check;
 use super::overlapped::{self, Event, milliseconds};
-use super::pipes::{Listening, handle_of};
-use crate::platform::{Ready, Woken};
+use super::pipes::{AcceptQueue, handle_of};
+use crate::platform::{Ready, WakeReason};
 
 /// How often a stream is looked at whose request is awaited: the system has no way to wait for many of them.
 const BETWEEN_LOOKS_AT_REQUESTS: Duration = Duration::from_millis(2);
@@ -50,16 +50,16 @@ pub(crate) struct Wake(Arc<Event>);
 
 /// What a thread waits for besides.
 #[derive(Debug)]
-pub(crate) enum Watch<'a> {
+pub(crate) enum PollSource<'a> {
     /// A client to accept.
-    Listener(&'a Listening),
+    Listener(&'a AcceptQueue),
     /// Something to read.
     Reading(&'a IpcStream),
     /// The other side's hanging up.
     Ending(&'a IpcStream),
 }
 
-impl Watch<'_> {
+impl PollSource<'_> {
     fn event(&self) -> Option<RawHandle> {
         match self {
             Self::Listener(listening) => Some(listening.available().as_raw_handle()),
@@ -97,18 +97,18 @@ impl SignalPipe {
     }
 
     /// Waits for what asks to end, another thread, the deadline, or what is watched. Being woken for that alone counts
-    /// as [`Woken::Watched`].
-    pub(crate) fn wait_and_watch(
+    /// as [`WakeReason::Watched`].
+    pub(crate) fn poll(
         &mut self,
-        watched: &[Watch<'_>],
+        watched: &[PollSource<'_>],
         deadline: Option<Instant>,
     ) -> io::Result<Ready> {
-        let looks = watched.iter().filter_map(Watch::looks).min();
+        let looks = watched.iter().filter_map(PollSource::looks).min();
         let mut handles = vec![self.0.as_raw_handle()];
         handles.extend(ASKED.get().map(AsRawHandle::as_raw_handle));
-        handles.extend(watched.iter().filter_map(Watch::event));
+        handles.extend(watched.iter().filter_map(PollSource::event));
         loop {
-            let has_something: Vec<bool> = watched.iter().map(Watch::has_something).collect();
+            let has_something: Vec<bool> = watched.iter().map(PollSource::has_something).collect();
             let is_watched = has_something.contains(&true);
             let until = if is_watched {
                 overlapped::at_once()
@@ -116,15 +116,17 @@ impl SignalPipe {
                 let look = looks.map(|looks| Instant::now() + looks);
                 deadline.into_iter().chain(look).min()
             };
-            let woken = match wait_for_one(&handles, until)? {
-                Some(0) => Woken::Thread,
-                Some(1) => Woken::Signal,
-                _ if is_watched => Woken::Watched,
-                None if deadline.is_some_and(|deadline| Instant::now() >= deadline) => Woken::Time,
+            let reason = match wait_for_one(&handles, until)? {
+                Some(0) => WakeReason::Thread,
+                Some(1) => WakeReason::Signal,
+                _ if is_watched => WakeReason::Watched,
+                None if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    WakeReason::Time
+                }
                 _ => continue,
             };
             return Ok(Ready {
-                woken,
+                reason,
                 watched: has_something,
             });
         }
@@ -135,11 +137,11 @@ impl SignalPipe {
 fn wait_for_one(events: &[RawHandle], deadline: Option<Instant>) -> io::Result<Option<u32>> {
     let number = u32::try_from(events.len()).map_err(io::Error::other)?;
     // SAFETY: `events` are so many handles, which are open as long as what they were taken from is borrowed.
-    let woken =
+    let reason =
         unsafe { WaitForMultipleObjects(number, events.as_ptr(), 0, milliseconds(deadline)) };
-    match woken {
+    match reason {
         WAIT_FAILED => Err(io::Error::last_os_error()),
-        woken => Ok(Some(woken.wrapping_sub(WAIT_OBJECT_0)).filter(|index| *index < number)),
+        reason => Ok(Some(reason.wrapping_sub(WAIT_OBJECT_0)).filter(|index| *index < number)),
     }
 }
 

@@ -18,7 +18,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::user::{self, Descriptor, Owner, User};
 use super::{check, wide};
-use crate::platform::{Fault, InTheWay};
+use crate::platform::{Fault, PathOccupant};
 
 /// How long somebody may read a file that is to be replaced.
 const READING: Duration = Duration::from_millis(500);
@@ -128,7 +128,7 @@ pub(crate) fn open_lock(directory: &Path) -> io::Result<File> {
     clippy::unnecessary_wraps,
     reason = "the doors have one shape on every platform"
 )]
-pub(crate) fn open_turn(directory: &Path) -> io::Result<Option<File>> {
+pub(crate) fn open_launch_lock(directory: &Path) -> io::Result<Option<File>> {
     open_to_lock(&directory.join("spawn.lock")).map(Some)
 }
 
@@ -160,7 +160,7 @@ pub(crate) fn is_at(lock: &File, directory: &Path) -> io::Result<bool> {
 }
 
 /// Whether an open file is the one that the path leads to now.
-#[cfg(feature = "cli")]
+#[cfg(feature = "operator")]
 pub(crate) fn is_file_at(open: &File, path: &Path) -> io::Result<bool> {
     Ok(identity(open)? == identity(&File::open(path)?)?)
 }
@@ -208,8 +208,8 @@ pub(crate) fn identity_of(_path: &Path) -> io::Result<Option<FileIdentity>> {
     clippy::unnecessary_wraps,
     reason = "the doors have one shape on every platform"
 )]
-pub(crate) fn in_the_way(_path: &Path) -> io::Result<InTheWay> {
-    Ok(InTheWay::Nothing)
+pub(crate) fn path_occupant(_path: &Path) -> io::Result<PathOccupant> {
+    Ok(PathOccupant::Nothing)
 }
 
 /// Writes a file by way of a temporary one beside it, so that a reader sees all of it or none.
@@ -250,7 +250,7 @@ pub(crate) fn open_append(path: &Path) -> io::Result<File> {
 }
 
 /// Opens a file of ours to read what is noted in it, and to add to that.
-pub(crate) fn open_to_note(path: &Path) -> io::Result<File> {
+pub(crate) fn open_read_append(path: &Path) -> io::Result<File> {
     // To be cut short it has to be open for writing anywhere.
     let file = OpenOptions::new()
         .read(true)

@@ -6,6 +6,7 @@
 mod channel;
 mod console;
 mod files;
+mod hints;
 mod overlapped;
 mod pipes;
 mod process;
@@ -13,45 +14,44 @@ mod service;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod user;
-mod words;
 
 pub(crate) use channel::{Channel, ChannelEnd};
-pub(crate) use console::{SignalPipe, Wake, Watch};
+pub(crate) use console::{PollSource, SignalPipe, Wake};
 #[cfg(feature = "testing")]
 pub(crate) use files::create_new_directory;
-#[cfg(feature = "cli")]
+#[cfg(feature = "operator")]
 pub(crate) use files::is_file_at;
 pub(crate) use files::{
     FileIdentity, canonicalize, check_directory, create_directory, default_runtime_directory,
-    endpoint_in, fallback_directory, fits_endpoint, identity_of, in_the_way, is_at, open_append,
-    open_lock, open_regular, open_to_note, open_turn, path_bytes, path_from_bytes, release_lock,
-    replace_file,
+    endpoint_in, fallback_directory, fits_endpoint, identity_of, is_at, open_append,
+    open_launch_lock, open_lock, open_read_append, open_regular, path_bytes, path_from_bytes,
+    path_occupant, release_lock, replace_file,
 };
-#[cfg(feature = "cli")]
+pub(crate) use hints::{STOP_HINT, connect_hint, kill_hint};
+#[cfg(feature = "operator")]
+pub(crate) use hints::{UNRESPONSIVE_STOP_HINT, inspect_hint, open_file_hint};
+#[cfg(feature = "operator")]
 pub(crate) use pipes::listening_process;
 pub(crate) use pipes::{
-    AcceptWaker, AcceptedConnections, HANDS_OVER_LISTENERS, HANDS_OVER_LOCKS, Listening,
-    MESSAGES_HOLD_DESCRIPTORS, accept, accept_error, bind, connect, foreign_peer, into_listener,
-    listen_again, listens_at, never_wait_for, queue_clients, queue_for_watch, receive_now,
-    receive_until, send_now,
+    AcceptQueue, AcceptWaker, AcceptedConnections, CAN_PASS_LISTENERS, CAN_PASS_LOCKS,
+    MESSAGES_KEEP_DESCRIPTORS_OPEN, accept, accept_error, bind, connect, foreign_peer,
+    into_listener, listen_again, listens_at, receive_nonblocking, receive_until, send_nonblocking,
+    set_nonblocking, start_accept_queue, start_polled_queue,
 };
 #[cfg(feature = "fault-injection")]
 pub(crate) use process::kill_this_process;
-#[cfg(feature = "cli")]
+#[cfg(feature = "operator")]
 pub(crate) use process::open_files_limit;
 pub(crate) use process::{
-    Child, ForkSeal, OtherProcess, age_at, become_program, boot_id, current_executable,
-    drop_inherited, drop_terminal, end_process, forget_variables, glimpse, kill_child,
-    name_program, null_input, reset_signals, spawn_detached, threads, uptime,
+    Child, ForkGuard, OtherProcess, age_at, boot_id, close_inherited_descriptors,
+    current_executable, detach_terminal, end_process, exec, kill_child, null_input,
+    process_activity, remove_variables, reset_signals, set_arg0, spawn_detached, threads, uptime,
 };
 #[cfg(feature = "testing")]
-pub(crate) use process::{ask_to_end, let_be_asked_to_end};
+pub(crate) use process::{allow_stop_request, request_stop};
 pub(crate) use service::{Notifier, path_of, take_passed_listener};
 #[cfg(feature = "tokio")]
 pub(crate) use tokio::{AsyncListener, AsyncStream, into_tokio};
-pub(crate) use words::{WHAT_ASKS_TO_END, how_to_end, how_to_talk};
-#[cfg(feature = "cli")]
-pub(crate) use words::{WHAT_STOP_DOES, how_to_look_at, how_to_see_who_has_open};
 
 /// What the system says of its last error, for a call that tells failure by zero.
 fn check(done: windows_sys::core::BOOL) -> std::io::Result<()> {

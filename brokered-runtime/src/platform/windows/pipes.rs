@@ -30,16 +30,16 @@ use windows_sys::Win32::System::Pipes::{GetNamedPipeClientProcessId, GetNamedPip
 use super::overlapped::{self, Event};
 use super::user::{self, Descriptor, Owner};
 use super::{check, files};
-use crate::handover::new_nonce;
+use crate::handoff::new_nonce;
 use crate::platform::AcceptError;
 
 /// A pipe can't be handed over, so the daemon binds itself.
-pub(crate) const HANDS_OVER_LISTENERS: bool = false;
+pub(crate) const CAN_PASS_LISTENERS: bool = false;
 
 /// A lock on a file belongs to a process.
-pub(crate) const HANDS_OVER_LOCKS: bool = false;
+pub(crate) const CAN_PASS_LOCKS: bool = false;
 
-pub(crate) const MESSAGES_HOLD_DESCRIPTORS: bool = false;
+pub(crate) const MESSAGES_KEEP_DESCRIPTORS_OPEN: bool = false;
 
 /// How much a pipe holds in each direction. `interprocess` says 512 bytes for its local sockets, and has no way to say
 /// anything else.
@@ -186,7 +186,7 @@ fn server_process(stream: &IpcStream) -> Option<u32> {
 }
 
 /// The process that listens at the other end.
-#[cfg(feature = "cli")]
+#[cfg(feature = "operator")]
 pub(crate) fn listening_process(stream: &IpcStream) -> Option<u32> {
     server_process(stream)
 }
@@ -208,23 +208,23 @@ fn has_sent(stream: &IpcStream, text: &str) -> bool {
         .is_ok_and(|available| available == text.len() && seen == text.as_bytes())
 }
 
-/// Prepares a client's stream for [`receive_now`] and [`send_now`]: an overlapped pipe is.
+/// Prepares a client's stream for [`receive_nonblocking`] and [`send_nonblocking`]: an overlapped pipe is.
 #[allow(
     clippy::unnecessary_wraps,
     reason = "the doors have one shape on every platform"
 )]
-pub(crate) fn never_wait_for(_stream: &IpcStream) -> io::Result<()> {
+pub(crate) fn set_nonblocking(_stream: &IpcStream) -> io::Result<()> {
     Ok(())
 }
 
 /// Receives what has come. `WouldBlock` if nothing has.
-pub(crate) fn receive_now(stream: &IpcStream, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn receive_nonblocking(stream: &IpcStream, buffer: &mut [u8]) -> io::Result<usize> {
     overlapped::read(handle_of(stream), buffer, overlapped::at_once())?
         .ok_or_else(|| io::ErrorKind::WouldBlock.into())
 }
 
 /// Sends what there is room for at once.
-pub(crate) fn send_now(stream: &IpcStream, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn send_nonblocking(stream: &IpcStream, bytes: &[u8]) -> io::Result<usize> {
     overlapped::write(handle_of(stream), bytes, overlapped::at_once())
 }
 
@@ -240,7 +240,7 @@ pub(crate) fn receive_until(
 
 /// What a daemon accepts its clients from: those whom a thread has let in, in order.
 #[derive(Debug)]
-pub(crate) struct Listening(Arc<Queue>);
+pub(crate) struct AcceptQueue(Arc<Queue>);
 
 #[derive(Debug)]
 struct Queue {
@@ -270,7 +270,7 @@ struct State {
 }
 
 /// From now on clients queue until they are accepted.
-pub(crate) fn queue_clients(listener: IpcListener, path: &Path) -> io::Result<Listening> {
+pub(crate) fn start_accept_queue(listener: IpcListener, path: &Path) -> io::Result<AcceptQueue> {
     let queue = Arc::new(Queue {
         path: path.to_owned(),
         state: Mutex::default(),
@@ -280,18 +280,18 @@ pub(crate) fn queue_clients(listener: IpcListener, path: &Path) -> io::Result<Li
     let queue_of_thread = Arc::clone(&queue);
     let thread = thread::Builder::new()
         .name("brokered accept".to_owned())
-        .spawn(move || queue_of_thread.let_in(listener))?;
+        .spawn(move || queue_of_thread.accept_clients(listener))?;
     queue.state().thread = Some(thread);
-    Ok(Listening(queue))
+    Ok(AcceptQueue(queue))
 }
 
 /// The same, for somebody who also waits for other things.
-pub(crate) fn queue_for_watch(listener: IpcListener, path: &Path) -> io::Result<Listening> {
-    queue_clients(listener, path)
+pub(crate) fn start_polled_queue(listener: IpcListener, path: &Path) -> io::Result<AcceptQueue> {
+    start_accept_queue(listener, path)
 }
 
 /// The listener alone. Those who had queued lose their connections: a listener has no place for them.
-pub(crate) fn into_listener(listening: Listening) -> IpcListener {
+pub(crate) fn into_listener(listening: AcceptQueue) -> IpcListener {
     let queue = listening.0;
     queue.state().is_wanted_back = true;
     loop {
@@ -305,7 +305,7 @@ pub(crate) fn into_listener(listening: Listening) -> IpcListener {
     }
 }
 
-impl Listening {
+impl AcceptQueue {
     /// Set while somebody has queued.
     pub(super) fn available(&self) -> &Event {
         &self.0.available
@@ -334,7 +334,7 @@ impl Queue {
     }
 
     /// The thread's life.
-    fn let_in(&self, listener: IpcListener) {
+    fn accept_clients(&self, listener: IpcListener) {
         loop {
             let accepted = listener.accept();
             let mut state = self.state();
@@ -396,10 +396,10 @@ impl Queue {
 
     /// Whether the connection that wakes the thread was made is known after this.
     fn until_woken<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let woken = self
+        let reason = self
             .changed
             .wait_timeout_while(state, PATIENCE, |state| state.sent.is_empty());
-        woken.unwrap_or_else(PoisonError::into_inner).0
+        reason.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Lets nobody new in: the thread is woken by a connection from here, which stays until it was seen. What it has sent
@@ -407,10 +407,10 @@ impl Queue {
     fn stop(&self) {
         self.state().is_stopping = true;
         self.changed.notify_all();
-        let woken = connect(&self.path, Instant::now() + PATIENCE);
+        let reason = connect(&self.path, Instant::now() + PATIENCE);
         let nonce = new_nonce();
-        if let Ok(stream) = &woken {
-            let _ = send_now(stream, nonce.as_bytes());
+        if let Ok(stream) = &reason {
+            let _ = send_nonblocking(stream, nonce.as_bytes());
         }
         self.state().sent = nonce;
         self.changed.notify_all();
@@ -422,7 +422,7 @@ impl Queue {
 }
 
 /// The next client. `WouldBlock` if nobody has queued.
-pub(crate) fn accept(listening: &Listening) -> io::Result<IpcStream> {
+pub(crate) fn accept(listening: &AcceptQueue) -> io::Result<IpcStream> {
     let queue = &listening.0;
     queue
         .next(&mut queue.state())
@@ -442,9 +442,9 @@ pub(crate) fn accept_error(error: &io::Error) -> AcceptError {
 pub(crate) struct AcceptWaker {
     queue: Arc<Queue>,
     /// Whether others accept, by means of their own.
-    is_given_away: AtomicBool,
+    is_handed_off: AtomicBool,
     /// The connection that has woken them.
-    woken: Mutex<Option<IpcStream>>,
+    reason: Mutex<Option<IpcStream>>,
 }
 
 impl AcceptWaker {
@@ -456,22 +456,22 @@ impl AcceptWaker {
         clippy::unnecessary_wraps,
         reason = "the doors have one shape on every platform"
     )]
-    pub(crate) fn new(listening: &Listening, _path: &Path) -> io::Result<Self> {
+    pub(crate) fn new(listening: &AcceptQueue, _path: &Path) -> io::Result<Self> {
         Ok(Self {
             queue: Arc::clone(&listening.0),
-            is_given_away: AtomicBool::new(false),
-            woken: Mutex::default(),
+            is_handed_off: AtomicBool::new(false),
+            reason: Mutex::default(),
         })
     }
 
     /// The same: nobody else has a pipe.
-    pub(crate) fn of_shared(listening: &Listening, path: &Path) -> io::Result<Self> {
+    pub(crate) fn of_shared(listening: &AcceptQueue, path: &Path) -> io::Result<Self> {
         Self::new(listening, path)
     }
 
     /// The listener goes to somebody who accepts without [`accept`](Self::accept).
-    pub(crate) fn give_away(&self) {
-        self.is_given_away.store(true, Ordering::Release);
+    pub(crate) fn hand_off(&self) {
+        self.is_handed_off.store(true, Ordering::Release);
     }
 
     /// Whether [`wake`](Self::wake) needs the endpoint's path: a pipe has none that could be given up before.
@@ -485,7 +485,7 @@ impl AcceptWaker {
 
     /// The next client. After [`wake`](Self::wake) an error that [`accept_error`] knows as the end, once all who had
     /// queued were accepted.
-    pub(crate) fn accept(&self, _listening: &Listening) -> io::Result<IpcStream> {
+    pub(crate) fn accept(&self, _listening: &AcceptQueue) -> io::Result<IpcStream> {
         let mut state = self.queue.state();
         loop {
             if let Some(stream) = self.queue.next(&mut state) {
@@ -508,10 +508,10 @@ impl AcceptWaker {
         reason = "the doors have one shape on every platform"
     )]
     pub(crate) fn wake(&self) -> io::Result<()> {
-        if self.is_given_away.load(Ordering::Acquire) {
+        if self.is_handed_off.load(Ordering::Acquire) {
             // Whoever is blocked in `accept` gets this connection, which stays until it was seen.
-            let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
-            *woken = connect(&self.queue.path, Instant::now() + PAUSE).ok();
+            let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+            *reason = connect(&self.queue.path, Instant::now() + PAUSE).ok();
         } else {
             self.queue.stop();
         }
@@ -533,7 +533,7 @@ impl AcceptedConnections {
         clippy::unused_self,
         reason = "the doors have one shape on every platform"
     )]
-    pub(crate) fn end_quiet_ones(&mut self) {}
+    pub(crate) fn shut_down_quiet(&mut self) {}
 }
 
 #[cfg(feature = "tokio")]
@@ -558,7 +558,7 @@ mod tests {
     #[test]
     fn clients_queue_in_order_before_anybody_accepts() -> Outcome {
         let path = unknown_name("test");
-        let listening = queue_clients(bind(&path)?, &path)?;
+        let listening = start_accept_queue(bind(&path)?, &path)?;
         let waker = AcceptWaker::new(&listening, &path)?;
         let mut clients = Vec::new();
         for number in 0..100_u8 {
@@ -577,7 +577,7 @@ mod tests {
     #[test]
     fn whoever_had_queued_is_accepted_after_the_end_and_nobody_else_connects() -> Outcome {
         let path = unknown_name("test");
-        let listening = queue_clients(bind(&path)?, &path)?;
+        let listening = start_accept_queue(bind(&path)?, &path)?;
         let waker = AcceptWaker::new(&listening, &path)?;
         let _client = connect(&path, Instant::now() + PATIENCE)?;
         waker.wake()?;
@@ -592,7 +592,7 @@ mod tests {
     #[test]
     fn a_listener_comes_back_from_its_queue_and_listens() -> Outcome {
         let path = unknown_name("test");
-        let listener = into_listener(queue_clients(bind(&path)?, &path)?);
+        let listener = into_listener(start_accept_queue(bind(&path)?, &path)?);
         let _client = connect(&path, Instant::now() + PATIENCE)?;
         listener.accept()?;
         Ok(())
@@ -611,12 +611,12 @@ mod tests {
     #[test]
     fn a_reply_that_is_larger_than_a_page_is_sent_at_once() -> Outcome {
         let path = unknown_name("test");
-        let listening = queue_clients(bind(&path)?, &path)?;
+        let listening = start_accept_queue(bind(&path)?, &path)?;
         let waker = AcceptWaker::new(&listening, &path)?;
         let client = connect(&path, soon())?;
         let server = waker.accept(&listening)?;
-        assert_eq!(send_now(&server, &[7; 20_000])?, 20_000);
-        let nothing = receive_now(&server, &mut [0; 8]).err();
+        assert_eq!(send_nonblocking(&server, &[7; 20_000])?, 20_000);
+        let nothing = receive_nonblocking(&server, &mut [0; 8]).err();
         assert_eq!(
             nothing.map(|error| error.kind()),
             Some(io::ErrorKind::WouldBlock)
@@ -624,7 +624,7 @@ mod tests {
         let mut reply = vec![0; 20_000];
         (&client).read_exact(&mut reply)?;
         drop(client);
-        assert_eq!(receive_now(&server, &mut [0; 8])?, 0);
+        assert_eq!(receive_nonblocking(&server, &mut [0; 8])?, 0);
         Ok(())
     }
 

@@ -39,7 +39,7 @@ use windows_sys::Win32::System::Threading::{
 use super::channel::ChannelEnd;
 use super::overlapped::milliseconds;
 use super::{check, wide};
-use crate::platform::Glimpse;
+use crate::platform::ProcessActivity;
 
 /// Time since the machine was started, with the time that it slept.
 pub(crate) fn uptime() -> Duration {
@@ -58,7 +58,7 @@ pub(crate) fn threads() -> Option<u32> {
 }
 
 /// What a process is doing: not told at a glance.
-pub(crate) fn glimpse(_pid: u32) -> Option<Glimpse> {
+pub(crate) fn process_activity(_pid: u32) -> Option<ProcessActivity> {
     None
 }
 
@@ -129,7 +129,7 @@ pub(super) fn is_pipe(handle: BorrowedHandle<'_>) -> bool {
 }
 
 /// Keeps the handles that a launcher has listed, which are all that this process has inherited, from its own children.
-pub(crate) fn drop_inherited() {
+pub(crate) fn close_inherited_descriptors() {
     for which in [Standard::Input, Standard::Output, Standard::Error] {
         if let Some(handle) = standard(which) {
             let _ = set_inheritable(handle, false);
@@ -155,7 +155,7 @@ pub(crate) fn reset_signals() {
 
 /// A launched daemon has a console of its own, which nobody sees: without one, each console program that it starts
 /// would open a window.
-pub(crate) fn drop_terminal() {}
+pub(crate) fn detach_terminal() {}
 
 /// Puts `NUL` in the place of standard input.
 pub(crate) fn null_input() -> io::Result<()> {
@@ -173,7 +173,7 @@ pub(crate) fn null_input() -> io::Result<()> {
 }
 
 /// Takes variables out of the environment.
-pub(crate) fn forget_variables(names: &[&str]) {
+pub(crate) fn remove_variables(names: &[&str]) {
     for name in names {
         // SAFETY: on Windows the environment has a lock of the system's own, which every reader takes.
         unsafe { env::remove_var(name) };
@@ -195,9 +195,9 @@ pub(crate) fn kill_this_process() -> ! {
 
 /// There is no fork.
 #[derive(Debug)]
-pub(crate) struct ForkSeal;
+pub(crate) struct ForkGuard;
 
-impl ForkSeal {
+impl ForkGuard {
     pub(crate) fn new<T>(_handle: &T) -> Self {
         Self
     }
@@ -213,17 +213,17 @@ pub(crate) fn current_executable() -> io::Result<PathBuf> {
 }
 
 /// A process is called as its file is.
-pub(crate) fn name_program(_command: &mut Command, _name: &OsStr) {}
+pub(crate) fn set_arg0(_command: &mut Command, _name: &OsStr) {}
 
 /// There is no limit that a process would meet.
-#[cfg(feature = "cli")]
+#[cfg(feature = "operator")]
 pub(crate) fn open_files_limit() -> Option<u64> {
     None
 }
 
 /// Becomes another program, as far as that goes: starts it, waits for its end, and ends with its code. Returns only if
 /// it could not be started.
-pub(crate) fn become_program(command: &mut Command) -> io::Error {
+pub(crate) fn exec(command: &mut Command) -> io::Error {
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return error,
@@ -239,7 +239,7 @@ pub(crate) fn become_program(command: &mut Command) -> io::Error {
 
 /// Lets a program that is about to be started be asked to end: alone, and not with everybody on this console.
 #[cfg(feature = "testing")]
-pub(crate) fn let_be_asked_to_end(command: &mut Command) {
+pub(crate) fn allow_stop_request(command: &mut Command) {
     use std::os::windows::process::CommandExt;
 
     command.creation_flags(CREATE_NEW_PROCESS_GROUP);
@@ -247,7 +247,7 @@ pub(crate) fn let_be_asked_to_end(command: &mut Command) {
 
 /// Asks a process that was started so to end, as `^Break` on its console does.
 #[cfg(feature = "testing")]
-pub(crate) fn ask_to_end(child: &process::Child) -> io::Result<()> {
+pub(crate) fn request_stop(child: &process::Child) -> io::Result<()> {
     use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
 
     // SAFETY: this takes numbers. The child has not been waited for, so its number is its own.
@@ -546,16 +546,16 @@ impl OtherProcess {
 
     /// Why this is not the process that had this number at a time since the machine's start. `None` if it is: then it has
     /// had its number since before.
-    pub(crate) fn is_not_the_one(
+    pub(crate) fn identity_mismatch(
         &self,
         began_before: Option<Duration>,
         _has_open: &Path,
     ) -> Option<String> {
         let Some(began_before) = began_before else {
-            return Some("the record does not say when it began".to_owned());
+            return Some("the record does not print when it began".to_owned());
         };
         let Some(began) = began(self.0.as_handle()) else {
-            return Some("the system does not say when it began".to_owned());
+            return Some("the system does not print when it began".to_owned());
         };
         let recorded = now().saturating_sub(uptime().saturating_sub(began_before));
         (began > recorded).then(|| "it began after the daemon was recorded".to_owned())
@@ -594,7 +594,7 @@ mod tests {
         assert_eq!(quoted(""), r#""""#);
         assert_eq!(quoted("a b"), r#""a b""#);
         assert_eq!(quoted(r"C:\dir\"), r#""C:\dir\\""#);
-        assert_eq!(quoted(r#"say "hi""#), r#""say \"hi\"""#);
+        assert_eq!(quoted(r#"print "hi""#), r#""say \"hi\"""#);
         assert_eq!(quoted(r#"\""#), r#""\\\"""#);
     }
 

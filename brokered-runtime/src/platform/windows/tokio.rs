@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use interprocess::local_socket::Stream as IpcStream;
 use interprocess::local_socket::tokio::Stream as TokioStream;
 
-use super::pipes::{self, Listening};
+use super::pipes::{self, AcceptQueue};
 
 /// A stream in tokio.
 pub(crate) type AsyncStream = TokioStream;
@@ -21,14 +21,14 @@ pub(crate) fn into_tokio(stream: IpcStream) -> io::Result<TokioStream> {
 
 /// A listener in tokio: whoever waits is woken by the thread that lets clients in.
 #[derive(Debug)]
-pub(crate) struct AsyncListener(Listening);
+pub(crate) struct AsyncListener(AcceptQueue);
 
 impl AsyncListener {
     #[allow(
         clippy::unnecessary_wraps,
         reason = "the doors have one shape on every platform"
     )]
-    pub(crate) fn new(listening: Listening) -> io::Result<Self> {
+    pub(crate) fn new(listening: AcceptQueue) -> io::Result<Self> {
         Ok(Self(listening))
     }
 

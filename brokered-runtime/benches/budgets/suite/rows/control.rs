@@ -55,7 +55,7 @@ fn keep_busy(instance: &Instance, endpoint: &Path) -> Result<Vec<UnixStream>> {
         .map(|_| UnixStream::connect(endpoint))
         .collect::<std::io::Result<Vec<_>>>()?;
     let patience = Instant::now() + PATIENCE;
-    while instance.status()?.open < WORKERS as u64 {
+    while instance.status()?.connections_open < WORKERS as u64 {
         if Instant::now() > patience {
             return Err(format!("not all workers are busy after {PATIENCE:?}").into());
         }

@@ -1,0 +1,39 @@
+//! The commands, a file each.
+
+mod doctor;
+mod generate;
+mod list;
+mod log;
+mod path;
+mod start;
+mod status;
+mod stop;
+mod trace;
+mod unit;
+mod wait;
+
+use crate::arguments::{Arguments, Command};
+use crate::error::CliError;
+use crate::output::Output;
+
+pub(crate) use status::said_precisely;
+
+/// Carries a command out. Its exit code, if nothing went wrong on the way.
+pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, CliError> {
+    match &arguments.command {
+        Command::List(list) => list::list(list, output),
+        Command::Status(ask) => status::status(ask, output),
+        Command::Start(start) => start::start(start, output),
+        Command::Stop(stop) => stop::stop(stop, output),
+        Command::Restart(restart) => stop::restart(restart, output),
+        Command::Wait(wait) => wait::wait(wait, output),
+        Command::Probe(probe) => wait::probe(probe, output),
+        Command::Log(log) => log::log(log, output),
+        Command::Path(path) => path::path(path, output),
+        Command::Trace(trace) => trace::trace(trace, output),
+        Command::Doctor(doctor) => doctor::doctor(doctor, output),
+        Command::Unit(unit) => unit::unit(unit, output),
+        Command::Completions { shell } => generate::completions(*shell, output),
+        Command::Man => generate::man(output),
+    }
+}
