@@ -1,4 +1,4 @@
-//! What an expansion costs, in process: the compiler's own part, which is most of what a user waits for, is not in it.
+//! The cost of an expansion, in process. It does not include the compiler's own work, which takes longer.
 
 #![allow(dead_code, unused_imports)]
 

@@ -20,7 +20,7 @@ pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
         .runtime
         .unwrap_or_else(|| quote!(::brokered_runtime));
     let program = program(&runtime, options.daemon, options.cli, options.help);
-    let place = place(&runtime, signature.name.span());
+    let position = position(&runtime, signature.name.span());
     let call = call(&runtime, signature);
     let (outside, inside): (Vec<_>, Vec<_>) = signature
         .attributes
@@ -31,7 +31,7 @@ pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
     quote! {
         #(#outside)*
         fn #outer_name() -> #runtime::__private::Exit {
-            #place
+            #position
             #runtime::__private::run(#program, |__brokered_bound| {
                 #[allow(clippy::needless_pass_by_value)]
                 #user_main
@@ -41,8 +41,8 @@ pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
     }
 }
 
-/// What is known of the program, as a constant: nothing in it runs before the endpoint is bound. Not even where
-/// `::core` is made to be something else than it is.
+/// The program's properties, as a constant, so that no code runs before the endpoint is bound. The macros come from the runtime,
+/// because the user's crate may have another crate called `core`.
 fn program(
     runtime: &TokenStream,
     daemon: Daemon,
@@ -95,10 +95,10 @@ fn program(
     }
 }
 
-/// Calls the function at `path`. Whatever can't be called with nothing takes the other method of this name, so that
-/// the compiler can say what it ought to be.
+/// Calls the function at `path`. For anything else, method resolution finds another method of the same name, whose trait bound
+/// carries the error message.
 fn cli_call(runtime: &TokenStream, path: &TokenStream) -> TokenStream {
-    // The user's own position: the errors are about nothing else.
+    // All tokens are located at the path, because every error is about it.
     let span = span_of(path);
     let of = around(
         runtime,
@@ -128,19 +128,20 @@ fn cli_call(runtime: &TokenStream, path: &TokenStream) -> TokenStream {
     }
 }
 
-/// `expression`, evaluated by the compiler. The brackets keep a `;` in the expression from ending it.
+/// A constant, which the compiler evaluates. In parentheses, the expression cannot contain a `;`.
 fn constant(name: &Ident, ty: &TokenStream, expression: &TokenStream) -> TokenStream {
     let mut expression = Group::new(Delimiter::Parenthesis, expression.clone());
     expression.set_span(at(span_of(&expression.stream())));
     quote!(const #name: #ty = #expression;)
 }
 
-/// Two facts that the compiler checks: the process starts here, and this is no library. The closures are never called.
+/// Has the compiler check that the process starts with this `main`, and that the crate is not a library. The closure is never
+/// called.
 ///
-/// Where the root has no `main` at all, the glob gives none, and `main` is this one: the compiler says by itself that
-/// it is missing.
-fn place(runtime: &TokenStream, span: Span) -> TokenStream {
-    // Wholly the user's own position: the errors are about nothing else.
+/// If the root module has no `main`, the glob import finds none, and `main` is this one. The compiler itself reports that the
+/// root module has none.
+fn position(runtime: &TokenStream, span: Span) -> TokenStream {
+    // All tokens are located at the name, because every error is about it.
     let starts = around(
         runtime,
         &quote!(<_ as),
@@ -177,7 +178,7 @@ fn place(runtime: &TokenStream, span: Span) -> TokenStream {
     }
 }
 
-/// The user's function, under a name of its own: below an executor's attribute, `main` could not take parameters.
+/// The user's function under another name, because an executor's attribute refuses a `main` with parameters.
 fn user_main(main: &MainFn, attributes: &[&Attribute], name: &Ident) -> TokenStream {
     let MainFn { signature, body } = main;
     let Signature {
@@ -195,8 +196,8 @@ fn user_main(main: &MainFn, attributes: &[&Attribute], name: &Ident) -> TokenStr
     }
 }
 
-/// Loads what the user's function takes, and calls it; in as many ways as there are for its conditional parameters to
-/// be there or not, since an argument can't be conditional.
+/// Loads the states and calls the user's function. There is one call for each combination of conditional parameters, because an
+/// argument cannot be conditional.
 fn call(runtime: &TokenStream, signature: &Signature) -> TokenStream {
     let conditional = signature
         .parameters
@@ -238,10 +239,10 @@ fn call(runtime: &TokenStream, signature: &Signature) -> TokenStream {
         .collect()
 }
 
-/// The same for the parameters that are there.
+/// The call with these parameters.
 fn call_with(runtime: &TokenStream, signature: &Signature, taken: &[&Parameter]) -> TokenStream {
     let name = inner_name(signature);
-    // What is half typed has no type yet: it is whatever the compiler makes of it.
+    // A half-typed parameter has no type yet.
     let mut taken = taken.iter().map(|parameter| {
         parameter
             .ty()
@@ -264,7 +265,7 @@ fn call_with(runtime: &TokenStream, signature: &Signature, taken: &[&Parameter])
         .into_iter()
         .chain(names.iter().map(|name| quote!(#name)));
     let called = quote!(#name(#(#arguments),*));
-    // What never returns can't be handed on: the compiler would call the rest unreachable.
+    // If the function never returns, the compiler would warn that the rest is unreachable.
     let ended = if signature.never_returns() {
         quote!(match #called {})
     } else {
@@ -281,8 +282,8 @@ fn call_with(runtime: &TokenStream, signature: &Signature, taken: &[&Parameter])
     }
 }
 
-/// Loads one state. Both the path and the call are exactly where the user has written the type: the compiler tells the
-/// same error of the same place only once.
+/// Loads one state. The path and the call are both located at the type, because the compiler reports the same error at the same
+/// position only once.
 fn load(runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
     let (first, last) = ends_of(ty);
     let ty = closed(ty);
@@ -296,7 +297,7 @@ fn load(runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
     quote!(#open #ty #close)
 }
 
-/// `<ty as runtime::path>::item`: if the type lacks the trait, the compiler says so at the type.
+/// `<ty as runtime::path>::item`. If the type does not implement the trait, the compiler reports it at the type.
 fn probe(runtime: &TokenStream, ty: &TokenStream, item: &TokenStream) -> TokenStream {
     let span = at(span_of(ty));
     let ty = closed(ty);
@@ -305,8 +306,8 @@ fn probe(runtime: &TokenStream, ty: &TokenStream, item: &TokenStream) -> TokenSt
     quote!(#open #ty #rest)
 }
 
-/// A type that may stand before `as`: `A + B` is one only in brackets. One with a block in it, `A<{ b() }>` or `[A; b()]`, is left to
-/// be inferred: the compiler would tell twice what is wrong in the block.
+/// The type in a form that is allowed before `as`, where `A + B` needs parentheses. A type with a block, such as `A<{ b() }>` or
+/// `[A; b()]`, is inferred, because the compiler would report the errors in the block twice.
 fn closed(ty: &TokenStream) -> TokenStream {
     if mentions_block(ty) {
         return quote_spanned!(span_of(ty)=> _);
@@ -319,8 +320,8 @@ fn closed(ty: &TokenStream) -> TokenStream {
     TokenTree::from(group).into()
 }
 
-/// `before runtime after`, located at `span`, all but the path to the runtime: where that leads nowhere, the compiler
-/// says the same of the same place each time, and so it says it once.
+/// `before runtime after`, located at `span`. The path of the runtime keeps its position: if it does not resolve, the compiler
+/// reports the same error at the same position only once.
 fn around(
     runtime: &TokenStream,
     before: &TokenStream,
@@ -332,7 +333,7 @@ fn around(
     quote!(#before #runtime #after)
 }
 
-/// The type that the user's function returns, where it can be written down here and no other attribute may change it.
+/// The return type of the user's function, unless it cannot be written here or another attribute may change it.
 fn returned(signature: &Signature) -> TokenStream {
     let Some(ty) = signature.output_type() else {
         return quote_spanned!(at(signature.name.span())=> _);
@@ -441,7 +442,7 @@ fn is_ident(token: &TokenTree, wanted: &str) -> bool {
     matches!(token, TokenTree::Ident(ident) if ident == wanted)
 }
 
-/// A name that none of `tokens` is.
+/// `name`, or a name like it, that does not occur in `tokens`.
 fn unused_name(name: &str, tokens: &TokenStream) -> Ident {
     let mut name = name.to_owned();
     while mentions(tokens, |token| is_ident(token, &name)) {
@@ -450,7 +451,7 @@ fn unused_name(name: &str, tokens: &TokenStream) -> Ident {
     Ident::new(&name, Span::call_site())
 }
 
-/// Whether `wanted` is true of a token, however deep.
+/// Whether `wanted` is true of a token, at any depth.
 fn mentions(tokens: &TokenStream, wanted: impl Fn(&TokenTree) -> bool + Copy) -> bool {
     tokens.clone().into_iter().any(|token| match &token {
         TokenTree::Group(group) => mentions(&group.stream(), wanted),
@@ -458,7 +459,7 @@ fn mentions(tokens: &TokenStream, wanted: impl Fn(&TokenTree) -> bool + Copy) ->
     })
 }
 
-/// Whether there is a block or an array, whose length may be one, however deep.
+/// Whether there is a block, or an array, whose length may be a block, at any depth.
 fn mentions_block(tokens: &TokenStream) -> bool {
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Group(group) => {
@@ -469,7 +470,7 @@ fn mentions_block(tokens: &TokenStream) -> bool {
     })
 }
 
-/// All of `tokens` at `span`.
+/// `tokens`, all located at `span`.
 fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
     tokens
         .into_iter()
@@ -487,18 +488,18 @@ fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
         .collect()
 }
 
-/// Resolved at the call site, reported at `span`.
+/// Resolved at the call site, located at `span`.
 fn at(span: Span) -> Span {
     Span::call_site().located_at(span)
 }
 
-/// From the first token to the last, as far as stable Rust can join them.
+/// From the first token to the last, if the compiler can join them.
 fn span_of(tokens: &TokenStream) -> Span {
     let (first, last) = ends_of(tokens);
     first.join(last).unwrap_or(first)
 }
 
-/// The first token's span, and the last one's.
+/// The positions of the first token and of the last one.
 fn ends_of(tokens: &TokenStream) -> (Span, Span) {
     let mut spans = tokens.clone().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
@@ -537,7 +538,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_out_is_rust() {
+    fn an_expansion_is_rust() {
         for arguments in ARGUMENTS {
             for item in ITEMS.iter().filter(|item| !item.contains("half")) {
                 let text = expand(arguments, item);
@@ -549,7 +550,7 @@ mod tests {
     }
 
     #[test]
-    fn the_function_is_declared_inside_the_closure_and_its_body_is_untouched() {
+    fn the_function_is_declared_in_the_closure_and_its_body_is_unchanged() {
         let text = tight(&expand(
             "\"hello\"",
             "fn main(bound: Bound) -> A { let half = ; }",
@@ -558,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn cfg_doc_and_lint_levels_go_outside_and_all_others_stay_in_order() {
+    fn cfg_doc_and_lint_levels_move_to_the_outer_main_and_all_others_stay_in_order() {
         let text = tight(&expand(
             "\"hello\"",
             "#[a] /** d */ #[b] #[cfg(c)] #[allow(l)] #[expect(m)] #[cfg_attr(f, g)] #[h::doc] fn main(bound: Bound) {}",
@@ -574,7 +575,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_evaluated_by_the_compiler_and_cli_is_called_in_its_branch() {
+    fn arguments_are_constants_and_cli_is_called_in_its_branch() {
         let text = tight(&expand("DAEMON, cli = a::cli, help = b", ITEMS[0]));
         assert!(
             text.contains("const__BROKERED_DAEMON:::brokered_runtime::Daemon=(DAEMON);"),
@@ -591,13 +592,13 @@ mod tests {
     }
 
     #[test]
-    fn a_const_of_the_same_name_is_still_the_users() {
+    fn a_const_of_the_user_with_the_same_name_is_not_shadowed() {
         let text = tight(&expand("f(__BROKERED_DAEMON)", ITEMS[0]));
         assert!(text.contains("const__BROKERED_DAEMON_:::brokered_runtime::Daemon=(f(__BROKERED_DAEMON));const{::brokered_runtime::__private::Program::new(__BROKERED_DAEMON_"), "{text}");
     }
 
     #[test]
-    fn nothing_generated_returns_unwraps_or_expects() {
+    fn no_expansion_contains_return_unwrap_expect_or_unsafe() {
         let text = tight(&expand(
             "DAEMON, cli = cli",
             "fn main(bound: Bound, a: A) -> B {}",
@@ -608,7 +609,7 @@ mod tests {
     }
 
     #[test]
-    fn each_path_follows_the_renamed_runtime() {
+    fn each_path_begins_with_the_renamed_runtime() {
         let text = tight(&expand(
             "\"a\", cli = cli, help = b, crate = ::renamed",
             "fn main(bound: Bound, a: A) -> B {}",
@@ -620,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_leaves_the_users_function_in_place() {
+    fn a_mistake_keeps_the_users_function() {
         let text = tight(&expand(
             "",
             "#[allow(l)] #[a] pub fn main(bound: Bound) -> A { body }",

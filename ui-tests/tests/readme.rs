@@ -62,6 +62,9 @@ fn no_paragraph_of_the_readme_is_longer_than_four_lines() {
             (true, true) => 1,
             (true, false) => length + 1,
         };
-        assert!(length <= 4, "this line is the fifth of its paragraph: {line}");
+        assert!(
+            length <= 4,
+            "this line is the fifth of its paragraph: {line}"
+        );
     }
 }
