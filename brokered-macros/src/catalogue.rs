@@ -270,6 +270,10 @@ catalogue! {
             "the attribute does not find the runtime",
             "The code that the attribute generates names the runtime `::brokered_runtime`, or as `crate = path` says. A dependency that is renamed in `Cargo.toml` has only its new name.",
             "Write `crate = ::new_name`, or remove a wrong `crate =`.";
+        "B117": Some("E0277"), "arguments/daemon_is_a_str",
+            "the first argument of the attribute has another type than `Daemon`",
+            "A string literal is the name of a daemon. Any other expression must have the type `Daemon`, also a constant that contains a name.",
+            "Write `Daemon::new(NAME)`, or make the constant a `Daemon`, which clients can use too: `pub const DAEMON: Daemon = Daemon::new(\"indexd\");`.";
     }
 }
 

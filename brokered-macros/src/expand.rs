@@ -27,13 +27,15 @@ pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
         .iter()
         .partition(|attribute| goes_outside(attribute));
     let user_main = user_main(main, &inside, &inner_name(signature));
+    let allowed = allowed(&outside);
     let outer_name = &signature.name;
+    let bound = bound_variable();
     quote! {
         #(#outside)*
-        fn #outer_name() -> #runtime::__private::Exit {
+        fn #outer_name() -> #runtime::attribute::Exit {
             #position
-            #runtime::__private::run(#program, |__brokered_bound| {
-                #[allow(clippy::needless_pass_by_value)]
+            #runtime::attribute::run(#program, |#bound| {
+                #[allow(#allowed)]
                 #user_main
                 #call
             })
@@ -59,7 +61,7 @@ fn program(
             );
             quote!(#new(#name))
         }
-        Daemon::Expression(expression) => expression,
+        Daemon::Expression(expression) => daemon_argument(runtime, &expression),
     };
     let (help, text) = match help {
         Help::Generated => (quote!(), quote!()),
@@ -67,13 +69,13 @@ fn program(
         Help::Text(text) => (quote!(.help), text),
     };
     let in_sight = quote!(#daemon #text #cli #runtime);
-    let name = unused_name("__BROKERED_DAEMON", &in_sight);
+    let name = unused_name("DAEMON_ARGUMENT", &in_sight);
     let daemon = constant(&name, &quote!(#runtime::Daemon), &daemon);
     let (help, text) = if text.is_empty() {
         (help, text)
     } else {
-        let name = unused_name("__BROKERED_HELP", &in_sight);
-        let text = constant(&name, &quote!(#runtime::__private::Text), &text);
+        let name = unused_name("HELP_ARGUMENT", &in_sight);
+        let text = constant(&name, &quote!(#runtime::attribute::HelpText), &text);
         (quote!(#help(#name)), text)
     };
     let cli = cli.map(|path| cli_call(runtime, &path));
@@ -82,11 +84,11 @@ fn program(
             #daemon
             #text
             const {
-                #runtime::__private::Program::new(
+                #runtime::attribute::Program::new(
                     #name,
-                    #runtime::__private::option_env!("CARGO_PKG_NAME"),
-                    #runtime::__private::option_env!("CARGO_PKG_VERSION"),
-                    #runtime::__private::option_env!("CARGO_PKG_DESCRIPTION"),
+                    #runtime::attribute::option_env!("CARGO_PKG_NAME"),
+                    #runtime::attribute::option_env!("CARGO_PKG_VERSION"),
+                    #runtime::attribute::option_env!("CARGO_PKG_DESCRIPTION"),
                 )
                 #help
                 #cli
@@ -95,44 +97,90 @@ fn program(
     }
 }
 
-/// Calls the function at `path`. For anything else, method resolution finds another method of the same name, whose trait bound
-/// carries the error message.
+/// The daemon that an expression evaluates to. If the expression has another type, the compiler reports it at the user's tokens,
+/// with the message of a trait.
+fn daemon_argument(runtime: &TokenStream, expression: &TokenStream) -> TokenStream {
+    if never_has_a_value(expression) {
+        return expression.clone();
+    }
+    let (first, last) = ends_of(expression);
+    let new = around(
+        runtime,
+        &quote!(<),
+        &quote!(::attribute::Argument < _ >> ::new),
+        at(first),
+    );
+    // The error is about this path, so it begins and ends where the expression does.
+    let (colons, path): (TokenStream, TokenStream) = {
+        let is_colon = |token: &TokenTree| is_punct(token, ':');
+        let tokens = runtime.clone().into_iter();
+        (
+            tokens.clone().take_while(is_colon).collect(),
+            tokens.skip_while(is_colon).collect(),
+        )
+    };
+    let colons = respanned(colons, first);
+    let name = below(&quote!(::attribute::DaemonArgument::TYPE), last);
+    let ty = quote!(#colons #path #name);
+    let argument = in_brackets(expression);
+    let daemon = quote_spanned!(at(last)=> .daemon());
+    quote!(#new(#ty, #argument) #daemon)
+}
+
+/// Whether the first word of an expression ends the evaluation. Then the compiler would warn that the check of its type is
+/// unreachable.
+fn never_has_a_value(expression: &TokenStream) -> bool {
+    const WORDS: [&str; 7] = [
+        "break",
+        "continue",
+        "panic",
+        "return",
+        "todo",
+        "unimplemented",
+        "unreachable",
+    ];
+    let first = expression.clone().into_iter().next();
+    first.is_some_and(|first| WORDS.iter().any(|word| is_ident(&first, word)))
+}
+
+/// Calls the function at `path`. For anything that cannot be called, method resolution finds another method of the same name. Its
+/// trait bound carries the message.
 fn cli_call(runtime: &TokenStream, path: &TokenStream) -> TokenStream {
     // All tokens are located at the path, because every error is about it.
     let span = span_of(path);
-    let of = around(
+    let exit_code = around(
         runtime,
         &quote!(<_ as),
-        &quote!(::__private::Ending > ::of),
+        &quote!(::attribute::MainReturn > ::exit_code_of),
         span,
     );
     let outcome = around(
         runtime,
         &quote!(<_ as),
-        &quote!(::__private::Called < _ >> ::outcome),
+        &quote!(::attribute::CliFunction < _ >> ::outcome),
         span,
     );
-    let client = around(
+    let cli = around(
         runtime,
         &quote!(<),
-        &quote!(::__private::Client < _ >> ::new),
+        &quote!(::attribute::Cli < _ >> ::new),
         span,
     );
     let call = quote_spanned!(span=> .call());
-    quote! {
-        .cli(&|| {
-            #[allow(unused_imports)]
-            use #runtime::__private::OrElse as _;
-            #of(#outcome(#client(#path) #call))
-        })
-    }
+    quote!(.cli(&|| #exit_code(#outcome(#cli(#path) #call))))
 }
 
-/// A constant, which the compiler evaluates. In parentheses, the expression cannot contain a `;`.
+/// A constant, which the compiler evaluates.
 fn constant(name: &Ident, ty: &TokenStream, expression: &TokenStream) -> TokenStream {
+    let expression = in_brackets(expression);
+    quote!(const #name: #ty = #expression;)
+}
+
+/// In parentheses, the expression cannot contain a `;`.
+fn in_brackets(expression: &TokenStream) -> Group {
     let mut expression = Group::new(Delimiter::Parenthesis, expression.clone());
     expression.set_span(at(span_of(&expression.stream())));
-    quote!(const #name: #ty = #expression;)
+    expression
 }
 
 /// Has the compiler check that the process starts with this `main`, and that the crate is not a library. The closure is never
@@ -145,32 +193,37 @@ fn position(runtime: &TokenStream, span: Span) -> TokenStream {
     let starts = around(
         runtime,
         &quote!(<_ as),
-        &quote!(::__private::StartOfTheProcess > ::starts(main)),
+        &quote!(::attribute::ProcessEntry > ::check(main)),
         span,
     );
-    let length = quote! {
+    let is_library = quote! {
         {
-            #runtime::__private::is_a_library(
-                #runtime::__private::module_path!(),
-                #runtime::__private::option_env!("CARGO_CRATE_NAME"),
-                #runtime::__private::option_env!("CARGO_BIN_NAME"),
-                #runtime::__private::option_env!("CARGO_TARGET_TMPDIR"),
+            #runtime::attribute::is_library(
+                #runtime::attribute::module_path!(),
+                #runtime::attribute::option_env!("CARGO_CRATE_NAME"),
+                #runtime::attribute::option_env!("CARGO_BIN_NAME"),
+                #runtime::attribute::option_env!("CARGO_TARGET_TMPDIR"),
             )
         }
     };
-    let mut root = Group::new(Delimiter::Bracket, quote!((); #length));
-    root.set_span(span);
-    let open = quote_spanned!(span=> <);
-    let close = around(
+    let target = around(runtime, &quote!(<<), &quote!(::attribute::Target), span);
+    let kind = around(
         runtime,
         &quote!(as),
-        &quote!(::__private::RootOfABinary > ::CHECKED),
+        &quote!(::attribute::TargetKind > ::Kind as),
         span,
     );
-    let checked = quote!(#open #root #close);
+    let checked = around(
+        runtime,
+        &quote!(),
+        &quote!(::attribute::BinaryTarget > ::CHECKED),
+        span,
+    );
+    let open = quote_spanned!(span=> <);
+    let close = quote_spanned!(span=> >);
+    let checked = quote!(#target #open #is_library #close #kind #checked);
     quote! {
         const _: fn() = || {
-            #[allow(unused_imports)]
             use crate::*;
             #starts
         };
@@ -249,8 +302,13 @@ fn call_with(runtime: &TokenStream, signature: &Signature, taken: &[&Parameter])
             .map_or_else(|| quote!(_), ToTokens::to_token_stream)
     });
     let bound = taken.next().map(|ty| {
-        let take = probe(runtime, &ty, &quote!(::__private::FirstParameter > ::take));
-        quote!(#take(__brokered_bound))
+        let take = probe(
+            runtime,
+            &ty,
+            &quote!(::attribute::FirstParameter > ::after_loading),
+        );
+        let bound = bound_variable();
+        quote!(#take(#bound))
     });
     let (names, loads): (Vec<_>, Vec<_>) = taken
         .enumerate()
@@ -272,7 +330,7 @@ fn call_with(runtime: &TokenStream, signature: &Signature, taken: &[&Parameter])
         let ended = probe(
             runtime,
             &returned(signature),
-            &quote!(::__private::Ending > ::ended),
+            &quote!(::attribute::MainReturn > ::exit_code_after_loading),
         );
         quote!(#ended(#called))
     };
@@ -282,19 +340,16 @@ fn call_with(runtime: &TokenStream, signature: &Signature, taken: &[&Parameter])
     }
 }
 
-/// Loads one state. The path and the call are both located at the type, because the compiler reports the same error at the same
-/// position only once.
+/// Loads one state. Both paths are located at the type, because the compiler reports the same error at the same position only
+/// once.
 fn load(runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
     let (first, last) = ends_of(ty);
     let ty = closed(ty);
     let open = quote_spanned!(first=> <);
-    let close = around(
-        runtime,
-        &quote!(as),
-        &quote!(::State > ::__load(&__brokered_bound)),
-        last,
-    );
-    quote!(#open #ty #close)
+    let method = around(runtime, &quote!(as), &quote!(::State > ::load), last);
+    let load = around(runtime, &quote!(), &quote!(::attribute::load), first);
+    let bound = bound_variable();
+    quote!(#load(#open #ty #method, &#bound))
 }
 
 /// `<ty as runtime::path>::item`. If the type does not implement the trait, the compiler reports it at the type.
@@ -329,8 +384,24 @@ fn around(
     span: Span,
 ) -> TokenStream {
     let before = respanned(before.clone(), span);
-    let after = respanned(after.clone(), span);
+    let after = below(after, span);
     quote!(#before #runtime #after)
+}
+
+/// What follows the path of the runtime, located at `span`. Its first name belongs to the expansion, so that no lint reports the
+/// path again where it is repeated.
+fn below(after: &TokenStream, span: Span) -> TokenStream {
+    let mut is_first = true;
+    respanned(after.clone(), span)
+        .into_iter()
+        .map(|mut token| {
+            if is_first && matches!(token, TokenTree::Ident(_)) {
+                is_first = false;
+                token.set_span(at(span));
+            }
+            token
+        })
+        .collect()
 }
 
 /// The return type of the user's function, unless it cannot be written here or another attribute may change it.
@@ -429,6 +500,27 @@ fn error(mistake: &Mistake) -> TokenStream {
     quote!(#path #message)
 }
 
+/// The lints that would report how the attribute calls the user's function: once, and with values. If the user has set a level for
+/// the latter above the function, it stays.
+fn allowed(attributes: &[&Attribute]) -> TokenStream {
+    let is_set = attributes.iter().any(|attribute| {
+        let tokens = attribute.to_token_stream();
+        let names = |name| mentions(&tokens, |token| is_ident(token, name));
+        names("needless_pass_by_value") || names("expect") && names("pedantic")
+    });
+    if is_set {
+        quote!(clippy::single_call_fn)
+    } else {
+        quote!(clippy::needless_pass_by_value, clippy::single_call_fn)
+    }
+}
+
+/// The variable for the `Bound`. Its hygiene hides it from the user's code, and keeps a constant of the same name out of the
+/// pattern.
+fn bound_variable() -> Ident {
+    Ident::new("__brokered_bound", Span::mixed_site())
+}
+
 /// The name of the user's function in the expansion.
 fn inner_name(signature: &Signature) -> Ident {
     Ident::new(INNER_NAME, signature.name.span())
@@ -459,15 +551,33 @@ fn mentions(tokens: &TokenStream, wanted: impl Fn(&TokenTree) -> bool + Copy) ->
     })
 }
 
-/// Whether there is a block, or an array, whose length may be a block, at any depth.
+/// Whether there is a block, or an array with a computed length, at any depth.
 fn mentions_block(tokens: &TokenStream) -> bool {
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Group(group) => {
-            matches!(group.delimiter(), Delimiter::Brace | Delimiter::Bracket)
-                || mentions_block(&group.stream())
+            let is_computed = match group.delimiter() {
+                Delimiter::Brace => true,
+                Delimiter::Bracket => has_computed_length(&group.stream()),
+                _ => false,
+            };
+            is_computed || mentions_block(&group.stream())
         }
         _ => false,
     })
+}
+
+/// Whether the length in `A; length` is more than a literal or a path.
+fn has_computed_length(array: &TokenStream) -> bool {
+    array
+        .clone()
+        .into_iter()
+        .skip_while(|token| !is_punct(token, ';'))
+        .skip(1)
+        .any(|token| match &token {
+            TokenTree::Group(_) => true,
+            TokenTree::Punct(punct) => punct.as_char() != ':',
+            TokenTree::Ident(_) | TokenTree::Literal(_) => false,
+        })
 }
 
 /// `tokens`, all located at `span`.
@@ -555,7 +665,7 @@ mod tests {
             "\"hello\"",
             "fn main(bound: Bound) -> A { let half = ; }",
         ));
-        assert!(text.contains("|__brokered_bound|{#[allow(clippy::needless_pass_by_value)]fn__brokered_main(bound:Bound)->A{lethalf=;}"), "{text}");
+        assert!(text.contains("|__brokered_bound|{#[allow(clippy::needless_pass_by_value,clippy::single_call_fn)]fn__brokered_main(bound:Bound)->A{lethalf=;}"), "{text}");
     }
 
     #[test]
@@ -575,26 +685,45 @@ mod tests {
     }
 
     #[test]
+    fn a_lint_level_of_the_user_stays() {
+        let allows = |above: &str| {
+            let text = tight(&expand(
+                "\"hello\"",
+                &format!("{above} fn main(bound: Bound) {{}}"),
+            ));
+            text.contains("#[allow(clippy::needless_pass_by_value,")
+        };
+        assert!(allows(""));
+        assert!(allows(
+            "#[deny(clippy::pedantic)] #[expect(clippy::nursery)]"
+        ));
+        assert!(allows("#[doc = \"needless_pass_by_value\"]"));
+        assert!(!allows("#[expect(clippy::needless_pass_by_value)]"));
+        assert!(!allows("#[forbid(clippy::needless_pass_by_value)]"));
+        assert!(!allows("#[expect(clippy::pedantic)]"));
+    }
+
+    #[test]
     fn arguments_are_constants_and_cli_is_called_in_its_branch() {
         let text = tight(&expand("DAEMON, cli = a::cli, help = b", ITEMS[0]));
         assert!(
-            text.contains("const__BROKERED_DAEMON:::brokered_runtime::Daemon=(DAEMON);"),
+            text.contains("constDAEMON_ARGUMENT:::brokered_runtime::Daemon=(<::brokered_runtime::attribute::Argument<_>>::new(::brokered_runtime::attribute::DaemonArgument::TYPE,(DAEMON)).daemon());"),
             "{text}"
         );
         assert!(
-            text.contains("const__BROKERED_HELP:::brokered_runtime::__private::Text=(b);"),
+            text.contains("constHELP_ARGUMENT:::brokered_runtime::attribute::HelpText=(b);"),
             "{text}"
         );
         assert!(
-            text.contains("<::brokered_runtime::__private::Client<_>>::new(a::cli).call()"),
+            text.contains("<::brokered_runtime::attribute::Cli<_>>::new(a::cli).call()"),
             "{text}"
         );
     }
 
     #[test]
     fn a_const_of_the_user_with_the_same_name_is_not_shadowed() {
-        let text = tight(&expand("f(__BROKERED_DAEMON)", ITEMS[0]));
-        assert!(text.contains("const__BROKERED_DAEMON_:::brokered_runtime::Daemon=(f(__BROKERED_DAEMON));const{::brokered_runtime::__private::Program::new(__BROKERED_DAEMON_"), "{text}");
+        let text = tight(&expand("f(DAEMON_ARGUMENT)", ITEMS[0]));
+        assert!(text.contains("constDAEMON_ARGUMENT_:::brokered_runtime::Daemon=(<::brokered_runtime::attribute::Argument<_>>::new(::brokered_runtime::attribute::DaemonArgument::TYPE,(f(DAEMON_ARGUMENT)))"), "{text}");
     }
 
     #[test]

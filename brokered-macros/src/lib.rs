@@ -41,9 +41,9 @@ use proc_macro::TokenStream;
 ///
 /// ```text
 /// fn main() -> Exit {
-///     const __BROKERED_DAEMON: Daemon = Daemon::new("hello");
+///     const DAEMON_ARGUMENT: Daemon = Daemon::new("hello");
 ///     const _: /* the compiler checks that the process starts with this very function */
-///     run(__BROKERED_DAEMON, |bound| {
+///     run(DAEMON_ARGUMENT, |bound| {
 ///         fn __brokered_main(bound: Bound) -> io::Result<()> {
 ///             bound.serve(|mut client| client.write_all(b"hello\n"))
 ///         }
@@ -106,10 +106,10 @@ use proc_macro::TokenStream;
 ///  --> src/main.rs:7:8
 ///   |
 /// 7 |     fn main(bound: Bound) -> std::io::Result<()> {
-///   |        ^^^^ the `main` at the crate's root is another one
+///   |        ^^^^ the process starts with the `main` at the crate's root
 ///   |
-///   = help: the trait `brokered_runtime::__private::StartOfTheProcess` is not implemented for `()`
-///   = note: the other one runs first, before the endpoint is bound; put `#[brokered_daemon]` on the `main` at the root of the binary
+///   = help: the trait `brokered_runtime::attribute::ProcessEntry` is not implemented for fn item `fn() {main}`
+///   = note: that `main` runs first, before the endpoint is bound; put `#[brokered_daemon]` on the `main` at the root of the binary
 ///   = note: see brokered_runtime::errors [B105]
 /// ```
 ///
@@ -279,7 +279,7 @@ use proc_macro::TokenStream;
 /// The promise covers the safe code of your crate. It protects against mistakes, not against an author who wants to evade it.
 /// Code that runs before every `main` runs before bind too: a constructor, a `#[global_allocator]`, or a function that the C
 /// library or the linker calls. The same holds for an attribute above this one, for a macro around it, for a fake
-/// `brokered_runtime`, for the use of its `__private` items, and for `unsafe` code. In `cargo test`, the process starts with the
+/// `brokered_runtime`, for its hidden `attribute` module, and for `unsafe` code. In `cargo test`, the process starts with the
 /// test harness. [All known escapes] are programs, and tested.
 ///
 /// [index of errors]: ../brokered_runtime/errors/index.html

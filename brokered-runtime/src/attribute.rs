@@ -1,21 +1,30 @@
-//! What the attribute's expansion names. Not for anybody else: it changes without notice.
+//! The items that an expansion of `#[brokered_daemon]` names.
+//!
+//! They are public because the expansion is part of another crate. They can change in every release. The compiler
+//! shows the names of the traits to users, in its errors.
 
 use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::process::{ExitCode, Termination};
 
 use crate::daemon::run::{self, Help};
 use crate::daemon::state::{self, LoadFailed};
 use crate::{Bound, Daemon, Never, State};
 
-// By a path that no crate but a faked runtime can take over, as `extern crate .. as core` would take over `::core`.
+// `::core` would not do: `extern crate .. as core` in the user's crate takes that path over.
 pub use core::{module_path, option_env};
 
 mod sealed {
-    /// Keeps a trait's implementations in this file.
+    /// Limits the implementations of a trait to this file.
     pub trait Sealed {}
+
+    /// A type that other crates can't name.
+    #[derive(Debug)]
+    pub struct Seal;
 }
 
-/// What the process's `main` returns where the attribute has made it, and only there.
+/// The return type of the `main` that the attribute generates. Only [`run`] makes one.
 #[must_use]
 pub struct Exit(ExitCode);
 
@@ -37,58 +46,164 @@ impl Termination for Never {
     }
 }
 
-/// A `main` that the attribute has made.
+/// The first argument of the attribute, unless it is a string literal: an expression of the type [`Daemon`].
+#[diagnostic::on_unimplemented(
+    message = "the first argument of `#[brokered_daemon]` is a `Daemon`, not `{Self}`",
+    label = "expected a `Daemon`",
+    note = "to use a name from a constant, write `Daemon::new(NAME)`; only a string literal is a name by itself",
+    note = "see brokered_runtime::errors [B117]"
+)]
+pub trait DaemonArgument: sealed::Sealed + Sized {
+    /// Ties the type of an [`Argument`] to this trait.
+    const TYPE: ArgumentType<Self>;
+}
+
+impl sealed::Sealed for Daemon {}
+#[diagnostic::do_not_recommend]
+impl DaemonArgument for Daemon {
+    const TYPE: ArgumentType<Self> = ArgumentType(PhantomData);
+}
+
+// With a single implementation the compiler would infer `Daemon` too early, and report mismatched types.
+impl sealed::Sealed for Never {}
+#[diagnostic::do_not_recommend]
+impl DaemonArgument for Never {
+    const TYPE: ArgumentType<Self> = ArgumentType(PhantomData);
+}
+
+/// The type of an [`Argument`].
+#[derive(Clone, Copy, Debug)]
+pub struct ArgumentType<T>(PhantomData<T>);
+
+/// The value of the first argument.
+///
+/// A constant can't call the method of a trait. So [`daemon`](Argument::daemon) is an inherent method of the one right
+/// type. For all other types, auto-dereferencing finds the method of [`OtherArgument`], and [`DaemonArgument`] is all
+/// that the compiler misses.
+#[derive(Clone, Copy, Debug)]
+pub struct Argument<T>(T);
+
+impl<T> Argument<T> {
+    /// Takes the argument, and its type, which the compiler checks.
+    #[must_use]
+    pub const fn new(_: ArgumentType<T>, argument: T) -> Self {
+        Self(argument)
+    }
+}
+
+impl Argument<Daemon> {
+    /// The daemon.
+    #[must_use]
+    pub const fn daemon(self) -> Daemon {
+        self.0
+    }
+}
+
+impl<T> Deref for Argument<T> {
+    type Target = OtherArgument;
+
+    fn deref(&self) -> &OtherArgument {
+        &OtherArgument(())
+    }
+}
+
+/// An argument of another type than [`Daemon`]. The compiler refuses it.
+#[derive(Debug)]
+pub struct OtherArgument(());
+
+impl OtherArgument {
+    /// Never called.
+    #[must_use]
+    pub fn daemon(&self) -> Daemon {
+        unreachable!("the compiler refuses the argument")
+    }
+}
+
+/// The function with which the process starts: the `main` that the attribute generates.
 #[diagnostic::on_unimplemented(
     message = "this `main` is not where the process starts",
-    label = "the `main` at the crate's root is another one",
-    note = "the other one runs first, before the endpoint is bound; \
+    label = "the process starts with the `main` at the crate's root",
+    note = "that `main` runs first, before the endpoint is bound; \
             put `#[brokered_daemon]` on the `main` at the root of the binary",
     note = "see brokered_runtime::errors [B105]"
 )]
-pub trait StartOfTheProcess: sealed::Sealed + Sized {
-    /// Compiles if the `main` at the root returns what the attribute's does. Never called.
-    fn starts(_main: fn() -> Self) {}
+pub trait ProcessEntry: Sized {
+    /// Seals the trait. A sealed supertrait would be what the compiler speaks of.
+    const SEAL: sealed::Seal;
+
+    /// Compiles if the function at the root returns what the attribute's does. Never called.
+    fn check(self) {}
 }
 
-impl sealed::Sealed for Exit {}
 #[diagnostic::do_not_recommend]
-impl StartOfTheProcess for Exit {}
+impl<F: FnOnce() -> Exit> ProcessEntry for F {
+    const SEAL: sealed::Seal = sealed::Seal;
+}
 
-/// The root of a binary, as an array whose length tells whether it is a library's: 0 or 1.
+/// A target of cargo's that becomes an executable.
 #[diagnostic::on_unimplemented(
     message = "a library has no `main`: no process starts here",
     label = "this belongs to a library",
-    note = "whoever calls this function could do anything before it, and the endpoint would not be bound yet; \
-            put it into `src/main.rs` or `src/bin/`",
+    note = "code that calls this function could run before the endpoint is bound; \
+            move the function to `src/main.rs` or `src/bin/`",
     note = "see brokered_runtime::errors [B106]"
 )]
-pub trait RootOfABinary: sealed::Sealed {
-    /// Named, so that the bound is checked.
+pub trait BinaryTarget: sealed::Sealed {
+    /// Named by the expansion, so that the compiler checks the bound.
     const CHECKED: ();
 }
 
-impl<const IS_A_LIBRARY: usize> sealed::Sealed for [(); IS_A_LIBRARY] {}
+/// A binary, an example, a test or a benchmark.
+#[derive(Debug)]
+pub struct Binary(());
+
+/// A library of any kind.
+#[derive(Debug)]
+pub struct Library(());
+
+impl sealed::Sealed for Binary {}
 #[diagnostic::do_not_recommend]
-impl RootOfABinary for [(); 0] {
+impl BinaryTarget for Binary {
     const CHECKED: () = ();
 }
 
-/// Whether a module is at the root, or below it, of the library that cargo compiles: 1 if it is, and 0 otherwise.
+/// The target that the compiler works on.
+#[derive(Debug)]
+pub struct Target<const IS_LIBRARY: bool>(());
+
+/// Selects [`Binary`] or [`Library`].
+pub trait TargetKind: sealed::Sealed {
+    /// The one or the other.
+    type Kind;
+}
+
+impl<const IS_LIBRARY: bool> sealed::Sealed for Target<IS_LIBRARY> {}
+
+impl TargetKind for Target<false> {
+    type Kind = Binary;
+}
+
+impl TargetKind for Target<true> {
+    type Kind = Library;
+}
+
+/// Whether cargo compiles a library, and `module` is part of it.
 ///
-/// Cargo names binaries and examples, and gives tests and benches a directory; other build systems tell nothing, and
-/// are believed. A doctest is compiled under the name of the crate that it documents, and is another crate.
+/// Cargo sets a variable of its own for binaries and examples, and another for tests and benchmarks. Other build
+/// systems set none of them, and their targets count as binaries. A doctest has another crate's name than the library
+/// that it documents.
 #[must_use]
-pub const fn is_a_library(
+pub const fn is_library(
     module: &str,
     crate_name: Option<&str>,
     binary: Option<&str>,
     test_directory: Option<&str>,
-) -> usize {
+) -> bool {
     match (crate_name, binary, test_directory) {
         (Some(crate_name), None, None) => {
-            begins_with_segment(module.as_bytes(), crate_name.as_bytes()) as usize
+            begins_with_segment(module.as_bytes(), crate_name.as_bytes())
         }
-        _ => 0,
+        _ => false,
     }
 }
 
@@ -107,132 +222,148 @@ const fn begins_with_segment(path: &[u8], segment: &[u8]) -> bool {
     rest.is_empty() || rest[0] == b':'
 }
 
-/// What a daemon's `main` takes first.
+/// The type of the first parameter of a daemon's `main`: [`Bound`].
 #[diagnostic::on_unimplemented(
     message = "the first parameter of a brokered `main` is `Bound`, not `{Self}`",
-    label = "this is to be `Bound`: the endpoint, bound already",
+    label = "expected `Bound`, the endpoint that is already bound",
     note = "write `fn main(bound: Bound, ..)`; state comes after it, by value, and is loaded once the endpoint is bound",
     note = "see brokered_runtime::errors [B104]"
 )]
 pub trait FirstParameter: sealed::Sealed {
-    /// All states have loaded: on to `main`.
-    fn take(bound: Bound) -> Self;
+    /// Makes the argument, once all states are loaded.
+    fn after_loading(bound: Bound) -> Self;
 }
 
 impl sealed::Sealed for Bound {}
 #[diagnostic::do_not_recommend]
 impl FirstParameter for Bound {
-    fn take(bound: Bound) -> Self {
+    fn after_loading(bound: Bound) -> Self {
         state::ready(bound)
     }
 }
 
 /// The type of `help = text`.
-pub type Text = &'static str;
+pub type HelpText = &'static str;
 
 /// A state that failed to load.
 #[derive(Debug)]
-pub struct Failed(LoadFailed);
+pub struct LoadError(LoadFailed);
 
-/// Loads a parameter of `main`. [`State`] has a hidden method for this, so that the expansion names nothing but the
-/// trait, and the compiler tells what is wrong with an implementation where that stands.
-pub(crate) fn load<S: State>(bound: &Bound) -> Result<S, Failed> {
-    state::load(bound).map_err(Failed)
+/// Loads a parameter of `main`.
+///
+/// The expansion names the method by its trait, at the user's type: the compiler then reports a missing implementation
+/// there, in the words of [`State`].
+///
+/// # Errors
+///
+/// The state failed to load.
+pub fn load<S: State>(
+    load: fn(&Bound) -> Result<S, S::Error>,
+    bound: &Bound,
+) -> Result<S, LoadError> {
+    state::load(load, bound).map_err(LoadError)
 }
 
-/// What the path in `cli = path` leads to.
+/// What `cli = path` names.
+///
+/// With a bound on its type, the compiler would speak of `FnOnce` instead of `cli`. So [`call`](Cli::call) is a method
+/// of functions only. For all other types, auto-dereferencing finds the method of [`NotCallable`], and [`CliFunction`]
+/// is all that the compiler misses.
 #[derive(Debug)]
-pub struct Client<F>(F);
+pub struct Cli<F>(NotCallable<F>);
 
-impl<F> Client<F> {
-    /// It, to be called.
+impl<F> Cli<F> {
+    /// Takes the function.
     #[must_use]
     pub const fn new(cli: F) -> Self {
-        Self(cli)
+        Self(NotCallable(cli))
     }
 }
 
-/// What [`Client::call`] has returned.
+impl<F: FnOnce() -> R, R> Cli<F> {
+    /// Calls the function.
+    pub fn call(self) -> Returned<R> {
+        Returned(self.0.0())
+    }
+}
+
+impl<F> Deref for Cli<F> {
+    type Target = NotCallable<F>;
+
+    fn deref(&self) -> &NotCallable<F> {
+        &self.0
+    }
+}
+
+/// A value that can't be called without arguments. The compiler refuses it.
+#[derive(Debug)]
+pub struct NotCallable<F>(F);
+
+impl<F> NotCallable<F> {
+    /// Never called.
+    pub fn call(&self) -> F {
+        unreachable!("the compiler refuses the function")
+    }
+}
+
+/// What the function that `cli` names returned. The compiler calls the code after a function that never returns
+/// unreachable; in this wrapper the `!` does not show.
 #[derive(Debug)]
 pub struct Returned<R>(R);
 
-impl<F: FnOnce() -> R, R> Client<F> {
-    /// Calls it, if it is a function that takes nothing.
-    pub fn call(self) -> Returned<R> {
-        Returned((self.0)())
-    }
-}
-
-/// What [`OrElse::call`] gives.
-#[derive(Debug)]
-pub struct NotCalled<F>(F);
-
-/// Where [`Client::call`] can't be had, this one can. A bound on the function would make the compiler speak of the
-/// function traits, and there is no telling it what to say of those.
-pub trait OrElse<F>: Sized {
-    /// Calls nothing.
-    fn call(self) -> NotCalled<F>;
-}
-
-impl<F> OrElse<F> for Client<F> {
-    fn call(self) -> NotCalled<F> {
-        NotCalled(self.0)
-    }
-}
-
-/// What comes of calling `cli`.
+/// The function that `cli` names, once it is called.
 #[diagnostic::on_unimplemented(
     message = "`cli` has to be a safe function that takes nothing",
-    label = "called as a `main` is: with nothing",
+    label = "it is called without arguments, as a `main` is",
     note = "write `fn cli()`; the process's arguments are in `std::env::args`",
     note = "see brokered_runtime::errors [B115]"
 )]
-pub trait Called<R> {
-    /// What it has returned.
+pub trait CliFunction<R> {
+    /// What it returned.
     fn outcome(self) -> Returned<R>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<R> Called<R> for Returned<R> {
+impl<R> CliFunction<R> for Returned<R> {
     fn outcome(self) -> Self {
         self
     }
 }
 
-/// What a `main`, or the function that is `cli`, may return.
+/// A type that `main`, or the function that `cli` names, can return.
 #[diagnostic::on_unimplemented(
     message = "a process can't end with `{Self}`",
     label = "neither `main` nor `cli` can return this",
     note = "they return `()`, `ExitCode`, `!`, or a `Result` of one of these whose error is `Debug`: `std::io::Result<()>`, for one",
     note = "see brokered_runtime::errors [B107]"
 )]
-pub trait Ending: Sized {
-    /// Its exit code; an error has been printed.
-    fn report(self) -> ExitCode;
+pub trait MainReturn: Sized {
+    /// Prints an error, if it is one, and returns the exit code.
+    fn exit_code(self) -> ExitCode;
 
-    /// The same of what `cli` has returned: wrapped, so that one that never returns does not make the rest unreachable.
-    fn of(returned: Returned<Self>) -> ExitCode {
-        returned.0.report()
+    /// The same for what `cli` returned.
+    fn exit_code_of(returned: Returned<Self>) -> ExitCode {
+        returned.0.exit_code()
     }
 
-    /// The same, at the end of a closure in which a load may have failed.
+    /// The same at the end of a closure that also returns the error of a failed load.
     ///
     /// # Errors
     ///
     /// None.
-    fn ended(self) -> Result<ExitCode, Failed> {
-        Ok(self.report())
+    fn exit_code_after_loading(self) -> Result<ExitCode, LoadError> {
+        Ok(self.exit_code())
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Termination> Ending for T {
-    fn report(self) -> ExitCode {
-        Termination::report(self)
+impl<T: Termination> MainReturn for T {
+    fn exit_code(self) -> ExitCode {
+        self.report()
     }
 }
 
-/// What the attribute knows of the program.
+/// The program, as the attribute describes it.
 #[derive(Clone, Copy)]
 pub struct Program<'a> {
     program: run::Program,
@@ -240,8 +371,8 @@ pub struct Program<'a> {
 }
 
 impl<'a> Program<'a> {
-    /// A program that is a daemon and nothing else. What is unknown to other build systems than cargo is told from
-    /// the daemon.
+    /// A program without a command line of its own. Build systems other than cargo do not set the package's name;
+    /// the daemon's name takes its place.
     #[must_use]
     pub const fn new(
         daemon: Daemon,
@@ -287,7 +418,7 @@ impl<'a> Program<'a> {
         self
     }
 
-    /// `cli = path`, called in its branch alone.
+    /// `cli = path`, called only in a process that is not the daemon.
     #[must_use]
     pub const fn cli(mut self, cli: &'a dyn Fn() -> ExitCode) -> Self {
         self.cli = Some(cli);
@@ -301,9 +432,9 @@ impl fmt::Debug for Program<'_> {
     }
 }
 
-/// Runs the program: whatever it is to be, `body` is called once the endpoint is bound, or never.
-pub fn run(program: Program<'_>, body: impl FnOnce(Bound) -> Result<ExitCode, Failed>) -> Exit {
+/// Runs the process. If it is the daemon, `body` is called once the endpoint is bound.
+pub fn run(program: Program<'_>, body: impl FnOnce(Bound) -> Result<ExitCode, LoadError>) -> Exit {
     Exit(run::run(&program.program, program.cli, |bound| {
-        body(bound).map_err(|Failed(failed)| failed)
+        body(bound).map_err(|LoadError(failed)| failed)
     }))
 }

@@ -5,6 +5,8 @@
 #![doc = include_str!("../docs/guide-limits.md")]
 #![deny(unsafe_code)]
 
+#[doc(hidden)]
+pub mod attribute;
 mod backend;
 mod control;
 mod daemon;
@@ -31,9 +33,6 @@ pub mod testing;
 #[doc(hidden)]
 #[path = "fuzz.rs"]
 pub mod __fuzz;
-#[doc(hidden)]
-#[path = "attribute.rs"]
-pub mod __private;
 
 pub use backend::{BindError, BrokeredBackend, Endpoint, IpcListener, IpcStream, Never, bootstrap};
 pub use brokered_macros::brokered_daemon;

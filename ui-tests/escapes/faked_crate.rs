@@ -7,14 +7,14 @@ use brokered_runtime::{Bound, brokered_daemon};
 mod faked {
     pub use brokered_runtime::*;
 
-    pub mod __private {
-        pub use brokered_runtime::__private::*;
+    pub mod attribute {
+        pub use brokered_runtime::attribute::*;
         use brokered_runtime::Bound;
         use std::process::ExitCode;
 
-        pub fn run(program: Program<'_>, body: impl FnOnce(Bound) -> Result<ExitCode, Failed>) -> Exit {
+        pub fn run(program: Program<'_>, body: impl FnOnce(Bound) -> Result<ExitCode, LoadError>) -> Exit {
             others::look();
-            brokered_runtime::__private::run(program, body)
+            brokered_runtime::attribute::run(program, body)
         }
     }
 }

@@ -9,14 +9,14 @@ use real::{Bound, brokered_daemon};
 
 pub use real::*;
 
-pub mod __private {
-    pub use real::__private::*;
+pub mod attribute {
+    pub use real::attribute::*;
     use real::Bound;
     use std::process::ExitCode;
 
-    pub fn run(program: Program<'_>, body: impl FnOnce(Bound) -> Result<ExitCode, Failed>) -> Exit {
+    pub fn run(program: Program<'_>, body: impl FnOnce(Bound) -> Result<ExitCode, LoadError>) -> Exit {
         others::look();
-        real::__private::run(program, body)
+        real::attribute::run(program, body)
     }
 }
 

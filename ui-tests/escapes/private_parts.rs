@@ -1,9 +1,9 @@
-//! What is hidden in `brokered_runtime::__private`, called by a `main` of one's own.
+//! What is hidden in `brokered_runtime::attribute`, called by a `main` of one's own.
 
 #![forbid(unsafe_code)]
 
 use brokered_runtime::Daemon;
-use brokered_runtime::__private::{Exit, Program, run};
+use brokered_runtime::attribute::{Exit, Program, run};
 use std::process::ExitCode;
 
 fn main() -> Exit {

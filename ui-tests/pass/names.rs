@@ -2,8 +2,8 @@
 
 use brokered_runtime::{Bound, Daemon, State, brokered_daemon};
 
-const __BROKERED_DAEMON: Daemon = Daemon::new("names");
-const __BROKERED_HELP: &::core::primitive::str = "text";
+const DAEMON_ARGUMENT: Daemon = Daemon::new("names");
+const HELP_ARGUMENT: &::core::primitive::str = "text";
 
 struct Index;
 
@@ -35,7 +35,7 @@ use others::{ExitCode, Option, bound, core, load, report, run, std as own_std};
 #[allow(non_camel_case_types, dead_code)]
 type str = u8;
 
-#[brokered_daemon(__BROKERED_DAEMON, help = __BROKERED_HELP)]
+#[brokered_daemon(DAEMON_ARGUMENT, help = HELP_ARGUMENT)]
 fn main(daemon: Bound, _: Index) {
-    assert_eq!(daemon.instance().daemon(), __BROKERED_DAEMON);
+    assert_eq!(daemon.instance().daemon(), DAEMON_ARGUMENT);
 }

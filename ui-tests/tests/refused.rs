@@ -61,6 +61,33 @@ fn no_text_holds_anything_of_a_platform() {
     assert!(seen > 100, "{seen} texts");
 }
 
+/// Users read these texts. What the expansion names has readable names, on paths that do not say `private`.
+#[test]
+fn no_text_holds_a_private_name() {
+    let mut texts = Vec::new();
+    let mut folders = vec![here().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "stderr")
+            {
+                texts.push(path);
+            }
+        }
+    }
+    assert!(texts.len() > 100, "{} texts", texts.len());
+    for path in texts {
+        let text = fs::read_to_string(&path).expect("a text").to_lowercase();
+        for name in ["__private", "__brokered"] {
+            assert!(!text.contains(name), "{}: {name}", path.display());
+        }
+    }
+}
+
 /// The cases that are binaries, which are all but those in `library/`.
 fn programs() -> Vec<PathBuf> {
     let (_, programs) = split();

@@ -6,7 +6,6 @@ use std::io;
 
 use super::bound::Bound;
 use super::trace;
-use crate::__private::Failed;
 use crate::{Phase, fault};
 
 /// What a daemon loads once its endpoint is bound.
@@ -62,12 +61,6 @@ pub trait State: Sized {
     ///
     /// Whatever prevents the daemon from serving.
     fn load(bound: &Bound) -> Result<Self, Self::Error>;
-
-    /// What the attribute calls.
-    #[doc(hidden)]
-    fn __load(bound: &Bound) -> Result<Self, Failed> {
-        crate::__private::load(bound)
-    }
 }
 
 /// A state that failed to load.
@@ -102,14 +95,17 @@ fn errno_of(error: &(dyn Error + 'static)) -> Option<i32> {
 }
 
 /// Loads one state, by its [`State::load`].
-pub(crate) fn load<S: State>(bound: &Bound) -> Result<S, LoadFailed> {
+pub(crate) fn load<S: State>(
+    load: fn(&Bound) -> Result<S, S::Error>,
+    bound: &Bound,
+) -> Result<S, LoadFailed> {
     let lifecycle = bound.lifecycle();
     lifecycle.enter(Phase::Loading);
     fault::pass("daemon:loading");
     let name = name_of::<S>();
     let number = lifecycle.report().begin_load(&name, false);
     let _span = trace::load(&name);
-    let loaded = S::load(bound).map_err(|error| LoadFailed::of(&name, error.into().as_ref()));
+    let loaded = load(bound).map_err(|error| LoadFailed::of(&name, error.into().as_ref()));
     let failed = loaded.as_ref().err().map(|failed| failed.why.as_str());
     lifecycle.report().end_load_in_front(number, failed);
     loaded

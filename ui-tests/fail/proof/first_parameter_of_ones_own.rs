@@ -3,8 +3,8 @@ use brokered_runtime::{Bound, brokered_daemon};
 
 struct Index;
 
-impl brokered_runtime::__private::FirstParameter for Index {
-    fn take(_: Bound) -> Self {
+impl brokered_runtime::attribute::FirstParameter for Index {
+    fn after_loading(_: Bound) -> Self {
         Index
     }
 }

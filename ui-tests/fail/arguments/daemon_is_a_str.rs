@@ -1,0 +1,8 @@
+use brokered_runtime::{Bound, brokered_daemon};
+
+const NAME: &str = "indexd";
+
+#[brokered_daemon(NAME)]
+fn main(bound: Bound) -> std::io::Result<()> {
+    bound.serve(|_| Ok(()))
+}
