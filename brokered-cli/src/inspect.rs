@@ -285,7 +285,7 @@ impl State {
 fn load_to_json(load: &brokered_runtime::Load) -> Value {
     let (state, took, why) = match &load.state {
         LoadState::Loaded { took } => ("loaded", Some(took), None),
-        LoadState::Failed { took, why } => ("failed", Some(took), Some(why)),
+        LoadState::Failed { took, reason } => ("failed", Some(took), Some(reason)),
         _ => ("loading", None, None),
     };
     json!({

@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn the_lock_is_one_and_free_again_when_dropped() -> Result<(), Box<dyn std::error::Error>> {
         let runtime = tempfile::tempdir()?;
-        let paths = Paths::handoff(runtime.path().join("runtime/some"));
+        let paths = Paths::in_directory(runtime.path().join("runtime/some"));
         paths.prepare()?;
         let first = InstanceLock::try_take(&paths)?.expect("free");
         assert!(InstanceLock::try_take(&paths)?.is_none());
@@ -161,7 +161,7 @@ mod tests {
     fn a_lock_on_a_directory_that_was_replaced_is_no_lock() -> Result<(), Box<dyn std::error::Error>>
     {
         let runtime = tempfile::tempdir()?;
-        let paths = Paths::handoff(runtime.path().join("runtime/some"));
+        let paths = Paths::in_directory(runtime.path().join("runtime/some"));
         paths.prepare()?;
         let first = InstanceLock::try_take(&paths)?.expect("free");
         std::fs::rename(paths.directory(), runtime.path().join("runtime/moved"))?;

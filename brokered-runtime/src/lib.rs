@@ -8,6 +8,7 @@
 #[doc(hidden)]
 pub mod attribute;
 mod backend;
+mod backoff;
 mod control;
 mod daemon;
 mod deadline;
@@ -42,9 +43,9 @@ pub use daemon::{
 };
 #[cfg(feature = "tokio")]
 pub use daemon::{TokioListener, TokioStream};
-pub use identity::{Daemon, DirectoryError, Instance, InstanceError, Wait};
+pub use identity::{Daemon, DirectoryError, Instance, InstanceError, WaitFor};
 /// The crate whose listeners and streams these are. Its traits have what they can do beyond `Read` and `Write`:
 /// `use brokered_runtime::interprocess::local_socket::traits::Stream as _;` for time-outs.
 pub use interprocess;
-pub use launch::{Failure, LaunchError, StartStep};
+pub use launch::{Failure, LaunchError, StartStage};
 pub use phase::{Phase, UnknownPhase};

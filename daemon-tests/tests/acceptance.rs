@@ -35,7 +35,10 @@ fn a_launch_fails_if_the_endpoint_is_not_there_by_the_deadline() -> Outcome {
     assert!(began.elapsed() >= Duration::from_millis(300));
     assert!(began.elapsed() < PATIENCE);
     let said = stderr(&output);
-    assert!(said.contains("not up after 3"), "{said}");
+    assert!(
+        said.contains("did not finish its start-up within 3"),
+        "{said}"
+    );
     assert!(!place.socket()?.exists());
     for backend in place.processes(BACKEND) {
         signal_process(backend, Signal::SIGKILL);

@@ -373,7 +373,7 @@ fn a_directory_that_goes_in_the_middle_of_a_launch_fails_it_and_no_other() -> Ou
         let first = end_within(PATIENCE, launching);
         let said = stderr(&first);
         assert!(!first.status.success(), "{}", stdout(&first));
-        assert!(said.contains("ended before it was up"), "{said}");
+        assert!(said.contains("ended during its start-up"), "{said}");
         assert!(
             said.contains("its lock is not on the instance's directory"),
             "{said}"

@@ -775,7 +775,7 @@ fn a_trace_of_a_daemon_that_was_asked_to_end_says_so() -> Outcome {
     place.until("draining");
     drop(gate);
     let said = Said::of(&trace.wait_with_output()?).badly(1);
-    assert!(said.contains("it was asked to end"), "{said}");
+    assert!(said.contains("it was asked to stop"), "{said}");
     Ok(())
 }
 

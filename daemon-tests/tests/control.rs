@@ -558,7 +558,11 @@ fn a_reply_that_is_nonsense_or_never_ends_is_an_error() -> Outcome {
     });
     for _ in 0..3 {
         let asked = place.operate("status", 2000).output()?;
-        assert!(stderr(&asked).contains("no status"), "{}", stderr(&asked));
+        assert!(
+            stderr(&asked).contains("not a status"),
+            "{}",
+            stderr(&asked)
+        );
     }
     let asked = place.operate("status", 5000).output()?;
     assert!(

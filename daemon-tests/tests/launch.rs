@@ -115,7 +115,7 @@ fn connect_alone_starts_nothing() -> Outcome {
     let output = command.env("ASK_ONLY_CONNECT", "1").output()?;
     assert!(!output.status.success());
     assert!(
-        stderr(&output).contains("nobody listens on"),
+        stderr(&output).contains("no process listens on"),
         "{}",
         stderr(&output)
     );
@@ -201,7 +201,7 @@ fn a_daemon_that_dies_at_its_start_tells_why() -> Outcome {
         .output()?;
     let said = stderr(&output);
     for part in [
-        "ended before it was up (exit status: 70)",
+        "ended during its start-up (exit status: 70)",
         "Loaded failed: no such shard",
         "/log and ends with:",
     ] {
@@ -235,8 +235,11 @@ fn a_slow_load_fails_no_launch_and_a_deadline_ends_the_wait() -> Outcome {
         .env("ASK_DEADLINE_MS", "200")
         .output()?;
     let said = stderr(&output);
-    assert!(said.contains("not up after"), "{said}");
-    assert!(said.contains("(it is bound, and loads)"), "{said}");
+    assert!(
+        said.contains("did not finish its start-up within"),
+        "{said}"
+    );
+    assert!(said.contains("(it is bound and is loading)"), "{said}");
     // It was not killed for it, and serves whoever waits.
     let mut patient = place.ask_command("phase");
     let patient = patient.stdout(Stdio::piped()).spawn()?;
@@ -337,7 +340,7 @@ fn a_daemon_that_ends_while_a_client_waits_for_it_to_be_ready_is_an_error() -> O
     drop(loading);
     assert!(!output.status.success());
     let said = stderr(&output);
-    assert!(said.contains("it was asked to end"), "{said}");
+    assert!(said.contains("it was asked to stop"), "{said}");
     Ok(())
 }
 
@@ -491,7 +494,7 @@ fn a_process_that_was_started_as_a_daemon_starts_no_other() -> Outcome {
     let mut command = place.ask_command("pid");
     let output = command.env("BROKERED_LAUNCH", "other:0").output()?;
     let said = stderr(&output);
-    assert!(said.contains("it starts no other"), "{said}");
+    assert!(said.contains("does not start a daemon"), "{said}");
     Ok(())
 }
 
@@ -543,7 +546,7 @@ fn a_daemon_of_another_user_is_an_error_and_gets_nothing() -> Outcome {
     assert!(chown("0")?.success());
     let output = place.ask_command("secret").output()?;
     let said = stderr(&output);
-    assert!(said.contains("user 65534 answers on"), "{said}");
+    assert!(said.contains("user 65534 listens on"), "{said}");
     assert!(!stdout(&output).contains("secret"));
     Ok(())
 }

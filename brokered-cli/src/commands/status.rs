@@ -129,9 +129,9 @@ fn of_load(load: &Load) -> Cell {
             "{name}: loaded in {}{place}",
             said_precisely(*took)
         )),
-        LoadState::Failed { took, why } => {
+        LoadState::Failed { took, reason } => {
             let text = format!(
-                "{name}: failed after {}{place}: {why}",
+                "{name}: failed after {}{place}: {reason}",
                 said_precisely(*took)
             );
             Cell::new(style::BAD, text)

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 
-use brokered_runtime::operator::{Started, Step, Told};
+use brokered_runtime::operator::{DaemonEvent, LaunchStep, Started};
 use brokered_runtime::{IpcStream, LoadState, Status};
 use serde_json::{Value, json};
 
@@ -82,11 +82,11 @@ fn first_reply(mut stream: IpcStream, send: Option<&str>) -> Option<(SystemTime,
 
 fn waterfall(
     began: SystemTime,
-    steps: &[(Step, SystemTime)],
+    steps: &[(LaunchStep, SystemTime)],
     status: &Status,
     reply: Option<(SystemTime, SystemTime)>,
 ) -> Waterfall {
-    let at = |wanted: &Step| {
+    let at = |wanted: &LaunchStep| {
         steps
             .iter()
             .find(|(step, _)| step == wanted)
@@ -98,9 +98,9 @@ fn waterfall(
             waterfall.push(Bar::new(name, from, to));
         }
     };
-    let locked = at(&Step::Locked);
-    let spawned = at(&Step::Spawned);
-    let main = status.at("main");
+    let locked = at(&LaunchStep::Locked);
+    let spawned = at(&LaunchStep::Spawned);
+    let main = status.reached_at("main");
     // The system may let the new process run before it lets the call return that has started it. And it knows the
     // process's start to a clock tick only, so that it may seem to have been there before it was started.
     let process = match (main, status.premain) {
@@ -114,10 +114,18 @@ fn waterfall(
         process.filter(|process| Some(*process) < main),
         main,
     );
-    bar("connect", spawned, at(&Step::Connected));
-    bar("adopt, bind", main, status.at("bound"));
-    bar("record", status.at("bound"), status.at("recorded"));
-    bar("control", status.at("recorded"), status.at("control"));
+    bar("connect", spawned, at(&LaunchStep::Connected));
+    bar("adopt, bind", main, status.reached_at("bound"));
+    bar(
+        "record",
+        status.reached_at("bound"),
+        status.reached_at("recorded"),
+    );
+    bar(
+        "control",
+        status.reached_at("recorded"),
+        status.reached_at("control"),
+    );
     for load in &status.loads {
         let took = match &load.state {
             LoadState::Loaded { took } | LoadState::Failed { took, .. } => Some(*took),
@@ -126,7 +134,9 @@ fn waterfall(
         let name = format!("load {}", load.name);
         bar(&name, Some(load.began), took.map(|took| load.began + took));
     }
-    let ready = status.at("ready").or(at(&Step::Told(Told::Ready)));
+    let ready = status
+        .reached_at("ready")
+        .or(at(&LaunchStep::Event(DaemonEvent::Ready)));
     bar("ready", ready, ready);
     // A client that was queued all the while has waited since it was connected; what counts for it is when
     // its reply came.

@@ -1,91 +1,118 @@
-//! [`ControlError`]: why a daemon could not be asked.
+//! [`ControlError`]: why a request to a daemon has failed.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::record::Record;
 use crate::{InstanceError, Phase, diagnostics};
 
-/// Why a daemon could not be asked, or did not do what it was asked.
+/// Why a request to a daemon has failed.
+///
+/// `Debug` prints the same text as `Display`, because that is what Rust prints for an error that `main` returns.
+///
+/// ```
+/// use brokered_runtime::{ControlError, Daemon};
+///
+/// const INDEXD: Daemon = Daemon::new("indexd").per_directory();
+///
+/// // A daemon that has one instance for each directory, and no directory.
+/// let error = INDEXD.instance().status().unwrap_err();
+/// assert!(matches!(error, ControlError::Instance(_)));
+/// ```
 #[non_exhaustive]
 pub enum ControlError {
-    /// The instance does not say where its daemon is.
+    /// The instance does not fit its daemon, or has no usable directory.
     Instance(InstanceError),
-    /// There is no daemon: nobody holds the instance lock.
+    /// There is no daemon: no process holds the instance lock.
     NotRunning {
-        /// Where the daemon would answer.
+        /// The control endpoint on which the daemon would listen.
         control: PathBuf,
     },
-    /// The control endpoint may not be connected to.
+    /// This user has no permission to connect to the control endpoint.
     NoPermission {
-        /// Where the daemon answers.
+        /// The control endpoint.
         control: PathBuf,
-        /// What the system said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// Somebody else answers on the control endpoint.
+    /// A process of a foreign user listens on the control endpoint. Nothing was sent to it.
     ForeignPeer {
-        /// Where they answer.
+        /// The control endpoint.
         control: PathBuf,
-        /// The user that they are.
+        /// The user ID of the peer.
         user: u32,
     },
-    /// A process holds the instance lock and does not answer.
+    /// A process holds the instance lock, but does not answer.
     NoAnswer {
-        /// Where it should.
+        /// The control endpoint.
         control: PathBuf,
-        /// Who it is, as far as the record tells.
+        /// The holder, described from the record, if there is one.
         holder: Option<String>,
-        /// How long was waited.
+        /// How long the call waited.
         waited: Duration,
     },
     /// The daemon is a hand-written backend, which has no control endpoint.
     NoControl {
-        /// Where it would be.
+        /// The path that the control endpoint would have.
         control: PathBuf,
-        /// Who it is.
+        /// The holder of the instance lock, described from the record.
         holder: String,
     },
-    /// The daemon answered that it can't or won't.
+    /// The daemon replied with an error.
     Refused {
-        /// What it said.
-        why: String,
+        /// The text of the error.
+        message: String,
     },
-    /// The daemon ends, and so it will not be ready.
+    /// The reply does not follow the control protocol.
+    InvalidReply {
+        /// What is wrong with the reply.
+        reason: String,
+    },
+    /// The daemon ends, so it will not become ready.
     Ending {
-        /// The phase that it told last.
+        /// The last phase that the daemon has reported.
         phase: Phase,
-        /// Why, if it cannot go on.
-        why: Option<String>,
+        /// The failure, if the daemon ends because of one.
+        reason: Option<String>,
     },
-    /// The daemon had not come that far at the deadline.
+    /// The daemon was not ready, or had not ended, at the deadline.
     TimedOut {
-        /// The phase that it told last.
+        /// The last phase that the daemon has reported.
         phase: Option<Phase>,
-        /// What it told of its progress last.
+        /// The last progress text that the daemon has reported.
         progress: Option<String>,
-        /// How long was waited.
+        /// How long the call waited.
         waited: Duration,
     },
-    /// The daemon does not answer, and the process that is recorded is not certainly the daemon: nothing was
-    /// sent to it.
+    /// The daemon does not answer, and the recorded process may be another one. No signal was sent to it.
     ProcessNotVerified {
-        /// The process that is recorded.
+        /// The process ID in the record.
         pid: u32,
-        /// What does not fit.
-        why: String,
+        /// Why the process may be another one.
+        reason: String,
     },
-    /// The system refused something else.
+    /// Another system call failed.
     Io {
-        /// What was being done.
-        doing: &'static str,
-        /// To which file.
+        /// The operation that failed, as it follows "cannot".
+        operation: &'static str,
+        /// The path on which it failed.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system call.
         source: io::Error,
     },
+}
+
+impl ControlError {
+    pub(super) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            operation,
+            path: path.to_owned(),
+            source,
+        }
+    }
 }
 
 impl fmt::Display for ControlError {
@@ -94,60 +121,58 @@ impl fmt::Display for ControlError {
             Self::Instance(error) => error.fmt(f),
             Self::NotRunning { control } => write!(
                 f,
-                "nobody answers on {}: the daemon is not running",
+                "the daemon is not running: no process listens on {}",
                 control.display()
             ),
             Self::NoPermission { control, source } => write!(
                 f,
-                "no permission to connect to {}: {source}; run as the user whose daemon it is",
+                "no permission to connect to {}: {source}; run as the user who owns the daemon",
                 control.display()
             ),
             Self::ForeignPeer { control, user } => write!(
                 f,
-                "user {user} answers on {}, not the user of this process: nothing was asked; set \
-                 BROKERED_RUNTIME_DIR to a directory that is yours alone",
+                "a process of user {user} listens on {}, and this process runs as another user: nothing was \
+                 sent; set BROKERED_RUNTIME_DIR to a directory that only this user can write to",
                 control.display()
             ),
             Self::NoAnswer {
                 control,
                 holder,
                 waited,
-            } => {
-                write!(
-                    f,
-                    "no answer on {} within {}",
-                    control.display(),
-                    diagnostics::format_duration(*waited)
-                )?;
-                match holder {
-                    Some(holder) => write!(f, "; the daemon's lock is held by {holder}"),
-                    None => write!(
-                        f,
-                        "; the daemon's lock is held by a process that has not recorded itself"
-                    ),
-                }
-            }
+            } => write!(
+                f,
+                "no answer on {} within {}; the daemon's lock is held by {}",
+                control.display(),
+                diagnostics::format_duration(*waited),
+                holder
+                    .as_deref()
+                    .unwrap_or("a process that has not recorded itself")
+            ),
             Self::NoControl { control, holder } => write!(
                 f,
-                "there is no {}: {holder} is a hand-written backend, which has no control endpoint",
+                "{holder} is a hand-written backend, which has no control endpoint: {} does not exist",
                 control.display()
             ),
-            Self::Refused { why } => write!(f, "the daemon answers: {why}"),
+            Self::Refused { message } => write!(f, "the daemon replied with an error: {message}"),
+            Self::InvalidReply { reason } => {
+                write!(f, "the daemon sent an invalid reply: {reason}")
+            }
             Self::Ending {
                 phase,
-                why: Some(why),
-            } => write!(f, "the daemon is {phase}: {why}"),
-            Self::Ending { phase, why: None } => {
-                write!(f, "the daemon is {phase}, and will not be ready")
-            }
+                reason: Some(reason),
+            } => write!(f, "the daemon is {phase}: {reason}"),
+            Self::Ending {
+                phase,
+                reason: None,
+            } => write!(f, "the daemon is {phase} and will not become ready"),
             Self::TimedOut {
                 phase,
                 progress,
                 waited,
             } => {
                 match phase {
-                    Some(phase) => write!(f, "the daemon is {phase}")?,
-                    None => write!(f, "the daemon has said nothing")?,
+                    Some(phase) => write!(f, "the daemon is still {phase}")?,
+                    None => write!(f, "the daemon has reported nothing")?,
                 }
                 write!(f, " after {}", diagnostics::format_duration(*waited))?;
                 match progress {
@@ -155,21 +180,21 @@ impl fmt::Display for ControlError {
                     None => Ok(()),
                 }
             }
-            Self::ProcessNotVerified { pid, why } => write!(
+            Self::ProcessNotVerified { pid, reason } => write!(
                 f,
-                "the daemon does not answer, and nothing was sent to process {pid}, which is recorded as \
-                 the daemon: {why}; look at it, and end it yourself if it is the daemon"
+                "the daemon does not answer, and no signal was sent to process {pid}, which its record names: \
+                 {reason}; examine that process, and end it yourself if it is the daemon"
             ),
             Self::Io {
-                doing,
+                operation,
                 path,
                 source,
-            } => write!(f, "cannot {doing} {}: {source}", path.display()),
+            } => write!(f, "cannot {operation} {}: {source}", path.display()),
         }
     }
 }
 
-/// The same words: what `main` returns is printed so.
+/// The same text as `Display`: Rust prints an error that `main` returns with `Debug`.
 impl fmt::Debug for ControlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -179,7 +204,7 @@ impl fmt::Debug for ControlError {
 impl Error for ControlError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // All of these say what the error inside says, so its cause is theirs.
+            // The text has the text of the inner error, so the next cause is that of the inner error.
             Self::Instance(error) => error.source(),
             Self::NoPermission { source, .. } | Self::Io { source, .. } => source.source(),
             _ => None,
@@ -191,4 +216,14 @@ impl From<InstanceError> for ControlError {
     fn from(error: InstanceError) -> Self {
         Self::Instance(error)
     }
+}
+
+/// Describes the process that a record names.
+pub(crate) fn describe_process(record: &Record) -> String {
+    format!(
+        "process {} ({}, started {} ago)",
+        record.pid,
+        record.phase,
+        diagnostics::format_duration(record.age())
+    )
 }

@@ -1,110 +1,126 @@
-//! [`Status`]: what a daemon says of itself.
+//! [`Status`]: the reply to the request `status`.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use super::protocol::{PHASE, PROGRESS};
 use crate::Phase;
 use crate::fields::{Fields, Lines, from_unix_time, unix_time};
 
-/// The most loads and milestones that are read from a reply.
-const MOST: usize = 1024;
+/// The most loads, and the most milestones, that are read from a reply.
+const MAX_ENTRIES: usize = 1024;
 
-/// What a daemon says of itself. From [`Instance::status`](crate::Instance::status).
+/// The status of a daemon, as the daemon reports it. Returned by [`Instance::status`](crate::Instance::status).
+///
+/// ```
+/// use brokered_runtime::{ControlError, Daemon};
+///
+/// const INDEXD: Daemon = Daemon::new("indexd");
+///
+/// # fn main() -> Result<(), ControlError> {
+/// match INDEXD.instance().status() {
+///     Ok(status) => println!("up {} s, {} clients", status.uptime.as_secs(), status.connections_open),
+///     Err(ControlError::NotRunning { .. }) => println!("indexd is not running"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
     /// The daemon's name.
     pub name: String,
-    /// Its contract number.
+    /// The contract number.
     pub contract: u32,
-    /// The directory that it is for, if it is one daemon for each directory.
+    /// The directory of the instance, if the daemon has one instance for each directory.
     pub directory: Option<PathBuf>,
-    /// The name of the instance, if it has one.
+    /// The name of the instance, if it is a named one.
     pub instance: Option<String>,
-    /// Where it listens.
+    /// The endpoint.
     pub endpoint: PathBuf,
-    /// Its process.
+    /// The process ID.
     pub pid: u32,
-    /// How far it has come.
+    /// The phase.
     pub phase: Phase,
-    /// Who has started it: `launcher`, `hand`, `systemd`, `launchd`.
+    /// What started the daemon: `launcher`, `hand`, `systemd` or `launchd`.
     pub owner: String,
-    /// The package that it was built from.
+    /// The package that the daemon was built from.
     pub package: Option<String>,
     /// The version of the package.
     pub version: Option<String>,
-    /// Where its output goes, if a client has started it.
+    /// The log, if a launcher has started the daemon.
     pub log: Option<PathBuf>,
-    /// When it was recorded.
+    /// When the daemon was recorded, by its system clock.
     pub started: SystemTime,
-    /// How long ago that is, by a clock that nobody sets.
+    /// The time since the daemon was recorded, by a monotonic clock.
     pub uptime: Duration,
-    /// How many connections are being served.
+    /// The number of open connections.
     pub connections_open: u64,
-    /// How many connections have been served, those that failed included.
+    /// The number of connections that have ended, including those that failed.
     pub connections_served: u64,
-    /// How many handlers have panicked.
+    /// The number of connection handlers that have panicked.
     pub panics: u64,
-    /// How many handlers have returned an error that is more than a client's hanging up.
+    /// The number of connection handlers that have returned an error. A client that disconnects is not an error.
     pub errors: u64,
-    /// After how long without a connection it ends.
+    /// The time without open connections after which the daemon ends.
     pub idle_exit: Option<Duration>,
-    /// What it said of its progress last.
+    /// The last progress text that the daemon has set.
     pub progress: Option<String>,
-    /// The states that it loads, in the order in which their loads began.
+    /// The loads of the daemon's states, in the order in which they began.
     pub loads: Vec<Load>,
-    /// What went wrong last: a handler's error or panic.
+    /// The last error or panic of a connection handler.
     pub last_error: Option<String>,
-    /// How long the process had lived when its `main` was entered, if that was measured.
+    /// The age of the process when it entered `main`, if the platform reports it.
     pub premain: Option<Duration>,
-    /// How many threads it had then.
+    /// The number of threads when the process entered `main`, if the platform reports it.
     pub premain_threads: Option<u32>,
-    /// When it came past what.
+    /// The milestones of the start-up that the daemon has reached.
     pub milestones: Vec<Milestone>,
 }
 
-/// One state's load.
+/// The load of one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Load {
-    /// The state's type.
+    /// The type of the state.
     pub name: String,
-    /// Whether it loads while clients are served.
+    /// Whether it is a background load, during which clients are served.
     pub in_background: bool,
-    /// When it began.
+    /// When the load began.
     pub began: SystemTime,
-    /// How it stands.
+    /// Whether the load has ended, and how.
     pub state: LoadState,
 }
 
-/// How a load stands.
+/// Whether a load has ended, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadState {
-    /// It loads.
+    /// The state is loading.
     Loading,
-    /// It has loaded.
+    /// The state has loaded.
     Loaded {
-        /// How long it took.
+        /// How long the load took.
         took: Duration,
     },
-    /// It could not load.
+    /// The load has failed.
     Failed {
-        /// How long it took to find out.
+        /// How long the load took.
         took: Duration,
-        /// Why.
-        why: String,
+        /// The text of the error or panic.
+        reason: String,
     },
 }
 
-/// Something that a daemon came past.
+/// A named point of a daemon's life that it has reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Milestone {
-    /// What: `main`, `bound`, `recorded`, `control`, `ready`, `served` (the first client), `draining`.
+    /// `main`, `bound`, `recorded`, `control`, `ready`, `served` (the first connection) or `draining`.
     pub name: String,
-    /// When.
+    /// When the daemon reached it, by its system clock.
     pub at: SystemTime,
 }
 
@@ -129,7 +145,7 @@ impl Load {
 }
 
 impl Status {
-    /// The reply, without the empty line that ends it.
+    /// The text of the reply, without the empty line that ends it.
     pub(crate) fn to_text(&self) -> String {
         let mut lines = Lines::default();
         lines
@@ -137,7 +153,7 @@ impl Status {
             .push_number("CONTRACT", self.contract)
             .push_path("ENDPOINT", &self.endpoint)
             .push_number("PID", self.pid)
-            .push(super::PHASE, self.phase.as_str())
+            .push(PHASE, self.phase.as_str())
             .push("OWNER", &self.owner)
             .push("STARTED", unix_time(self.started))
             .push_number("UPTIME_US", microseconds(self.uptime))
@@ -155,18 +171,18 @@ impl Status {
             ("INSTANCE", &self.instance),
             ("PACKAGE", &self.package),
             ("VERSION", &self.version),
-            (super::PROGRESS, &self.progress),
+            (PROGRESS, &self.progress),
             ("LAST_ERROR", &self.last_error),
         ] {
             if let Some(value) = value {
                 lines.push(key, value);
             }
         }
-        if let Some(after) = self.idle_exit {
-            lines.push_number("IDLE_EXIT", after.as_secs());
+        if let Some(idle_exit) = self.idle_exit {
+            lines.push_number("IDLE_EXIT", idle_exit.as_secs());
         }
-        if let Some(lived) = self.premain {
-            lines.push_number("PREMAIN_US", microseconds(lived));
+        if let Some(age) = self.premain {
+            lines.push_number("PREMAIN_US", microseconds(age));
         }
         if let Some(threads) = self.premain_threads {
             lines.push_number("PREMAIN_THREADS", threads);
@@ -184,7 +200,7 @@ impl Status {
 
     fn push_loads(&self, lines: &mut Lines) {
         for (index, load) in self.loads.iter().enumerate() {
-            let key = |what: &str| format!("{}{what}", numbered("LOAD", index));
+            let key = |suffix: &str| format!("{}{suffix}", numbered("LOAD", index));
             lines
                 .push(&key(""), &load.name)
                 .push(&key("_BEGAN"), unix_time(load.began));
@@ -196,16 +212,16 @@ impl Status {
                 LoadState::Loaded { took } => {
                     lines.push_number(&key("_US"), microseconds(*took));
                 }
-                LoadState::Failed { took, why } => {
+                LoadState::Failed { took, reason } => {
                     lines
                         .push_number(&key("_US"), microseconds(*took))
-                        .push(&key("_FAILED"), why);
+                        .push(&key("_FAILED"), reason);
                 }
             }
         }
     }
 
-    /// Reads a reply. `None` if it lacks what every daemon says.
+    /// Parses a reply. `None` if a mandatory key is missing.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let fields = Fields::of(text);
         let count = |key| fields.number(key).unwrap_or_default();
@@ -217,7 +233,7 @@ impl Status {
             instance: fields.text("INSTANCE"),
             endpoint: fields.path("ENDPOINT")?,
             pid: fields.number("PID")?,
-            phase: fields.text(super::PHASE)?.parse().ok()?,
+            phase: fields.text(PHASE)?.parse().ok()?,
             owner: fields.text("OWNER")?,
             package: fields.text("PACKAGE"),
             version: fields.text("VERSION"),
@@ -229,36 +245,36 @@ impl Status {
             panics: count("PANICS"),
             errors: count("ERRORS"),
             idle_exit: fields.number("IDLE_EXIT").map(Duration::from_secs),
-            progress: fields.text(super::PROGRESS),
-            loads: (0..MOST)
+            progress: fields.text(PROGRESS),
+            loads: (0..MAX_ENTRIES)
                 .map_while(|index| load(&fields, &numbered("LOAD", index)))
                 .collect(),
             last_error: fields.text("LAST_ERROR"),
             premain: duration("PREMAIN_US"),
             premain_threads: fields.number("PREMAIN_THREADS"),
-            milestones: (0..MOST)
+            milestones: (0..MAX_ENTRIES)
                 .map_while(|index| milestone(&fields, &numbered("AT", index)))
                 .collect(),
         })
     }
 
-    /// When the daemon came past something that has this name.
+    /// When the daemon reached the milestone of this name. `None` if it has not reached it.
     #[must_use]
-    pub fn at(&self, milestone: &str) -> Option<SystemTime> {
+    pub fn reached_at(&self, milestone: &str) -> Option<SystemTime> {
         self.milestones
             .iter()
-            .find(|passed| passed.name == milestone)
-            .map(|passed| passed.at)
+            .find(|reached| reached.name == milestone)
+            .map(|reached| reached.at)
     }
 }
 
 fn load(fields: &Fields<'_>, key: &str) -> Option<Load> {
-    let with = |what: &str| format!("{key}{what}");
+    let with = |suffix: &str| format!("{key}{suffix}");
     let took = fields.number(&with("_US")).map(Duration::from_micros);
     let state = match (took, fields.text(&with("_FAILED"))) {
         (None, _) => LoadState::Loading,
         (Some(took), None) => LoadState::Loaded { took },
-        (Some(took), Some(why)) => LoadState::Failed { took, why },
+        (Some(took), Some(reason)) => LoadState::Failed { took, reason },
     };
     Some(Load {
         name: fields.text(key)?,
@@ -300,7 +316,7 @@ mod tests {
         loads[0].state = LoadState::Loaded { took };
         loads[1].state = LoadState::Failed {
             took,
-            why: "no such\n\nshard".to_owned(),
+            reason: "no such\n\nshard".to_owned(),
         };
         Status {
             name: "words".to_owned(),
@@ -334,22 +350,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_is_heard() {
+    fn a_status_is_parsed_as_it_was_written() {
         let text = status().to_text();
-        assert!(!text.contains("\n\n"), "an empty line is the end: {text}");
+        assert!(!text.contains("\n\n"), "an empty line ends a reply: {text}");
         assert_eq!(Status::from_text(&text), Some(status()));
-        assert_eq!(status().at("ready"), Some(status().milestones[1].at));
+        assert_eq!(
+            status().reached_at("ready"),
+            Some(status().milestones[1].at)
+        );
     }
 
     #[test]
-    fn a_torn_reply_is_none_or_lacks_what_may_be_missing() {
+    fn a_truncated_reply_is_rejected_or_lacks_only_optional_keys() {
         let text = status().to_text();
         for length in 0..text.len() {
-            let Some(torn) = text.get(..length) else {
+            let Some(truncated) = text.get(..length) else {
                 continue;
             };
-            if let Some(read) = Status::from_text(torn) {
-                assert_eq!((read.pid, read.phase), (4711, Phase::Loading), "{torn}");
+            if let Some(status) = Status::from_text(truncated) {
+                assert_eq!(
+                    (status.pid, status.phase),
+                    (4711, Phase::Loading),
+                    "{truncated}"
+                );
             }
         }
     }

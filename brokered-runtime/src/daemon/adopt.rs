@@ -84,7 +84,7 @@ fn receive(channel: &Channel) -> Result<(Message, InstanceLock, Option<IpcListen
     let text = String::from_utf8_lossy(&received.text);
     let message = Message::from_text(&text)
         .ok_or_else(|| failed(invalid("the launch message lacks something")))?;
-    let paths = Paths::handoff(message.runtime.clone());
+    let paths = Paths::in_directory(message.runtime.clone());
     let lock = match received.lock {
         Some(lock) => adopt_lock(lock, &paths).map_err(failed)?,
         None => acquire::take_lock(&paths)?,
@@ -126,14 +126,17 @@ impl Handoff {
         let asked = described(&self.message.name, self.message.contract);
         let here = described(daemon.name(), daemon.contract_number());
         if asked != here {
-            endpoint::unlink(&Paths::handoff(self.message.runtime.clone()), &self.lock);
+            endpoint::unlink(
+                &Paths::in_directory(self.message.runtime.clone()),
+                &self.lock,
+            );
             return Err(StartError::Mismatch { asked, here });
         }
-        Ok(Instance::handoff(
+        Ok(Instance::from_handoff(
             daemon,
             self.message.directory.clone(),
             self.message.instance.clone(),
-            Paths::handoff(self.message.runtime.clone()),
+            Paths::in_directory(self.message.runtime.clone()),
         ))
     }
 }

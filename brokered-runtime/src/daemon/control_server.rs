@@ -8,7 +8,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::lifecycle::Lifecycle;
-use crate::control::{ERROR, FAILED, LONGEST_REQUEST, PHASE, PROGRESS, Request};
+use crate::control::{ERROR, FAILED, MAX_REQUEST_SIZE, PHASE, PROGRESS, Request};
 use crate::diagnostics::print;
 use crate::fields::Lines;
 use crate::platform::{self, AcceptError, AcceptQueue, PollSource, SignalPipe, WakeReason};
@@ -296,8 +296,8 @@ const BUSY: &str = "too many clients ask at once; try again";
 
 impl PendingRequest {
     fn hear(&mut self, lifecycle: &Lifecycle) -> Heard {
-        let mut bytes = [0_u8; LONGEST_REQUEST];
-        let room = LONGEST_REQUEST - self.line.len();
+        let mut bytes = [0_u8; MAX_REQUEST_SIZE];
+        let room = MAX_REQUEST_SIZE - self.line.len();
         match platform::receive_nonblocking(&self.stream, &mut bytes[..room]) {
             Ok(0) => {
                 if !self.line.is_empty() {
@@ -323,7 +323,7 @@ impl PendingRequest {
 
     fn answer(&self, lifecycle: &Lifecycle) -> Heard {
         let Some(end) = self.line.iter().position(|byte| *byte == b'\n') else {
-            if self.line.len() < LONGEST_REQUEST {
+            if self.line.len() < MAX_REQUEST_SIZE {
                 return Heard::Part;
             }
             refuse(&self.stream, "a request has at most 4096 bytes");

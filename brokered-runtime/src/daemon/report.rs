@@ -114,7 +114,7 @@ impl Report {
                 None => LoadState::Loaded { took },
                 Some(why) => LoadState::Failed {
                     took,
-                    why: shortened(why),
+                    reason: shortened(why),
                 },
             };
         }

@@ -21,7 +21,7 @@ use super::supervisor::Supervisor;
 use crate::diagnostics::print;
 use crate::handoff::Event;
 use crate::identity::paths::Paths;
-use crate::identity::serve_from_here;
+use crate::identity::set_daemon_of_this_executable;
 use crate::record::{Owner, Record};
 use crate::{Daemon, Instance, IpcListener, fault, platform};
 
@@ -71,7 +71,7 @@ pub(crate) fn run(
         );
         process::exit(i32::from(exit_code::SOFTWARE));
     }
-    serve_from_here(daemon);
+    set_daemon_of_this_executable(daemon);
     let started_by = StartedBy::look();
     let is_started = started_by != StartedBy::Hand;
     match cli {

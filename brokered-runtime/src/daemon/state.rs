@@ -42,7 +42,7 @@ use crate::{Phase, fault};
 ///
 /// A load that fails ends the daemon with exit code 70. Its error, and what caused it, is printed, kept in
 /// the record, and told to the client that started the daemon if it waits for
-/// [`Wait::Ready`](crate::Wait::Ready).
+/// [`WaitFor::Ready`](crate::WaitFor::Ready).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` would have to exist before the endpoint is bound",
     label = "a daemon's `main` gets only what is loaded after bind",

@@ -1,13 +1,12 @@
 //! [`Daemon`]: the identity that a daemon and its clients share.
 
-use std::path::{Path, PathBuf};
+/// The most characters of a daemon's name.
+const MAX_NAME_LENGTH: usize = 64;
 
-use crate::{Instance, InstanceError};
-
-/// The identity that a daemon and its clients share: a `const`, plain data.
+/// The identity that a daemon and its clients share: a `const` of plain data.
 ///
-/// It holds no code and no reference to anything that could run some, so that naming a daemon can never
-/// be a way to do something before its endpoint is bound.
+/// It holds no code and no reference to code, so that code cannot run before the endpoint is bound because a daemon
+/// is named.
 ///
 /// ```
 /// use brokered_runtime::Daemon;
@@ -15,7 +14,7 @@ use crate::{Instance, InstanceError};
 /// pub const INDEXD: Daemon = Daemon::new("indexd").contract(2).per_directory();
 /// ```
 ///
-/// A name that does not fit is a compile error:
+/// A name that is not valid is a compile error:
 ///
 /// ```compile_fail
 /// # use brokered_runtime::Daemon;
@@ -31,14 +30,20 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// A daemon of this name, one for each user, with contract 1.
+    /// A daemon of this name, with contract number 1 and one instance for each user.
     ///
-    /// The name is one to 64 of `a` to `z`, `0` to `9` and `-`, and neither begins nor ends with `-`: it
+    /// The name has 1 to 64 characters of `a` to `z`, `0` to `9` and `-`. It neither begins nor ends with `-`. It
     /// becomes part of paths and of pipe names.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// const INDEXD: Daemon = Daemon::new("indexd");
+    /// assert_eq!(INDEXD.name(), "indexd");
+    /// ```
     ///
     /// # Panics
     ///
-    /// If the name is not such a one. In a `const` that is a compile error.
+    /// Panics if the name is not valid. In a `const`, that is a compile error.
     #[must_use]
     #[track_caller]
     pub const fn new(name: &'static str) -> Self {
@@ -52,63 +57,85 @@ impl Daemon {
         }
     }
 
-    /// The number of the wire protocol that daemon and clients speak.
+    /// Sets the contract number: the version of the protocol that the daemon and its clients speak.
     ///
-    /// It is part of where the daemon's files are, so that clients and daemons of different numbers never
-    /// meet. Raise it with each change that an older side would misunderstand.
+    /// It is part of the instance directory, so that clients and daemons of different contract numbers never meet.
+    /// Increase it with each change that an older client or daemon would misunderstand.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// const INDEXD: Daemon = Daemon::new("indexd").contract(2);
+    /// assert_eq!(INDEXD.contract_number(), 2);
+    /// ```
     ///
     /// # Panics
     ///
-    /// If it is 0. In a `const` that is a compile error.
+    /// Panics if the number is 0. In a `const`, that is a compile error.
     #[must_use]
     #[track_caller]
     pub const fn contract(mut self, number: u32) -> Self {
-        assert!(number != 0, "contracts are numbered from 1");
+        assert!(number != 0, "contract numbers begin with 1");
         self.contract = number;
         self
     }
 
-    /// One daemon for each directory that is named with [`at`](Self::at), instead of one for each user.
+    /// Has one instance for each directory, chosen with [`at`](Self::at), instead of one for each user.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// const INDEXD: Daemon = Daemon::new("indexd").per_directory();
+    /// assert_ne!(INDEXD.at("/").endpoint()?, INDEXD.at(".").endpoint()?);
+    /// # Ok::<(), brokered_runtime::InstanceError>(())
+    /// ```
     #[must_use]
     pub const fn per_directory(mut self) -> Self {
         self.per_directory = true;
         self
     }
 
-    /// A daemon that binds its endpoint itself, with a policy of its own: a launcher then hands over
-    /// the instance lock alone.
+    /// Makes the daemon bind its endpoint itself, by a policy of its own. The launcher then hands off the instance
+    /// lock alone.
     ///
-    /// For hand-written [`BrokeredBackend`](crate::BrokeredBackend)s. Clients can connect only once the
-    /// daemon has come to its `bind`.
+    /// For a hand-written [`BrokeredBackend`](crate::BrokeredBackend). Clients cannot connect before the daemon has
+    /// called its `bind`.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// const INDEXD: Daemon = Daemon::new("indexd").binds_itself();
+    /// ```
     #[must_use]
     pub const fn binds_itself(mut self) -> Self {
         self.binds_itself = true;
         self
     }
 
-    /// The daemon ends by itself when it has served nobody for so many seconds.
+    /// Makes the daemon end after this many seconds without open connections.
     ///
-    /// A connection that is open counts as being served, whether or not anything is said on it. Whoever connects
-    /// just then is served; the next client starts the daemon again.
-    /// [`Bound::serve`](crate::Bound::serve) counts connections by itself. Where the daemon accepts for itself,
-    /// with [`incoming`](crate::Bound::incoming) or [`into_listener`](crate::Bound::into_listener), it stays
-    /// until it counts them with [`Handle::connection`](crate::Handle::connection).
+    /// A quiet connection is an open connection. A client that connects at the last moment is served, and the next
+    /// client starts the daemon again.
+    ///
+    /// [`Bound::serve`](crate::Bound::serve) counts connections. A daemon that accepts with
+    /// [`incoming`](crate::Bound::incoming) or [`into_listener`](crate::Bound::into_listener) counts them with
+    /// [`Handle::connection`](crate::Handle::connection); until it does, it does not end.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// const INDEXD: Daemon = Daemon::new("indexd").idle_exit_secs(600);
+    /// assert_eq!(INDEXD.idle_exit(), Some(600));
+    /// ```
     ///
     /// # Panics
     ///
-    /// If it is 0. In a `const` that is a compile error.
+    /// Panics if the number is 0. In a `const`, that is a compile error.
     #[must_use]
     #[track_caller]
     pub const fn idle_exit_secs(mut self, seconds: u32) -> Self {
-        assert!(
-            seconds != 0,
-            "a daemon that ends after no time serves nobody"
-        );
+        assert!(seconds != 0, "the idle exit is at least one second");
         self.idle_exit_secs = seconds;
         self
     }
 
-    /// The seconds that were given to [`idle_exit_secs`](Self::idle_exit_secs).
+    /// The seconds that were set with [`idle_exit_secs`](Self::idle_exit_secs).
     #[must_use]
     pub const fn idle_exit(self) -> Option<u32> {
         if self.idle_exit_secs == 0 {
@@ -124,13 +151,13 @@ impl Daemon {
         self.name
     }
 
-    /// The number that was given to [`contract`](Self::contract), or 1.
+    /// The number that was set with [`contract`](Self::contract), or 1.
     #[must_use]
     pub const fn contract_number(self) -> u32 {
         self.contract
     }
 
-    /// Whether there is one for each directory.
+    /// Whether the daemon has one instance for each directory.
     #[must_use]
     pub const fn is_per_directory(self) -> bool {
         self.per_directory
@@ -139,51 +166,15 @@ impl Daemon {
     pub(crate) const fn is_binding_itself(self) -> bool {
         self.binds_itself
     }
-
-    /// The default instance. A [`per_directory`](Self::per_directory) daemon has none: its instances come
-    /// from [`at`](Self::at), and using this one is an error that says so.
-    #[must_use]
-    pub fn instance(self) -> Instance {
-        Instance::new(self, None, None)
-    }
-
-    /// The instance for a directory.
-    ///
-    /// Any path that leads to the directory means the same instance. Nothing is looked up yet; a
-    /// directory that is not there is an error of the verb that is used on the instance.
-    #[must_use]
-    pub fn at(self, directory: impl AsRef<Path>) -> Instance {
-        Instance::new(self, Some(directory.as_ref().to_owned()), None)
-    }
-
-    /// The instance of this name: any text, for daemons that are not one for each directory. No text is the
-    /// default instance.
-    #[must_use]
-    pub fn named(self, name: impl Into<String>) -> Instance {
-        Instance::new(
-            self,
-            None,
-            Some(name.into()).filter(|name| !name.is_empty()),
-        )
-    }
-
-    /// Where the default instance listens. See [`Instance::endpoint`].
-    ///
-    /// # Errors
-    ///
-    /// If that cannot be said; see [`InstanceError`].
-    pub fn endpoint(self) -> Result<PathBuf, InstanceError> {
-        self.instance().endpoint()
-    }
 }
 
-/// Stops const evaluation, with the reason, at a name that does not fit.
+/// Panics at a name that is not valid. In a `const`, the message is the compile error.
 #[track_caller]
 const fn check_name(name: &str) {
     let bytes = name.as_bytes();
     assert!(!bytes.is_empty(), "a daemon's name is not empty");
     assert!(
-        bytes.len() <= 64,
+        bytes.len() <= MAX_NAME_LENGTH,
         "a daemon's name has at most 64 characters"
     );
     assert!(
@@ -200,10 +191,10 @@ const fn check_name(name: &str) {
     }
 }
 
-/// Whether a text would do as a daemon's name.
+/// Whether a text is a valid name of a daemon.
 pub(crate) fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();
-    (1..=64).contains(&bytes.len())
+    (1..=MAX_NAME_LENGTH).contains(&bytes.len())
         && !text.starts_with('-')
         && !text.ends_with('-')
         && bytes
@@ -230,8 +221,8 @@ mod tests {
             &"x".repeat(64),
             &"x".repeat(65),
         ] {
-            let accepted = std::panic::catch_unwind(|| check_name(name)).is_ok();
-            assert_eq!(accepted, is_name(name), "{name:?}");
+            let is_accepted = std::panic::catch_unwind(|| check_name(name)).is_ok();
+            assert_eq!(is_accepted, is_name(name), "{name:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with an instance before anything is asked of its daemon.
+//! [`InstanceError`] and [`DirectoryError`]: why the files of an instance cannot be used.
 
 use std::error::Error;
 use std::fmt;
@@ -7,37 +7,48 @@ use std::path::PathBuf;
 
 use crate::platform::Fault;
 
-/// Why an [`Instance`](crate::Instance) does not say where its daemon is.
+/// Why the paths of an [`Instance`](crate::Instance) cannot be computed.
+///
+/// `Debug` prints the same text as `Display`, because that is what Rust prints for an error that `main` returns.
+///
+/// ```
+/// use brokered_runtime::{Daemon, InstanceError};
+///
+/// const INDEXD: Daemon = Daemon::new("indexd").per_directory();
+///
+/// let error = INDEXD.endpoint().unwrap_err();
+/// assert!(matches!(error, InstanceError::NoDirectory { daemon: "indexd" }));
+/// ```
 #[non_exhaustive]
 pub enum InstanceError {
-    /// The daemon is one for each directory, and no directory was given.
+    /// The daemon has one instance for each directory, and no directory was given.
     NoDirectory {
         /// The daemon's name.
         daemon: &'static str,
     },
-    /// A directory was given to a daemon that is not one for each directory.
+    /// A directory was given, but the daemon does not have one instance for each directory.
     NotPerDirectory {
         /// The daemon's name.
         daemon: &'static str,
     },
-    /// A name was given to a daemon that is one for each directory.
+    /// A name was given, but the daemon has one instance for each directory.
     NotNamed {
         /// The daemon's name.
         daemon: &'static str,
     },
-    /// The directory that the instance is for is not there, or cannot be reached.
+    /// The directory of the instance does not exist, or cannot be reached.
     Directory {
         /// The directory, as it was given.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system call.
         source: io::Error,
     },
     /// The runtime directory is not an absolute path.
     RelativeRuntimeDirectory {
-        /// What the environment says.
+        /// The path in the environment variable.
         path: PathBuf,
     },
-    /// The environment does not say where this user's files are.
+    /// No environment variable says where this user's files are.
     NoRuntimeDirectory,
 }
 
@@ -46,17 +57,17 @@ impl fmt::Display for InstanceError {
         match self {
             Self::NoDirectory { daemon } => write!(
                 f,
-                "{daemon} is one daemon for each directory, and none was given: name one with \
-                 `.at(directory)`, or with BROKERED_INSTANCE=<directory> when starting it by hand"
+                "{daemon} has one instance for each directory, and no directory was given: name one with \
+                 `.at(directory)`, or with BROKERED_INSTANCE=<directory> when you start it by hand"
             ),
             Self::NotPerDirectory { daemon } => write!(
                 f,
-                "{daemon} was given a directory, but is not one daemon for each directory: add \
-                 `.per_directory()` to its `Daemon`, or leave `.at(..)` out"
+                "{daemon} was given a directory, but does not have one instance for each directory: add \
+                 `.per_directory()` to its `Daemon`, or remove `.at(..)`"
             ),
             Self::NotNamed { daemon } => write!(
                 f,
-                "{daemon} is one daemon for each directory and takes no name: use `.at(directory)` \
+                "{daemon} has one instance for each directory, and no named instances: use `.at(directory)` \
                  instead of `.named(..)`"
             ),
             Self::Directory { path, source } => {
@@ -64,20 +75,20 @@ impl fmt::Display for InstanceError {
             }
             Self::RelativeRuntimeDirectory { path } => write!(
                 f,
-                "the runtime directory {} is a relative path, which every process would take for \
-                 another one: set BROKERED_RUNTIME_DIR (or XDG_RUNTIME_DIR) to an absolute path",
+                "the runtime directory {} is a relative path, which means a different directory in each \
+                 process: set BROKERED_RUNTIME_DIR (or XDG_RUNTIME_DIR) to an absolute path",
                 path.display()
             ),
             Self::NoRuntimeDirectory => write!(
                 f,
-                "the environment does not say where this user's files are: set BROKERED_RUNTIME_DIR to an \
+                "no environment variable says where this user's files are: set BROKERED_RUNTIME_DIR to an \
                  absolute path"
             ),
         }
     }
 }
 
-/// The same words: what `main` returns is printed so.
+/// The same text as `Display`: Rust prints an error that `main` returns with `Debug`.
 impl fmt::Debug for InstanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -87,7 +98,7 @@ impl fmt::Debug for InstanceError {
 impl Error for InstanceError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // What it says is in the text, so its cause is the cause.
+            // The text has the text of the inner error, so the next cause is that of the inner error.
             Self::Directory { source, .. } => source.source(),
             _ => None,
         }
@@ -96,8 +107,18 @@ impl Error for InstanceError {
 
 /// Why a directory for a daemon's files is refused.
 ///
-/// All of them, from the runtime directory down, must be the effective user's alone: whoever else could
-/// write there could answer in the daemon's place.
+/// The runtime directory and the instance directory must be private to the effective user. Otherwise another user
+/// could answer in the daemon's place.
+///
+/// ```no_run
+/// use brokered_runtime::{Daemon, LaunchError};
+///
+/// const INDEXD: Daemon = Daemon::new("indexd");
+///
+/// if let Err(LaunchError::Directory(error)) = INDEXD.connect_or_spawn() {
+///     println!("{} is not private: {error}", error.path().display());
+/// }
+/// ```
 pub struct DirectoryError {
     path: PathBuf,
     problem: Problem,
@@ -124,7 +145,7 @@ impl DirectoryError {
         }
     }
 
-    /// The directory.
+    /// The directory that is refused.
     #[must_use]
     pub fn path(&self) -> &std::path::Path {
         &self.path
@@ -138,22 +159,22 @@ impl fmt::Display for DirectoryError {
         match &self.problem {
             Problem::Fault(Fault::Link) => write!(
                 f,
-                "the runtime directory {path} is a symbolic link: daemons keep their endpoints only in \
-                 real directories, so give the link's target in BROKERED_RUNTIME_DIR"
+                "the runtime directory {path} is a symbolic link, and must be a real directory: set \
+                 BROKERED_RUNTIME_DIR to the target of the link"
             ),
             Problem::Fault(Fault::NotADirectory) => write!(
                 f,
-                "the runtime directory {path} is not a directory: move what is there, {elsewhere}"
+                "the runtime directory {path} is not a directory: move the file that is there, {elsewhere}"
             ),
             Problem::Fault(Fault::Owner { owner, expected }) => write!(
                 f,
-                "the runtime directory {path} belongs to user {owner}, and this process runs as user \
-                 {expected}: run it as that user, {elsewhere}"
+                "the runtime directory {path} belongs to user {owner}, but this process runs as user \
+                 {expected}: run it as the user who owns the directory, {elsewhere}"
             ),
             Problem::Fault(Fault::Mode(mode)) => write!(
                 f,
-                "the runtime directory {path} has mode {mode:04o} and must have 0700, so that no \
-                 other user can answer in the daemon's place: `chmod 700 {path}`, {elsewhere}"
+                "the runtime directory {path} has mode {mode:04o}, but must have mode 0700, so that no \
+                 other user can answer in the daemon's place: run `chmod 700 {path}`, {elsewhere}"
             ),
             Problem::Io(error) => write!(
                 f,
@@ -164,7 +185,7 @@ impl fmt::Display for DirectoryError {
     }
 }
 
-/// The same words: what `main` returns is printed so.
+/// The same text as `Display`: Rust prints an error that `main` returns with `Debug`.
 impl fmt::Debug for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -174,7 +195,7 @@ impl fmt::Debug for DirectoryError {
 impl Error for DirectoryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.problem {
-            // What it says is in the text, so its cause is the cause.
+            // The text has the text of the inner error, so the next cause is that of the inner error.
             Problem::Io(error) => error.source(),
             Problem::Fault(_) => None,
         }

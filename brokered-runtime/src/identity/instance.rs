@@ -1,19 +1,20 @@
-//! [`Instance`]: a daemon, plus what is known only at run time.
+//! [`Instance`]: a [`Daemon`] with what is known only at run time.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::daemon::Daemon;
 use super::error::InstanceError;
+use super::launch_options::{LaunchOptions, StartLimit, WaitFor};
 use super::paths::{Paths, Selector};
 use crate::platform;
 
-/// A [`Daemon`], plus what is known only at run time: which of its instances, and how to start it.
+/// A [`Daemon`] with what is known only at run time: which of its instances, and how to start it.
 ///
-/// Made by [`Daemon::at`], [`Daemon::named`] and [`Daemon::instance`]. It works out its paths once, when
-/// they are first needed, and keeps them: a program that connects often keeps the instance.
+/// Created by [`Daemon::at`], [`Daemon::named`] and [`Daemon::instance`]. It computes its paths once, when they are
+/// first needed, and keeps them. A program that connects often should keep the instance.
 ///
 /// ```no_run
 /// use std::io::{Read, Write};
@@ -34,54 +35,8 @@ pub struct Instance {
     daemon: Daemon,
     directory: Option<PathBuf>,
     name: Option<String>,
-    pub(crate) launch: Launch,
+    pub(crate) launch: LaunchOptions,
     resolved: OnceLock<Resolved>,
-}
-
-/// How a client starts the daemon.
-#[derive(Debug, Clone)]
-pub(crate) struct Launch {
-    pub(crate) program: Option<PathBuf>,
-    pub(crate) arguments: Vec<OsString>,
-    pub(crate) clear_environment: bool,
-    /// In the order in which they were asked for; `None` removes.
-    pub(crate) environment: Vec<(OsString, Option<OsString>)>,
-    pub(crate) current_dir: Option<PathBuf>,
-    pub(crate) log: Option<PathBuf>,
-    pub(crate) wait: Wait,
-    pub(crate) deadline: Duration,
-    pub(crate) start_limit: StartLimit,
-}
-
-/// How often a daemon is started that does not stay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StartLimit {
-    pub(crate) starts: u32,
-    pub(crate) within: Duration,
-}
-
-impl Default for StartLimit {
-    fn default() -> Self {
-        Self {
-            starts: 5,
-            within: Duration::from_secs(30),
-        }
-    }
-}
-
-/// What [`connect_or_spawn`](Instance::connect_or_spawn) waits for when it has started the daemon.
-///
-/// Whatever it is, the connection is made at once and waits in the daemon's backlog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Wait {
-    /// The daemon has bound its endpoint and recorded itself: it will serve, once it has loaded.
-    #[default]
-    Bound,
-    /// The daemon is ready: it has loaded its state and come to accept clients. Also where somebody else has
-    /// started it, and it is not ready yet.
-    Ready,
-    /// Nothing. An error in the daemon's start then shows only as the end of the stream.
-    Nothing,
 }
 
 #[derive(Debug, Clone)]
@@ -96,13 +51,13 @@ impl Instance {
             daemon,
             directory,
             name,
-            launch: Launch::default(),
+            launch: LaunchOptions::default(),
             resolved: OnceLock::new(),
         }
     }
 
-    /// The instance that a launcher has handed over, with the paths that it has worked out.
-    pub(crate) fn handoff(
+    /// The instance of a launched daemon, with the paths that the launcher has computed.
+    pub(crate) fn from_handoff(
         daemon: Daemon,
         directory: Option<PathBuf>,
         name: Option<String>,
@@ -113,33 +68,27 @@ impl Instance {
         instance
     }
 
-    /// The same instance with other paths, for a test. Where there has to be a directory and none was given, it is
-    /// made.
+    /// The same instance with other paths, for a test. If the daemon needs a directory and none was given, `directory`
+    /// creates one.
     #[cfg(feature = "testing")]
     pub(crate) fn with_paths(
         &self,
         paths: Paths,
         directory: impl FnOnce() -> std::io::Result<PathBuf>,
     ) -> Result<Self, InstanceError> {
-        let daemon = self.daemon.name();
-        let directory = match (&self.directory, &self.name) {
-            (_, Some(_)) if self.daemon.is_per_directory() => {
-                return Err(InstanceError::NotNamed { daemon });
-            }
-            (Some(_), _) if !self.daemon.is_per_directory() => {
-                return Err(InstanceError::NotPerDirectory { daemon });
-            }
-            (Some(given), _) => Some(canonical(given)?),
-            (None, _) if self.daemon.is_per_directory() => {
-                let made = directory().map_err(|source| InstanceError::Directory {
+        self.check_scope()?;
+        let directory = match &self.directory {
+            Some(given) => Some(canonical(given)?),
+            None if self.daemon.is_per_directory() => {
+                let created = directory().map_err(|source| InstanceError::Directory {
                     path: paths.directory().to_owned(),
                     source,
                 })?;
-                Some(made)
+                Some(created)
             }
-            (None, _) => None,
+            None => None,
         };
-        Ok(Self::handoff(
+        Ok(Self::from_handoff(
             self.daemon,
             directory,
             self.name.clone(),
@@ -147,15 +96,23 @@ impl Instance {
         ))
     }
 
-    /// The daemon that this is an instance of.
+    /// The daemon of which this is an instance.
     #[must_use]
     pub fn daemon(&self) -> Daemon {
         self.daemon
     }
 
-    /// The directory that the instance is for, free of symbolic links once the instance was used.
+    /// The directory of the instance. Without symbolic links after the first call that needs the paths.
     ///
-    /// A daemon that is not one for each directory is for `/`, which is where a client starts it.
+    /// For a daemon that does not have one instance for each directory, this is `/`, which is the default working
+    /// directory.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// # use std::path::Path;
+    /// const INDEXD: Daemon = Daemon::new("indexd").per_directory();
+    /// assert_eq!(INDEXD.at("src").directory(), Path::new("src"));
+    /// ```
     #[must_use]
     pub fn directory(&self) -> &Path {
         let resolved = self.resolved.get();
@@ -171,22 +128,28 @@ impl Instance {
         self.name.as_deref()
     }
 
-    /// Where the daemon listens: the path of a Unix socket, or the name of a Windows pipe.
+    /// The endpoint: the path of a Unix socket, or the name of a Windows pipe.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// const INDEXD: Daemon = Daemon::new("indexd");
+    /// println!("indexd listens on {}", INDEXD.instance().endpoint()?.display());
+    /// # Ok::<(), brokered_runtime::InstanceError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// If the instance does not fit its daemon's scope, its directory cannot be reached, or the
-    /// environment names no usable runtime directory.
+    /// If the instance does not fit its daemon's scope, its directory cannot be reached, or the environment names no
+    /// usable runtime directory. See [`InstanceError`].
     pub fn endpoint(&self) -> Result<PathBuf, InstanceError> {
         Ok(self.paths()?.socket.clone())
     }
 
-    /// Where the output goes of a daemon that a client starts: what was given to [`log`](Self::log), or
-    /// `log` beside the endpoint.
+    /// The log of a launched daemon: the file that was set with [`log`](Self::log), or `log` in the instance directory.
     ///
     /// # Errors
     ///
-    /// As for [`endpoint`](Self::endpoint).
+    /// The errors of [`endpoint`](Self::endpoint).
     pub fn log_path(&self) -> Result<PathBuf, InstanceError> {
         match &self.launch.log {
             Some(log) => Ok(log.clone()),
@@ -194,25 +157,31 @@ impl Instance {
         }
     }
 
-    /// The executable to start.
+    /// Sets the executable to start.
     ///
-    /// Otherwise it is this very executable where the daemon is served from it
-    /// (`#[brokered_daemon(.., cli = ..)]`), and else the one beside it that is called like the daemon.
-    /// `PATH` is never searched.
+    /// The default is this executable, if it is also the daemon (`#[brokered_daemon(.., cli = ..)]`). Otherwise it is
+    /// the executable of the daemon's name in the same directory. `PATH` is never searched.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// # const INDEXD: Daemon = Daemon::new("indexd");
+    /// let indexd = INDEXD.instance().program("/usr/libexec/indexd").arg("--quick");
+    /// # drop(indexd);
+    /// ```
     #[must_use]
     pub fn program(mut self, program: impl AsRef<Path>) -> Self {
         self.launch.program = Some(program.as_ref().to_owned());
         self
     }
 
-    /// One more argument for the daemon.
+    /// Adds an argument for the daemon.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.launch.arguments.push(argument.as_ref().to_owned());
         self
     }
 
-    /// More arguments for the daemon.
+    /// Adds arguments for the daemon.
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         let arguments = arguments.into_iter().map(|one| one.as_ref().to_owned());
@@ -220,8 +189,10 @@ impl Instance {
         self
     }
 
-    /// A variable for the daemon's environment, which is else the client's, without what belongs to the
-    /// client alone (make's job server, a service manager's sockets).
+    /// Sets an environment variable for the daemon.
+    ///
+    /// The daemon inherits the client's environment, except for variables that belong to the client alone: make's job
+    /// server and the sockets of a service manager.
     #[must_use]
     pub fn env(mut self, variable: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         let pair = (
@@ -232,7 +203,7 @@ impl Instance {
         self
     }
 
-    /// A variable that the daemon does not get.
+    /// Removes an environment variable for the daemon.
     #[must_use]
     pub fn env_remove(mut self, variable: impl AsRef<OsStr>) -> Self {
         let pair = (variable.as_ref().to_owned(), None);
@@ -240,7 +211,7 @@ impl Instance {
         self
     }
 
-    /// The daemon gets only what [`env`](Self::env) gives after this.
+    /// Clears the daemon's environment. Only variables that are set with [`env`](Self::env) after this remain.
     #[must_use]
     pub fn env_clear(mut self) -> Self {
         self.launch.clear_environment = true;
@@ -248,53 +219,72 @@ impl Instance {
         self
     }
 
-    /// The daemon's working directory. Otherwise it is the instance's, or `/`.
+    /// Sets the daemon's working directory. The default is the instance's [`directory`](Self::directory).
     #[must_use]
     pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.launch.current_dir = Some(directory.as_ref().to_owned());
         self
     }
 
-    /// Where the daemon's output goes. Otherwise it is `log` beside its endpoint.
+    /// Sets the log: the file that receives the daemon's output. The default is `log` in the instance directory, which
+    /// is rotated at 1 MiB.
     #[must_use]
     pub fn log(mut self, file: impl AsRef<Path>) -> Self {
         self.launch.log = Some(file.as_ref().to_owned());
         self
     }
 
-    /// What to wait for when the daemon had to be started.
+    /// Sets what a client that starts the daemon waits for. The default is [`WaitFor::Bound`].
     #[must_use]
-    pub fn wait(mut self, wait: Wait) -> Self {
+    pub fn wait(mut self, wait: WaitFor) -> Self {
         self.launch.wait = wait;
         self
     }
 
-    /// How long a whole call may take. Otherwise it is 15 seconds, which is longer than one daemon's
-    /// draining and the next one's start.
+    /// Sets the time after which a call returns, counted from its beginning. It covers the whole call.
+    ///
+    /// The default is 15 seconds, which is longer than one daemon's drain and the next one's start-up together.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// # use std::time::Duration;
+    /// # const INDEXD: Daemon = Daemon::new("indexd");
+    /// let indexd = INDEXD.instance().deadline(Duration::from_secs(2));
+    /// # drop(indexd);
+    /// ```
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.launch.deadline = deadline;
         self
     }
 
-    /// How often the daemon is started within some time before it has to have stayed: 5 times in 30 seconds
-    /// otherwise. Beyond that a client gets [`LaunchError::StartLimit`](crate::LaunchError::StartLimit), with
-    /// the last failure, instead of one more process that dies.
+    /// Sets the start limit: how often the daemon may be started within a time. The default is 5 starts in 30 seconds.
     ///
-    /// Starts are counted over all clients of the instance. A daemon that ends because it was asked to clears
-    /// the count; a restart of the machine does, too.
+    /// A client that reaches the limit gets [`LaunchError::StartLimit`](crate::LaunchError::StartLimit) with the last
+    /// failure, instead of starting a daemon that is in a crash loop.
+    ///
+    /// The starts of all clients of the instance are counted. A daemon that was asked to stop clears the count. So does
+    /// a reboot.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// # use std::time::Duration;
+    /// # const INDEXD: Daemon = Daemon::new("indexd");
+    /// let indexd = INDEXD.instance().start_limit(3, Duration::from_secs(60));
+    /// # drop(indexd);
+    /// ```
     ///
     /// # Panics
     ///
-    /// If `starts` is 0.
+    /// Panics if `starts` is 0.
     #[must_use]
     pub fn start_limit(mut self, starts: u32, within: Duration) -> Self {
-        assert!(starts > 0, "a daemon that may not be started serves nobody");
+        assert!(starts > 0, "the start limit is at least one start");
         self.launch.start_limit = StartLimit { starts, within };
         self
     }
 
-    /// The instance's files, worked out at the first call.
+    /// The instance's files, computed at the first call.
     pub(crate) fn paths(&self) -> Result<&Paths, InstanceError> {
         if let Some(resolved) = self.resolved.get() {
             return Ok(&resolved.paths);
@@ -304,35 +294,35 @@ impl Instance {
     }
 
     fn resolve(&self) -> Result<Resolved, InstanceError> {
-        let daemon = self.daemon.name();
-        match (&self.directory, &self.name) {
+        self.check_scope()?;
+        let directory = self.directory.as_deref().map(canonical).transpose()?;
+        let selector = match (&directory, &self.name) {
+            (Some(directory), _) => Selector::Directory(directory),
+            (None, Some(name)) => Selector::Name(name),
             (None, None) if self.daemon.is_per_directory() => {
-                Err(InstanceError::NoDirectory { daemon })
+                return Err(InstanceError::NoDirectory {
+                    daemon: self.daemon.name(),
+                });
             }
-            (_, Some(_)) if self.daemon.is_per_directory() => {
-                Err(InstanceError::NotNamed { daemon })
-            }
-            (Some(_), _) if !self.daemon.is_per_directory() => {
-                Err(InstanceError::NotPerDirectory { daemon })
-            }
-            (Some(given), _) => {
-                let directory = canonical(given)?;
-                let paths = Paths::of(self.daemon, Selector::Directory(&directory))?;
-                let directory = Some(directory);
-                Ok(Resolved { paths, directory })
-            }
-            (None, name) => {
-                let selector = name.as_deref().map_or(Selector::User, Selector::Name);
-                let paths = Paths::of(self.daemon, selector)?;
-                let directory = None;
-                Ok(Resolved { paths, directory })
-            }
+            (None, None) => Selector::User,
+        };
+        let paths = Paths::of(self.daemon, selector)?;
+        Ok(Resolved { paths, directory })
+    }
+
+    /// Refuses a name or a directory that the daemon's scope does not allow.
+    fn check_scope(&self) -> Result<(), InstanceError> {
+        let daemon = self.daemon.name();
+        match self.daemon.is_per_directory() {
+            true if self.name.is_some() => Err(InstanceError::NotNamed { daemon }),
+            false if self.directory.is_some() => Err(InstanceError::NotPerDirectory { daemon }),
+            _ => Ok(()),
         }
     }
 }
 
 fn canonical(directory: &Path) -> Result<PathBuf, InstanceError> {
-    let reach = || {
+    let resolve = || {
         let canonical = platform::canonicalize(directory)?;
         if canonical.is_dir() {
             Ok(canonical)
@@ -340,37 +330,70 @@ fn canonical(directory: &Path) -> Result<PathBuf, InstanceError> {
             Err(std::io::ErrorKind::NotADirectory.into())
         }
     };
-    reach().map_err(|source| InstanceError::Directory {
+    resolve().map_err(|source| InstanceError::Directory {
         path: directory.to_owned(),
         source,
     })
 }
 
-impl Default for Launch {
-    fn default() -> Self {
-        Self {
-            program: None,
-            arguments: Vec::new(),
-            clear_environment: false,
-            environment: Vec::new(),
-            current_dir: None,
-            log: None,
-            wait: Wait::default(),
-            deadline: Duration::from_secs(15),
-            start_limit: StartLimit::default(),
-        }
+impl Daemon {
+    /// The default instance.
+    ///
+    /// A daemon that is [`per_directory`](Self::per_directory) has no default instance. Connecting to this one is
+    /// [`InstanceError::NoDirectory`]; use [`at`](Self::at).
+    #[must_use]
+    pub fn instance(self) -> Instance {
+        Instance::new(self, None, None)
+    }
+
+    /// The instance for a directory.
+    ///
+    /// All paths that lead to the same directory are the same instance. The directory is resolved when the instance
+    /// first needs its paths; a directory that does not exist is an error then.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// const INDEXD: Daemon = Daemon::new("indexd").per_directory();
+    /// assert_eq!(INDEXD.at("src").endpoint()?, INDEXD.at("src/../src").endpoint()?);
+    /// # Ok::<(), brokered_runtime::InstanceError>(())
+    /// ```
+    #[must_use]
+    pub fn at(self, directory: impl AsRef<Path>) -> Instance {
+        Instance::new(self, Some(directory.as_ref().to_owned()), None)
+    }
+
+    /// The instance of a name, for a daemon that does not have one instance for each directory.
+    ///
+    /// The name is any text. The empty text is the default instance.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// const INDEXD: Daemon = Daemon::new("indexd");
+    /// assert_ne!(INDEXD.named("staging").endpoint()?, INDEXD.endpoint()?);
+    /// # Ok::<(), brokered_runtime::InstanceError>(())
+    /// ```
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Instance {
+        Instance::new(
+            self,
+            None,
+            Some(name.into()).filter(|name| !name.is_empty()),
+        )
+    }
+
+    /// The endpoint of the default instance. See [`Instance::endpoint`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Instance::endpoint`].
+    pub fn endpoint(self) -> Result<PathBuf, InstanceError> {
+        self.instance().endpoint()
     }
 }
 
-/// The daemon that this executable serves when it is started as one, although this process was not.
-static SERVED_HERE: OnceLock<Daemon> = OnceLock::new();
-
-/// Notes that this executable is also the daemon.
-pub(crate) fn serve_from_here(daemon: Daemon) {
-    let _ = SERVED_HERE.set(daemon);
-}
-
-/// Whether this executable is also this daemon.
-pub(crate) fn is_served_here(daemon: Daemon) -> bool {
-    SERVED_HERE.get() == Some(&daemon)
+impl From<Daemon> for Instance {
+    /// The default instance, as from [`Daemon::instance`].
+    fn from(daemon: Daemon) -> Self {
+        daemon.instance()
+    }
 }

@@ -1,5 +1,6 @@
-//! Where the files of an instance are. One function for both sides: a daemon and its clients that
-//! differed here would never meet.
+//! [`Paths`]: the files of an instance.
+//!
+//! A daemon and its clients compute the same paths with the same function. If they did not, they would never meet.
 
 use std::env;
 use std::fmt::Write as _;
@@ -11,33 +12,33 @@ use super::daemon::Daemon;
 use super::error::{DirectoryError, InstanceError};
 use crate::platform;
 
-/// Where the runtime directory is, above all that the platform says.
+/// The environment variable that names the runtime directory. It takes precedence over the platform's default.
 pub(crate) const RUNTIME_DIRECTORY: &str = "BROKERED_RUNTIME_DIR";
 
 /// The files of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Paths {
-    /// The directory from which on everything must be ours alone.
+    /// The runtime directory. It and everything in it must be private to this user.
     runtime: PathBuf,
-    /// The instance's own directory.
+    /// The instance directory.
     directory: PathBuf,
     /// The endpoint.
     pub(crate) socket: PathBuf,
 }
 
-/// What tells an instance from the others of its daemon.
+/// Which instance of a daemon.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Selector<'a> {
-    /// One for each user.
+    /// The default instance: one for each user.
     User,
-    /// One for each directory; this one's is canonical.
+    /// The instance for a directory, whose path is canonical.
     Directory(&'a Path),
-    /// One for each name.
+    /// The instance of a name.
     Name(&'a str),
 }
 
 impl Paths {
-    /// The files of the instance that the daemon and the selector name.
+    /// Computes the files of an instance. They are in `/tmp` if the path of a socket would be too long otherwise.
     pub(crate) fn of(daemon: Daemon, selector: Selector<'_>) -> Result<Self, InstanceError> {
         let runtime = runtime_directory()?;
         let directory = runtime.join(directory_name(daemon, selector));
@@ -51,8 +52,8 @@ impl Paths {
         Ok(Self::within(runtime, directory))
     }
 
-    /// The files in an instance directory that a launcher has worked out and checked.
-    pub(crate) fn handoff(directory: PathBuf) -> Self {
+    /// The files in an instance directory that is already computed.
+    pub(crate) fn in_directory(directory: PathBuf) -> Self {
         let runtime = directory.parent().unwrap_or(&directory).to_owned();
         Self::within(runtime, directory)
     }
@@ -65,76 +66,76 @@ impl Paths {
         }
     }
 
-    /// The instance's own directory.
+    /// The instance directory.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The framework's own endpoint.
+    /// The control endpoint.
     pub(crate) fn control(&self) -> PathBuf {
         platform::endpoint_in(&self.directory, "control")
     }
 
-    /// Who is bound, and since when.
+    /// The record.
     pub(crate) fn record(&self) -> PathBuf {
         self.directory.join("record")
     }
 
-    /// What becomes the record. One name is enough, since the lock's holder alone writes.
+    /// The file that is renamed to the record. One name is enough, because only the holder of the lock writes it.
     pub(crate) fn new_record(&self) -> PathBuf {
         self.directory.join("record.new")
     }
 
-    /// The output of a daemon that a client has started.
+    /// The default log.
     pub(crate) fn log(&self) -> PathBuf {
         self.directory.join("log")
     }
 
-    /// When the daemon was started lately.
+    /// The start history.
     pub(crate) fn starts(&self) -> PathBuf {
         self.directory.join("starts")
     }
 
-    /// The longest path that is ever bound in the directory.
+    /// The longest path that is bound in the directory.
     fn longest_endpoint(&self) -> PathBuf {
         self.control()
     }
 
-    /// Makes the directories that are missing, and refuses those that are not ours alone.
+    /// Creates the directories that are missing, and refuses those that are not private to this user.
     pub(crate) fn prepare(&self) -> Result<(), DirectoryError> {
         prepare(&self.runtime)?;
         prepare(&self.directory)
     }
 
-    /// Refuses directories that are not ours alone.
+    /// Refuses directories that are not private to this user.
     pub(crate) fn check(&self) -> Result<(), DirectoryError> {
         check(&self.runtime)?;
         check(&self.directory)
     }
 
-    /// Refuses a runtime directory that is not ours alone.
+    /// Refuses a runtime directory that is not private to this user.
     #[cfg(feature = "operator")]
     pub(crate) fn check_runtime(&self) -> Result<(), DirectoryError> {
         check(&self.runtime)
     }
 
-    /// Opens what the instance lock is taken on.
+    /// Opens the file or directory on which the instance lock is taken.
     pub(crate) fn open_lock(&self) -> io::Result<File> {
         platform::open_lock(&self.directory)
     }
 
-    /// Opens what launchers take turns on, where they do.
+    /// Opens the launch lock. `None` on platforms without one.
     pub(crate) fn open_launch_lock(&self) -> io::Result<Option<File>> {
         platform::open_launch_lock(&self.directory)
     }
 
-    /// Whether this lock is on the directory that the path leads to now.
+    /// Whether this lock is on the directory to which the path leads now.
     pub(crate) fn is_locked_by(&self, lock: &File) -> io::Result<bool> {
         platform::is_at(lock, &self.directory)
     }
 }
 
-/// The directory in which all instances are, before any of them is found to be too long.
+/// The runtime directory of all instances whose paths are not too long.
 pub(crate) fn runtime_directory() -> Result<PathBuf, InstanceError> {
     let chosen = match env::var_os(RUNTIME_DIRECTORY) {
         Some(directory) if !directory.is_empty() => PathBuf::from(directory),
@@ -143,15 +144,15 @@ pub(crate) fn runtime_directory() -> Result<PathBuf, InstanceError> {
         }
     };
     if chosen.is_absolute() {
-        // Without `/.` and `/` at its end, behind which a symbolic link would pass for its target.
+        // Removes `/.` and `/` at the end, with which the check would follow a symbolic link to its target.
         Ok(chosen.components().collect())
     } else {
         Err(InstanceError::RelativeRuntimeDirectory { path: chosen })
     }
 }
 
-/// `words`, `words.2`, `words-0123456789abcdef`, `words.2-0123456789abcdef`. The dot, which no name
-/// has, keeps contract 2 of `words` apart from a daemon that is called `words-2`.
+/// `words`, `words.2`, `words-0123456789abcdef` or `words.2-0123456789abcdef`. No name contains a dot, so contract 2 of
+/// `words` is never the daemon `words-2`.
 fn directory_name(daemon: Daemon, selector: Selector<'_>) -> String {
     let mut name = String::from(daemon.name());
     if daemon.contract_number() != 1 {
@@ -166,7 +167,7 @@ fn directory_name(daemon: Daemon, selector: Selector<'_>) -> String {
     name
 }
 
-/// FNV-1a over 64 bits: the same in every build, where the standard library's hash may change.
+/// FNV-1a with 64 bits. It is the same in every build; the hash of the standard library may change.
 pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in parts.iter().flat_map(|part| part.iter()) {
@@ -182,19 +183,19 @@ fn prepare(directory: &Path) -> Result<(), DirectoryError> {
                 .map_err(|error| DirectoryError::io(directory.to_owned(), error))?;
             check(directory)
         }
-        looked => judge(directory, looked),
+        checked => to_error(directory, checked),
     }
 }
 
 fn check(directory: &Path) -> Result<(), DirectoryError> {
-    judge(directory, platform::check_directory(directory))
+    to_error(directory, platform::check_directory(directory))
 }
 
-fn judge(
+fn to_error(
     directory: &Path,
-    looked: io::Result<Option<platform::Fault>>,
+    checked: io::Result<Option<platform::Fault>>,
 ) -> Result<(), DirectoryError> {
-    match looked {
+    match checked {
         Ok(None) => Ok(()),
         Ok(Some(fault)) => Err(DirectoryError::fault(directory.to_owned(), fault)),
         Err(error) => Err(DirectoryError::io(directory.to_owned(), error)),
@@ -208,7 +209,7 @@ mod tests {
     const WORDS: Daemon = Daemon::new("words");
 
     #[test]
-    fn a_contract_is_no_part_of_another_daemons_name() {
+    fn a_contract_number_is_not_mistaken_for_part_of_a_name() {
         let second_contract = directory_name(WORDS.contract(2), Selector::User);
         let other_daemon = directory_name(Daemon::new("words-2"), Selector::User);
         assert_ne!(second_contract, other_daemon);
@@ -223,8 +224,7 @@ mod tests {
 
     #[test]
     fn the_hash_is_the_published_fnv_1a() {
-        // From the test vectors of the FNV reference, so that daemons and clients built by different
-        // releases agree.
+        // Test vectors of the FNV reference. Daemons and clients of different releases must agree.
         assert_eq!(hash(&[b""]), 0xcbf2_9ce4_8422_2325);
         assert_eq!(hash(&[b"a"]), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(hash(&[b"foo", b"bar"]), 0x8594_4171_f739_67e8);

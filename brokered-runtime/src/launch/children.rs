@@ -1,4 +1,4 @@
-//! The daemons that this process has started: its children, whom somebody has to ask for in the end.
+//! Step 9: reaps the daemons that this process has started, so that they leave no zombies in it.
 
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,28 +8,33 @@ use std::time::{Duration, Instant};
 
 use crate::platform::Child;
 
-/// Children that went on living. Asking for them now and then leaves no zombies in the host program.
+/// How long a process whose channel is closed may take to end.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// The daemons that this process has started and not yet reaped.
 static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
-/// How many there are, so that whoever has started nothing pays nothing.
-static REMEMBERED: AtomicUsize = AtomicUsize::new(0);
+/// The number of [`CHILDREN`], so that a process without any takes no lock.
+static CHILD_COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Asks for those that have ended.
+/// Reaps those that have ended.
 pub(super) fn reap() {
-    if REMEMBERED.load(Ordering::Relaxed) == 0 {
+    if CHILD_COUNT.load(Ordering::Relaxed) == 0 {
         return;
     }
-    let mut children = children();
-    // An error means that the host program has asked for this one itself.
+    let mut children = lock_children();
+    // An error means that the host program has reaped this child itself.
     children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-    REMEMBERED.store(children.len(), Ordering::Relaxed);
+    CHILD_COUNT.store(children.len(), Ordering::Relaxed);
 }
 
-fn children() -> MutexGuard<'static, Vec<Child>> {
+fn lock_children() -> MutexGuard<'static, Vec<Child>> {
     CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A daemon that was just started. When this is dropped, the daemon goes on, and is remembered.
+/// A daemon that was just started. Dropping this keeps the daemon running, and leaves it to [`reap`].
 #[derive(Debug)]
 pub(super) struct ChildGuard(Option<Child>);
 
@@ -38,18 +43,18 @@ impl ChildGuard {
         Self(Some(child))
     }
 
-    /// How it has ended, if it does so within a second: its channel is closed, so it is about to.
+    /// The exit status of a daemon whose channel is closed. `None` if it does not end within [`EXIT_TIMEOUT`].
     pub(super) fn exit_status(&mut self) -> Option<ExitStatus> {
         let child = self.0.as_mut()?;
-        let deadline = Instant::now() + Duration::from_secs(1);
+        let deadline = Instant::now() + EXIT_TIMEOUT;
         loop {
             match child.try_wait() {
                 Ok(Some(status)) => {
                     self.0 = None;
                     return Some(status);
                 }
-                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
-                // Still there, or the host program takes its children's statuses for itself.
+                Ok(None) if Instant::now() < deadline => thread::sleep(POLL_INTERVAL),
+                // The daemon is still running, or the host program has reaped it.
                 Ok(None) | Err(_) => return None,
             }
         }
@@ -60,9 +65,9 @@ impl Drop for ChildGuard {
     fn drop(&mut self) {
         reap();
         if let Some(child) = self.0.take() {
-            let mut children = children();
+            let mut children = lock_children();
             children.push(child);
-            REMEMBERED.store(children.len(), Ordering::Relaxed);
+            CHILD_COUNT.store(children.len(), Ordering::Relaxed);
         }
     }
 }

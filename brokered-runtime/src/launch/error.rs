@@ -1,4 +1,4 @@
-//! [`LaunchError`]: why a client is not connected.
+//! [`LaunchError`]: why a client is not connected to its daemon.
 
 use std::error::Error;
 use std::fmt;
@@ -8,189 +8,211 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::failure::Failure;
+use crate::control::describe_process;
 use crate::endpoint::EndpointError;
 use crate::record::Record;
 use crate::{ControlError, DirectoryError, InstanceError, Phase, diagnostics};
 
 /// Why a client is not connected to its daemon.
+///
+/// The text says what happened, to which path, and what to do. `Debug` prints the same text, because that is what
+/// Rust prints for an error that `main` returns.
+///
+/// ```
+/// use brokered_runtime::{Daemon, LaunchError};
+///
+/// const INDEXD: Daemon = Daemon::new("indexd").per_directory();
+///
+/// // A daemon that has one instance for each directory, and no directory.
+/// let error = INDEXD.instance().connect().unwrap_err();
+/// assert!(matches!(error, LaunchError::Instance(_)));
+/// assert!(!error.is_timeout());
+/// ```
 #[non_exhaustive]
 pub enum LaunchError {
-    /// The instance does not say where its daemon is.
+    /// The instance does not fit its daemon, or has no usable directory.
     Instance(InstanceError),
-    /// A directory for the daemon's files is not the user's alone, or could not be made.
+    /// A directory for the daemon's files is not private to this user, or cannot be created.
     Directory(DirectoryError),
-    /// Nobody listens on the endpoint. From [`connect`](crate::Instance::connect), which starts nothing.
+    /// No process listens on the endpoint. Returned by [`connect`](crate::Instance::connect), which never starts a
+    /// daemon.
     NotRunning {
-        /// Where the daemon would listen.
+        /// The endpoint on which the daemon would listen.
         endpoint: PathBuf,
     },
-    /// The endpoint may not be connected to.
+    /// This user has no permission to connect to the endpoint.
     NoPermission {
-        /// Where the daemon listens.
+        /// The endpoint.
         endpoint: PathBuf,
-        /// What the system said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// Somebody else answers on the endpoint.
+    /// A process of a foreign user listens on the endpoint. Nothing was sent to it.
     ForeignPeer {
-        /// Where they answer.
+        /// The endpoint.
         endpoint: PathBuf,
-        /// The user that they are.
+        /// The user ID of the peer.
         user: u32,
     },
-    /// The daemon listens, and its backlog stayed full until the deadline.
+    /// A daemon listens, but its backlog stayed full until the deadline.
     BacklogFull {
-        /// Where the daemon listens.
+        /// The endpoint.
         endpoint: PathBuf,
-        /// How long was waited.
+        /// How long the call waited.
         waited: Duration,
     },
-    /// Daemons are switched off, by `BROKERED_DISABLE`: the client does without.
+    /// `BROKERED_DISABLE` disables the daemon: the client does the work itself, or does without.
     Disabled {
         /// The daemon's name.
         daemon: &'static str,
     },
-    /// The daemon is systemd's, which does not listen for it: nobody else starts it.
+    /// The daemon was last started by systemd, which no longer listens for it. Launchers do not start it.
     OwnedBySystemd {
         /// The daemon's name.
         daemon: &'static str,
-        /// Where systemd would listen.
+        /// The endpoint on which systemd would listen.
         endpoint: PathBuf,
     },
-    /// The daemon was started too often and did not stay: it is not started again for a while.
+    /// The daemon is in a crash loop, and the start limit is reached. See
+    /// [`start_limit`](crate::Instance::start_limit).
     StartLimit {
         /// The daemon's name.
         daemon: &'static str,
-        /// How often it was started.
+        /// The number of starts.
         starts: u32,
-        /// Within which time.
+        /// The time within which they were.
         within: Duration,
-        /// After which time it is started again.
-        again_in: Duration,
-        /// How the last one failed, if that is known.
+        /// The time after which the daemon may be started again.
+        retry_after: Duration,
+        /// How the last daemon failed, if that is recorded.
         last_failure: Option<Box<Failure>>,
     },
-    /// This process was started as a daemon and asks for a daemon to be started.
+    /// This process was itself started as a daemon, so it does not start one.
     InsideDaemon {
-        /// Where the other daemon would listen.
+        /// The endpoint on which the other daemon would listen.
         endpoint: PathBuf,
     },
     /// There is no executable to start.
     ProgramMissing {
         /// The daemon's name.
         daemon: &'static str,
-        /// Where it was looked for.
+        /// The paths that were tried.
         tried: Vec<PathBuf>,
     },
-    /// The directory that the daemon would be started in cannot be entered.
+    /// The working directory of the daemon cannot be entered.
     WorkingDirectory {
         /// The directory.
         directory: PathBuf,
-        /// What the system said.
+        /// The error of the system call.
         source: io::Error,
     },
     /// The executable cannot be started.
     ProgramNotExecutable {
         /// The executable.
         program: PathBuf,
-        /// What the system said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// The daemon ended before it was up.
+    /// The daemon ended during its start-up.
     Died {
         /// The daemon's name.
         daemon: &'static str,
-        /// How it ended, if that is known.
+        /// The exit status, if this process could reap the daemon.
         status: Option<ExitStatus>,
-        /// What it said of the reason, if it did.
+        /// The reason, if the daemon has reported one.
         reason: Option<String>,
-        /// The last that it printed.
+        /// The end of the daemon's output, at most 4 KiB.
         output: String,
-        /// Where all of what it printed is.
+        /// The log, which has all of the output.
         log: PathBuf,
     },
-    /// The daemon was started, lives, and had not come far enough at the deadline. It goes on.
+    /// The daemon was started and is running, but did not finish its start-up before the deadline.
     SlowStart {
         /// The daemon's name.
         daemon: &'static str,
-        /// How far it had come.
-        reached: StartStep,
-        /// How long was waited.
+        /// The stage that it had reached.
+        reached: StartStage,
+        /// How long the call waited.
         waited: Duration,
-        /// Where its output goes.
+        /// The log, which receives the daemon's output.
         log: PathBuf,
     },
-    /// The daemon was started, and slept for the last two seconds before the deadline without having
-    /// bound. It was killed, so that the next client can start another one.
+    /// The daemon was started, was not bound at the deadline, and used no processor time in the two seconds before.
+    /// It was killed, so that the next client can start another one.
     Hung {
         /// The daemon's name.
         daemon: &'static str,
-        /// How far it had come.
-        reached: StartStep,
-        /// How long was waited.
+        /// The stage that it had reached.
+        reached: StartStage,
+        /// How long the call waited.
         waited: Duration,
-        /// The last that it printed.
+        /// The end of the daemon's output, at most 4 KiB.
         output: String,
-        /// Where all of what it printed is.
+        /// The log, which has all of the output.
         log: PathBuf,
     },
-    /// The daemon was there already, and is not ready.
+    /// Another process has started the daemon, and it did not become ready.
     NotReady(ControlError),
-    /// Another process holds the instance lock, and nobody could be connected to until the deadline.
+    /// Another process held the instance lock until the deadline, and did not listen.
     LockHeld {
         /// The daemon's name.
         daemon: &'static str,
-        /// The lock.
+        /// The file or directory on which the lock is.
         lock: PathBuf,
-        /// Who holds it, as far as the record tells.
+        /// The holder, described from the record, if there is one.
         holder: Option<String>,
-        /// How long was waited.
+        /// How long the call waited.
         waited: Duration,
     },
-    /// The endpoint could not be bound for the daemon.
+    /// The launcher could not bind the endpoint.
     Bind {
-        /// Why, in words.
+        /// The text of the error.
         reason: String,
     },
-    /// The system refused something else.
+    /// Another system call failed.
     Io {
-        /// What was being done.
-        doing: &'static str,
-        /// To which file.
+        /// The operation that failed, as it follows "cannot".
+        operation: &'static str,
+        /// The path on which it failed.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system call.
         source: io::Error,
     },
 }
 
-/// How far a daemon that was started had come when nobody waited for it any longer.
+/// The stage of its start-up that a launched daemon has reached.
+///
+/// ```
+/// use brokered_runtime::StartStage;
+///
+/// assert!(StartStage::Adopted < StartStage::Bound);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum StartStep {
-    /// Its process is there, and has not taken over what it was handed.
+pub enum StartStage {
+    /// The process is started, and has not yet adopted what the launcher handed off.
     Spawned,
-    /// It has taken over its lock, and is about to bind.
+    /// The daemon has adopted the lock, and is about to bind.
     Adopted,
-    /// It has bound its endpoint, and loads.
+    /// The daemon is bound and recorded, and loads its states.
     Bound,
-    /// It has loaded.
+    /// The daemon is ready.
     Ready,
 }
 
-impl fmt::Display for StartStep {
+impl fmt::Display for StartStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Spawned => "it is before `main`, or the executable is still being read",
+            Self::Spawned => "it has not reached `main`",
             Self::Adopted => "it is in `bind`",
-            Self::Bound => "it is bound, and loads",
-            Self::Ready => "it has loaded",
+            Self::Bound => "it is bound and is loading",
+            Self::Ready => "it is ready",
         })
     }
 }
 
 impl LaunchError {
-    /// Whether the time that [`Instance::deadline`](crate::Instance::deadline) gives was over. Calling again
-    /// may find the daemon up.
+    /// Whether the [`deadline`](crate::Instance::deadline) was over. A later call may succeed.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(
@@ -203,10 +225,10 @@ impl LaunchError {
         )
     }
 
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {
-            doing,
+            operation,
             path,
             source,
         }
@@ -221,65 +243,61 @@ impl fmt::Display for LaunchError {
             Self::NotReady(error) => error.fmt(f),
             Self::NotRunning { endpoint } => write!(
                 f,
-                "nobody listens on {}: the daemon is not running",
+                "the daemon is not running: no process listens on {}; start it first, or connect with \
+                 `connect_or_spawn`",
                 endpoint.display()
             ),
             Self::NoPermission { endpoint, source } => write!(
                 f,
-                "no permission to connect to {}: {source}; run as the user whose daemon it is",
+                "no permission to connect to {}: {source}; run as the user who owns the daemon",
                 endpoint.display()
             ),
             Self::ForeignPeer { endpoint, user } => write!(
                 f,
-                "user {user} answers on {}, not the user of this process: nothing was sent; set \
-                 BROKERED_RUNTIME_DIR to a directory that is yours alone",
+                "a process of user {user} listens on {}, and this process runs as another user: nothing was \
+                 sent; set BROKERED_RUNTIME_DIR to a directory that only this user can write to",
                 endpoint.display()
             ),
-            Self::BacklogFull { endpoint, waited } => write!(
-                f,
-                "the daemon on {} is bound and accepts nobody: its backlog was full for {}; it is busy \
-                 or stuck",
-                endpoint.display(),
-                diagnostics::format_duration(*waited)
-            ),
+            Self::BacklogFull { endpoint, waited } => backlog_full(f, endpoint, *waited),
             Self::Disabled { daemon } => write!(
                 f,
-                "{daemon} is switched off by BROKERED_DISABLE: nothing was connected to or started"
+                "{daemon} is disabled by BROKERED_DISABLE, so it was neither connected to nor started; unset \
+                 the variable to use the daemon"
             ),
             Self::OwnedBySystemd { daemon, endpoint } => write!(
                 f,
-                "{daemon} was last started by systemd, which does not listen on {} any more: start its \
-                 socket unit again, or run the daemon's executable once by hand to have it without systemd",
+                "{daemon} was last started by systemd, which no longer listens on {}: start its socket unit \
+                 again, or run the daemon's executable once by hand to use it without systemd",
                 endpoint.display()
             ),
             Self::StartLimit {
                 daemon,
                 starts,
                 within,
-                again_in,
+                retry_after,
                 last_failure,
             } => start_limit(
                 f,
                 daemon,
                 *starts,
-                [*within, *again_in],
+                [*within, *retry_after],
                 last_failure.as_deref(),
             ),
             Self::InsideDaemon { endpoint } => write!(
                 f,
-                "nobody listens on {}, and this process was itself started as a daemon \
-                 (BROKERED_LAUNCH is set), so it starts no other",
+                "no process listens on {}, and this process does not start a daemon, because it was itself \
+                 started as one (BROKERED_LAUNCH is set)",
                 endpoint.display()
             ),
             Self::ProgramMissing { daemon, tried } => program_missing(f, daemon, tried),
             Self::WorkingDirectory { directory, source } => write!(
                 f,
-                "cannot start a daemon in {}: {source}; name another directory with `Instance::current_dir`",
+                "cannot start a daemon in {}: {source}; choose another directory with `Instance::current_dir`",
                 directory.display()
             ),
             Self::ProgramNotExecutable { program, source } => write!(
                 f,
-                "cannot start {}: {source}; check its permissions and that it is built for this machine",
+                "cannot start {}: {source}; check its permissions, and that it is built for this machine",
                 program.display()
             ),
             Self::Died {
@@ -310,30 +328,40 @@ impl fmt::Display for LaunchError {
             } => lock_held(f, daemon, lock, holder.as_deref(), *waited),
             Self::Bind { reason } => f.write_str(reason),
             Self::Io {
-                doing,
+                operation,
                 path,
                 source,
-            } => write!(f, "cannot {doing} {}: {source}", path.display()),
+            } => write!(f, "cannot {operation} {}: {source}", path.display()),
         }
     }
+}
+
+fn backlog_full(f: &mut fmt::Formatter<'_>, endpoint: &Path, waited: Duration) -> fmt::Result {
+    write!(
+        f,
+        "the daemon on {} does not accept connections: its backlog was full for {}; it is overloaded or hung, \
+         so try again later, or examine the daemon",
+        endpoint.display(),
+        diagnostics::format_duration(waited)
+    )
 }
 
 fn start_limit(
     f: &mut fmt::Formatter<'_>,
     daemon: &str,
     starts: u32,
-    [within, again_in]: [Duration; 2],
+    [within, retry_after]: [Duration; 2],
     last_failure: Option<&Failure>,
 ) -> fmt::Result {
     write!(
         f,
-        "{daemon} was started {starts} times within {} and did not stay, so it is not started again \
+        "{daemon} was started {starts} times within {} and did not keep running, so it is not started again \
          for {}",
         diagnostics::format_duration(within),
-        diagnostics::format_duration(again_in)
+        diagnostics::format_duration(retry_after)
     )?;
     match last_failure {
-        Some(failure) => write!(f, "; the last time: {failure}"),
+        Some(failure) => write!(f, "; the last failure: {failure}"),
         None => Ok(()),
     }
 }
@@ -344,7 +372,10 @@ fn program_missing(f: &mut fmt::Formatter<'_>, daemon: &str, tried: &[PathBuf]) 
         let comma = if index == 0 { "" } else { "," };
         write!(f, "{comma} {}", path.display())?;
     }
-    write!(f, "; install it there, or name it with `Instance::program`")
+    write!(
+        f,
+        "; install it there, or set its path with `Instance::program`"
+    )
 }
 
 fn lock_held(
@@ -356,8 +387,8 @@ fn lock_held(
 ) -> fmt::Result {
     write!(
         f,
-        "cannot reach {daemon}: its lock {} was held for {} by {}, which does not listen; wait for it to \
-         end, or end it",
+        "cannot reach {daemon}: its lock {} was held for {} by {}, which does not listen; wait until that \
+         process ends, or end it",
         lock.display(),
         diagnostics::format_duration(waited),
         holder.unwrap_or("a process that has not recorded itself")
@@ -367,14 +398,14 @@ fn lock_held(
 fn slow_start(
     f: &mut fmt::Formatter<'_>,
     daemon: &str,
-    reached: StartStep,
+    reached: StartStage,
     waited: Duration,
     log: &Path,
 ) -> fmt::Result {
     write!(
         f,
-        "{daemon} was started and is not up after {} ({reached}); it goes on, so try again, or give it \
-         more time with `Instance::deadline`; its output: {}",
+        "{daemon} did not finish its start-up within {} ({reached}); it is still running, so try again, or \
+         allow more time with `Instance::deadline`; its output is in {}",
         diagnostics::format_duration(waited),
         log.display()
     )
@@ -383,14 +414,14 @@ fn slow_start(
 fn hung(
     f: &mut fmt::Formatter<'_>,
     daemon: &str,
-    reached: StartStep,
+    reached: StartStage,
     waited: Duration,
     (output, log): (&str, &Path),
 ) -> fmt::Result {
     write!(
         f,
-        "{daemon} was started and was not up after {} ({reached}); it slept for the last two seconds of \
-         them, so it was killed",
+        "{daemon} did not finish its start-up within {} ({reached}) and used no processor time in the last \
+         two seconds, so it was killed",
         diagnostics::format_duration(waited)
     )?;
     write_output(f, output, log)
@@ -404,7 +435,7 @@ fn died(
     output: &str,
     log: &Path,
 ) -> fmt::Result {
-    write!(f, "{daemon} was started and ended before it was up")?;
+    write!(f, "{daemon} ended during its start-up")?;
     if let Some(status) = status {
         write!(f, " ({status})")?;
     }
@@ -422,7 +453,7 @@ fn write_output(f: &mut fmt::Formatter<'_>, output: &str, log: &Path) -> fmt::Re
     Ok(())
 }
 
-/// The same words: what `main` returns is printed so.
+/// The same text as `Display`: Rust prints an error that `main` returns with `Debug`.
 impl fmt::Debug for LaunchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -432,7 +463,7 @@ impl fmt::Debug for LaunchError {
 impl Error for LaunchError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // All of these say what the error inside says, so its cause is theirs.
+            // The text has the text of the inner error, so the next cause is that of the inner error.
             Self::Instance(error) => error.source(),
             Self::Directory(error) => error.source(),
             Self::NotReady(error) => error.source(),
@@ -465,31 +496,24 @@ impl From<EndpointError> for LaunchError {
     }
 }
 
-/// Who holds a lock, in words. A record that tells of a failure is of a process that is gone.
+/// Describes the holder of a lock. `None` for the record of a failure, because its process has ended.
 pub(super) fn describe_holder(record: &Record) -> Option<String> {
-    (record.phase != Phase::Failed).then(|| {
-        format!(
-            "process {} ({}, started {} ago)",
-            record.pid,
-            record.phase,
-            diagnostics::format_duration(record.age())
-        )
-    })
+    (record.phase != Phase::Failed).then(|| describe_process(record))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const WHY: &str = "as the system has it";
+    const CAUSE: &str = "the cause of the error";
 
     fn source() -> io::Error {
-        io::Error::other(WHY)
+        io::Error::other(CAUSE)
     }
 
     fn control() -> ControlError {
         ControlError::Io {
-            doing: "ask on",
+            operation: "send a request to",
             path: PathBuf::new(),
             source: source(),
         }
@@ -506,9 +530,9 @@ mod tests {
         }
     }
 
-    /// What prints a whole chain would say it twice otherwise.
+    /// A reporter that prints the whole chain of causes would repeat the cause otherwise.
     #[test]
-    fn a_cause_that_is_in_the_text_is_not_told_once_more() {
+    fn a_chain_of_causes_has_the_text_of_each_cause_once() {
         let all: [Box<dyn Error>; 8] = [
             Box::new(control()),
             Box::new(directory()),
@@ -520,18 +544,18 @@ mod tests {
             Box::new(LaunchError::io("connect to", Path::new(""))(source())),
         ];
         for error in all {
-            let mut said = error.to_string();
+            let mut chain = error.to_string();
             let mut next = error.source();
             while let Some(cause) = next {
-                said += &cause.to_string();
+                chain += &cause.to_string();
                 next = cause.source();
             }
-            assert_eq!(said.matches(WHY).count(), 1, "{said}");
+            assert_eq!(chain.matches(CAUSE).count(), 1, "{chain}");
         }
     }
 
     #[test]
-    fn waiting_in_vain_until_the_deadline_is_a_timeout_whatever_for() {
+    fn every_error_at_the_deadline_is_a_timeout() {
         let waited = Duration::from_secs(1);
         let slow = ControlError::TimedOut {
             phase: None,

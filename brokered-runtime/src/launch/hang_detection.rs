@@ -1,57 +1,56 @@
-//! Telling a daemon that hangs from one that is slow: a slow one uses the processor, or waits for its turn.
+//! [`HangDetector`]: tells a hung daemon from a slow one.
 
 use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
 use crate::platform::{self, ProcessActivity};
 
-/// For how long a daemon that hangs has not used the processor.
-const STILL: Duration = Duration::from_secs(2);
+/// For how long before the deadline a hung daemon has used no processor time.
+const HANG_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Watches one process in the last seconds before a deadline.
+/// Samples the activity of one process at the beginning and at the end of the last two seconds before a deadline.
 #[derive(Debug)]
 pub(super) struct HangDetector {
     pid: u32,
-    look_at: Instant,
-    before: Option<ProcessActivity>,
+    first_sample_at: Instant,
+    first_sample: Option<ProcessActivity>,
 }
 
 impl HangDetector {
-    /// A watch that looks two seconds before the deadline, and at the deadline. A call that is
-    /// shorter than that finds everybody slow.
+    /// If the deadline is less than two seconds away, there is no first sample, and no process counts as hung.
     pub(super) fn new(pid: u32, deadline: &Deadline) -> Self {
+        let end = deadline.end();
         Self {
             pid,
-            look_at: deadline.end().checked_sub(STILL).unwrap_or(deadline.end()),
-            before: None,
+            first_sample_at: end.checked_sub(HANG_INTERVAL).unwrap_or(end),
+            first_sample: None,
         }
     }
 
-    /// Until when to listen before the next look.
-    pub(super) fn listen_until(&self, deadline: &Deadline) -> Instant {
-        match self.before {
-            None if Instant::now() < self.look_at => self.look_at,
+    /// Until when the caller may wait for events before it takes the next sample.
+    pub(super) fn wait_until(&self, deadline: &Deadline) -> Instant {
+        match self.first_sample {
+            None if Instant::now() < self.first_sample_at => self.first_sample_at,
             _ => deadline.end(),
         }
     }
 
-    /// The first look, in time.
-    pub(super) fn look(&mut self) {
-        if self.before.is_none() {
-            self.before = platform::process_activity(self.pid);
+    pub(super) fn take_first_sample(&mut self) {
+        if self.first_sample.is_none() {
+            self.first_sample = platform::process_activity(self.pid);
         }
     }
 
-    /// Whether the process has slept from the first look until now.
+    /// Whether the process has slept from the first sample until now.
     ///
-    /// One that wants to run and isn't let, that waits for a disk, or that somebody has stopped, does not hang.
+    /// A process that waits for the processor or for a disk, or that is stopped, is not hung.
     pub(super) fn is_hung(&self, deadline: &Deadline) -> bool {
         let slept = |before: &ProcessActivity, now: &ProcessActivity| {
             before.is_asleep && now.is_asleep && before.cpu_time == now.cpu_time
         };
         Instant::now() >= deadline.end()
             && self
-                .before
+                .first_sample
                 .as_ref()
                 .zip(platform::process_activity(self.pid).as_ref())
                 .is_some_and(|(before, now)| slept(before, now))

@@ -1,113 +1,116 @@
-//! A launch whose every step is told as it happens, for the operator's `trace`.
+//! A launch that reports each of its steps, for the operator's `trace`.
+//!
+//! The steps are those of `connect_or_spawn`. This launch waits for readiness, never kills a daemon, and reports a
+//! slow one as up.
 
 use std::time::{Duration, SystemTime};
 
-use super::connect::record_failure;
 use super::error::LaunchError;
+use super::failure_record::record_failure;
 use super::spawn;
-use super::wait::{ASKED_TO_END, Outcome};
+use super::started::Received;
+use super::wait::Outcome;
 use crate::deadline::Deadline;
 use crate::handoff::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::LaunchLock;
-use crate::platform::Line;
 use crate::record::Record;
 use crate::{Instance, IpcStream, platform};
 
-/// A step of a launch, on the launcher's side.
+/// A step of a launch, as the launcher sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// The instance lock is taken.
+pub enum LaunchStep {
+    /// The launcher holds the instance lock.
     Locked,
-    /// The endpoint is bound, lock and listener are in the message, and the executable runs.
+    /// The endpoint is bound where the launcher binds, the message is sent, and the process is started.
     Spawned,
-    /// A client is connected, and waits in the backlog.
+    /// The launcher is connected, and waits in the backlog.
     Connected,
-    /// The daemon has told something.
-    Told(Told),
+    /// The daemon has sent an event.
+    Event(DaemonEvent),
 }
 
-/// What a daemon tells its launcher.
+/// An event that a daemon sends to its launcher.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the events of the protocol, by their names")]
-pub enum Told {
+pub enum DaemonEvent {
+    /// The daemon has taken over the lock, and the listener if the launcher has bound.
     Adopted,
+    /// The endpoint is bound and recorded.
     Bound,
+    /// All states have loaded.
     Ready,
+    /// The daemon ends because it was asked to.
     Stopping,
+    /// The daemon ends because of this failure.
     Failed(String),
+    /// Any other line.
     Other(String),
 }
 
-/// What came of an observed launch.
+/// The result of an observed launch.
 #[derive(Debug)]
-pub(crate) enum Observed {
-    /// Somebody else holds the lock.
+pub(crate) enum ObservedLaunch {
+    /// Another process holds the lock.
     AlreadyRunning,
-    /// The daemon is up. The stream was connected before it was.
+    /// The daemon is up. The stream is the connection that the launcher has made during the start-up.
     Up(Option<IpcStream>),
 }
 
-/// Launches with the lock, if it is free, and tells each step until the daemon is ready, has ended, or the
-/// deadline is over.
+/// Launches if the lock is free, and reports each step until the daemon is ready, has ended, or the timeout is over.
 pub(crate) fn launch(
     instance: &Instance,
     timeout: Duration,
-    on: &mut dyn FnMut(Step, SystemTime),
-) -> Result<Observed, LaunchError> {
-    instance.check_disabled()?;
+    on_step: &mut dyn FnMut(LaunchStep, SystemTime),
+) -> Result<ObservedLaunch, LaunchError> {
+    instance.check_enabled()?;
     let deadline = Deadline::after(timeout);
     let paths = instance.paths()?;
     paths.prepare()?;
-    let taken = LaunchLock::try_take(paths).map_err(LaunchError::io("lock", paths.directory()))?;
-    let Some(lock) = taken else {
-        return Ok(Observed::AlreadyRunning);
+    let lock = LaunchLock::try_take(paths).map_err(LaunchError::io("lock", paths.directory()))?;
+    let Some(lock) = lock else {
+        return Ok(ObservedLaunch::AlreadyRunning);
     };
     instance.check_owner(paths)?;
-    on(Step::Locked, SystemTime::now());
+    on_step(LaunchStep::Locked, SystemTime::now());
     let mut started = spawn::start(instance, paths, lock)?;
-    on(Step::Spawned, SystemTime::now());
+    on_step(LaunchStep::Spawned, SystemTime::now());
     let mut stream = connect(paths, &deadline);
     if stream.is_some() {
-        on(Step::Connected, SystemTime::now());
+        on_step(LaunchStep::Connected, SystemTime::now());
     }
-    let mut reason = None;
     loop {
-        let line = started.channel.next_line(deadline.end());
-        let now = SystemTime::now();
-        match line.map_err(LaunchError::io(
-            "hear from the daemon of",
-            paths.directory(),
-        ))? {
-            Line::Text(line) => {
-                let told = told(&line);
-                match &told {
-                    Told::Adopted => started.copy = None,
-                    Told::Stopping => reason = Some(ASKED_TO_END.to_owned()),
-                    Told::Failed(why) => reason = Some(why.clone()),
-                    Told::Bound if stream.is_none() => {
-                        stream = connect(paths, &deadline);
-                        on(Step::Connected, SystemTime::now());
+        let received = started.receive(deadline.end())?;
+        let received_at = SystemTime::now();
+        let event = match received {
+            Received::Event(event) => event_from(event),
+            Received::Unknown(line) => DaemonEvent::Other(line),
+            Received::TimedOut => return Ok(ObservedLaunch::Up(stream)),
+            Received::Closed => {
+                let outcome = Outcome::ended(&mut started);
+                // A daemon may close the channel and keep running.
+                let has_ended = !matches!(
+                    outcome,
+                    Outcome::Ended {
+                        status: None,
+                        reason: None
                     }
-                    _ => {}
+                );
+                if !has_ended && Record::read(paths).is_some() {
+                    return Ok(ObservedLaunch::Up(stream));
                 }
-                let is_ready = told == Told::Ready;
-                on(Step::Told(told), now);
-                if is_ready {
-                    return Ok(Observed::Up(stream));
-                }
+                let outcome = Ok(outcome);
+                record_failure(instance, paths, &started, &outcome);
+                return Err(outcome?.into_error(instance.daemon(), &started.log));
             }
-            Line::TimedOut => return Ok(Observed::Up(stream)),
-            Line::End => {
-                let status = started.child.exit_status();
-                // A daemon that lets go of the channel at its end has not ended for that.
-                if status.is_none() && Record::read(paths).is_some() && reason.is_none() {
-                    return Ok(Observed::Up(stream));
-                }
-                let ended = Ok(Outcome::Ended { status, reason });
-                record_failure(instance, paths, &started, &ended);
-                return Err(ended?.into_error(instance.daemon(), &started.log));
-            }
+        };
+        if event == DaemonEvent::Bound && stream.is_none() {
+            stream = connect(paths, &deadline);
+            on_step(LaunchStep::Connected, SystemTime::now());
+        }
+        let is_ready = event == DaemonEvent::Ready;
+        on_step(LaunchStep::Event(event), received_at);
+        if is_ready {
+            return Ok(ObservedLaunch::Up(stream));
         }
     }
 }
@@ -116,14 +119,13 @@ fn connect(paths: &Paths, deadline: &Deadline) -> Option<IpcStream> {
     platform::connect(&paths.socket, deadline.end()).ok()
 }
 
-fn told(line: &str) -> Told {
-    match Event::from_line(line) {
-        Some(Event::Adopted) => Told::Adopted,
-        Some(Event::Bound) => Told::Bound,
-        Some(Event::Ready) => Told::Ready,
-        Some(Event::Stopping) => Told::Stopping,
-        Some(Event::Failed(why)) => Told::Failed(why),
-        #[allow(unreachable_patterns, reason = "newer events have names of their own")]
-        _ => Told::Other(line.to_owned()),
+fn event_from(event: Event) -> DaemonEvent {
+    match event {
+        Event::Adopted => DaemonEvent::Adopted,
+        Event::Bound => DaemonEvent::Bound,
+        Event::Ready => DaemonEvent::Ready,
+        Event::Stopping => DaemonEvent::Stopping,
+        Event::Failed(reason) => DaemonEvent::Failed(reason),
+        Event::Status(_) => DaemonEvent::Other(event.to_line()),
     }
 }

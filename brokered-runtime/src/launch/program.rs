@@ -1,4 +1,4 @@
-//! Which executable to start, and with what.
+//! Which executable to start, with which arguments and which environment.
 
 use std::env;
 use std::ffi::OsStr;
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::error::LaunchError;
-use crate::identity::is_served_here;
+use crate::identity::is_served_by_this_executable;
 use crate::{Instance, handoff, platform};
 
-/// What belongs to the client alone: make's job server, a service manager's sockets, and which part this
-/// process has in a start of its own.
+/// Environment variables that belong to the client alone: make's job server, the sockets of a service manager, and the
+/// client's own role in a start.
 const NOT_INHERITED: [&str; 12] = [
     "MAKEFLAGS",
     "MFLAGS",
@@ -32,10 +32,10 @@ const NOT_INHERITED: [&str; 12] = [
 pub(super) fn command(instance: &Instance) -> Result<Command, LaunchError> {
     let program = program(instance)?;
     let mut command = Command::new(&program);
-    if is_served_here(instance.daemon())
+    if is_served_by_this_executable(instance.daemon())
         && let Some(name) = env::args_os().next()
     {
-        // Else process lists would show the name under which a replaced executable is still reached.
+        // The path may be `/proc/self/exe`, which says nothing in a list of processes.
         platform::set_arg0(&mut command, &name);
     }
     let launch = &instance.launch;
@@ -55,35 +55,35 @@ pub(super) fn command(instance: &Instance) -> Result<Command, LaunchError> {
     Ok(command)
 }
 
-/// The explicit executable, or this one if it is also the daemon, or the one beside it.
+/// The executable that the client names; else this one, if it is also the daemon; else the one beside it.
 fn program(instance: &Instance) -> Result<PathBuf, LaunchError> {
     let unknown = |source| LaunchError::Io {
-        doing: "find the executable of this process, beside which the daemon would be:",
+        operation: "find this process's executable, whose directory has the daemon's:",
         path: PathBuf::from(env::args_os().next().unwrap_or_default()),
         source,
     };
     let daemon = instance.daemon();
     if let Some(program) = &instance.launch.program {
-        // The daemon's working directory is another one.
+        // Absolute, because the daemon starts in another working directory.
         return std::path::absolute(program).map_err(unknown);
     }
     let current = platform::current_executable().map_err(unknown)?;
-    if is_served_here(daemon) {
+    if is_served_by_this_executable(daemon) {
         return Ok(current);
     }
-    let beside = env::current_exe().map_err(unknown)?;
-    Ok(beside.with_file_name(format!("{}{}", daemon.name(), env::consts::EXE_SUFFIX)))
+    let current = env::current_exe().map_err(unknown)?;
+    Ok(current.with_file_name(format!("{}{}", daemon.name(), env::consts::EXE_SUFFIX)))
 }
 
-/// Why a program could not be started in a directory.
-pub(super) fn not_started(
+/// Finds out why a program could not be started in a directory.
+pub(super) fn start_error(
     instance: &Instance,
     program: &OsStr,
     directory: &Path,
     error: io::Error,
 ) -> LaunchError {
     let program = Path::new(program).to_owned();
-    // `NotFound` is also said of a working directory or an interpreter that is not there.
+    // The system also reports `NotFound` for a working directory or an interpreter that does not exist.
     if error.kind() == io::ErrorKind::NotFound && !program.exists() {
         LaunchError::ProgramMissing {
             daemon: instance.daemon().name(),

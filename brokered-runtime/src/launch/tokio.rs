@@ -1,4 +1,4 @@
-//! The same client on tokio.
+//! The client's calls for tokio.
 
 use std::io;
 use std::panic;
@@ -10,28 +10,45 @@ use super::error::LaunchError;
 use crate::{Daemon, Instance, IpcStream, platform};
 
 impl Instance {
-    /// Connects to the daemon, and starts nothing. [`connect`](Instance::connect) for tokio.
+    /// Connects to the daemon. Never starts it. [`connect`](Instance::connect) for tokio.
+    ///
+    /// ```
+    /// use brokered_runtime::{Daemon, LaunchError};
+    ///
+    /// const INDEXD: Daemon = Daemon::new("indexd");
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), LaunchError> {
+    /// match INDEXD.instance().connect_tokio().await {
+    ///     Ok(_stream) => println!("indexd is running"),
+    ///     Err(LaunchError::NotRunning { endpoint }) => println!("no daemon on {}", endpoint.display()),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As for [`connect`](Instance::connect).
+    /// The errors of [`connect`](Instance::connect).
     ///
     /// # Panics
     ///
-    /// If it is not polled in a tokio runtime whose I/O is enabled.
+    /// Panics if it is not polled in a tokio runtime whose I/O is enabled.
     pub async fn connect_tokio(&self) -> Result<Stream, LaunchError> {
-        self.on_tokio(Self::connect_at_once, Self::connect).await
+        self.run_on_tokio(Self::try_connect_now, Self::connect)
+            .await
     }
 
-    /// Connects to the daemon, and starts it if it is not there.
+    /// Connects to the daemon, and starts it first if it is not running.
     /// [`connect_or_spawn`](Instance::connect_or_spawn) for tokio.
     ///
-    /// A daemon that listens is connected to at once, unless it has to be [ready](crate::Wait::Ready), too. All
-    /// else may take its time, and is done on one of the runtime's threads for blocking work; to drop the future
-    /// ends the waiting, not the start of a daemon that has begun.
+    /// A daemon that is listening is connected to without blocking, unless the client waits until it is
+    /// [ready](crate::WaitFor::Ready). Everything else runs on one of the runtime's blocking threads. Dropping the
+    /// future ends the waiting, but not a start that has begun.
     ///
     /// The stream's [`shutdown`](https://docs.rs/tokio/1/tokio/io/trait.AsyncWriteExt.html#method.shutdown)
-    /// does nothing; on Unix, its `inner()` is a tokio `UnixStream`, and has the file descriptor.
+    /// does nothing. On Unix, its `inner()` is a tokio `UnixStream`, which has the file descriptor.
     ///
     /// ```no_run
     /// use brokered_runtime::Daemon;
@@ -43,46 +60,50 @@ impl Instance {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let mut stream = INDEXD.instance().connect_or_spawn_tokio().await?;
     /// stream.write_all(b"how many files?\n").await?;
-    /// let mut answer = String::new();
-    /// stream.read_to_string(&mut answer).await?;
+    /// let mut reply = String::new();
+    /// stream.read_to_string(&mut reply).await?;
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// As for [`connect_or_spawn`](Instance::connect_or_spawn).
+    /// The errors of [`connect_or_spawn`](Instance::connect_or_spawn).
     ///
     /// # Panics
     ///
-    /// If it is not polled in a tokio runtime whose I/O is enabled.
+    /// Panics if it is not polled in a tokio runtime whose I/O is enabled.
     pub async fn connect_or_spawn_tokio(&self) -> Result<Stream, LaunchError> {
-        self.on_tokio(Self::find_at_once, Self::connect_or_spawn)
+        self.run_on_tokio(Self::try_connect_as_wanted_now, Self::connect_or_spawn)
             .await
     }
 
-    async fn on_tokio(
+    /// Tries the call that does not block, then makes the blocking call on a thread of the runtime.
+    async fn run_on_tokio(
         &self,
-        at_once: fn(&Self) -> Result<Option<IpcStream>, LaunchError>,
+        try_now: fn(&Self) -> Result<Option<IpcStream>, LaunchError>,
         connect: fn(&Self) -> Result<IpcStream, LaunchError>,
     ) -> Result<Stream, LaunchError> {
-        let stream = if let Some(stream) = at_once(self)? {
+        let stream = if let Some(stream) = try_now(self)? {
             stream
         } else {
             let instance = self.clone();
             let connected = spawn_blocking(move || connect(&instance)).await;
-            connected.unwrap_or_else(|error| Err(self.not_run(error)))?
+            connected.unwrap_or_else(|error| Err(self.join_error(error)))?
         };
         let endpoint = &self.paths()?.socket;
-        platform::into_tokio(stream).map_err(LaunchError::io("wait without blocking for", endpoint))
+        platform::into_tokio(stream).map_err(LaunchError::io(
+            "register with tokio the connection to",
+            endpoint,
+        ))
     }
 
-    /// A panic goes on. What remains is that the runtime is shutting down.
-    fn not_run(&self, error: JoinError) -> LaunchError {
+    /// Resumes a panic. Any other error means that the runtime is shutting down.
+    fn join_error(&self, error: JoinError) -> LaunchError {
         match error.try_into_panic() {
             Ok(panic) => panic::resume_unwind(panic),
             Err(error) => LaunchError::Io {
-                doing: "start the daemon of",
+                operation: "start the daemon of",
                 path: self.paths().map_or_else(
                     |_| self.directory().to_owned(),
                     |paths| paths.directory().to_owned(),
@@ -98,7 +119,7 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// As for [`Instance::connect`].
+    /// See [`Instance::connect_tokio`].
     ///
     /// # Panics
     ///
@@ -107,12 +128,12 @@ impl Daemon {
         self.instance().connect_tokio().await
     }
 
-    /// Connects to the default instance, and starts it if it is not there. See
+    /// Connects to the default instance, and starts it first if it is not running. See
     /// [`Instance::connect_or_spawn_tokio`].
     ///
     /// # Errors
     ///
-    /// As for [`Instance::connect_or_spawn`].
+    /// See [`Instance::connect_or_spawn_tokio`].
     ///
     /// # Panics
     ///

@@ -1,39 +1,39 @@
-//! Steps 7 and 8: hear how the daemon fares, and let go of the lock once it has it.
+//! Steps 7 and 8: wait for the daemon's events, until it is up, has ended, or the deadline is over.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
 use std::process::ExitStatus;
 
-use super::error::{LaunchError, StartStep};
+use super::error::{LaunchError, StartStage};
 use super::hang_detection::HangDetector;
-use super::spawn::{Log, Started};
+use super::log::Log;
+use super::started::{Received, StartedDaemon};
 use crate::deadline::Deadline;
 use crate::handoff::{EXIT_ALREADY_BOUND, Event};
-use crate::platform::{self, Line};
-use crate::{Daemon, Wait};
+use crate::{Daemon, WaitFor, platform};
 
-/// How much of a daemon's output an error shows.
-const SHOWN: u64 = 4096;
-
-/// Why a daemon ends that has said that it is stopping.
-pub(super) const ASKED_TO_END: &str = "it was asked to end";
-
-/// What came of a start.
+/// How a start ended.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// The daemon has come as far as was waited for.
+    /// The daemon has reached the stage that the client waits for.
     Up,
     /// The daemon has ended.
     Ended {
-        /// How, if that is known.
+        /// Its exit status, if this process could reap it.
         status: Option<ExitStatus>,
-        /// Why, if it has said so.
+        /// The reason, if the daemon has reported one.
         reason: Option<String>,
     },
 }
 
 impl Outcome {
-    /// Whether the daemon has left because there is another one.
+    /// The outcome of a start whose channel is closed.
+    pub(super) fn ended(started: &mut StartedDaemon) -> Self {
+        Self::Ended {
+            status: started.child.exit_status(),
+            reason: started.reason.take(),
+        }
+    }
+
+    /// Whether the daemon has ended because another one is bound.
     pub(super) fn is_already_bound(&self) -> bool {
         let code = match self {
             Self::Ended {
@@ -45,7 +45,7 @@ impl Outcome {
         code == Some(i32::from(EXIT_ALREADY_BOUND))
     }
 
-    /// The error that this is.
+    /// The error of a daemon that has ended, or that was up and cannot be connected to.
     pub(super) fn into_error(self, daemon: Daemon, log: &Log) -> LaunchError {
         let (status, reason) = match self {
             Self::Ended { status, reason } => (status, reason),
@@ -55,72 +55,67 @@ impl Outcome {
             daemon: daemon.name(),
             status,
             reason,
-            output: tail(log).unwrap_or_default(),
+            output: log.tail(),
             log: log.path.clone(),
         }
     }
 }
 
-/// Waits until the daemon has come as far as is wanted, or has ended, or the deadline is over.
+/// Waits until the daemon has reached the stage that is wanted, or has ended.
 pub(super) fn wait(
     daemon: Daemon,
-    started: &mut Started,
-    wanted: Wait,
+    started: &mut StartedDaemon,
+    wait_for: WaitFor,
     deadline: &Deadline,
 ) -> Result<Outcome, LaunchError> {
-    if wanted == Wait::Nothing {
-        return Ok(Outcome::Up);
-    }
-    let mut reached = StartStep::Spawned;
-    let mut reason = None;
-    let mut watch = HangDetector::new(started.pid, deadline);
-    loop {
-        let line = started.channel.next_line(watch.listen_until(deadline));
-        match line.map_err(LaunchError::io(
-            "hear from the daemon of",
-            &started.log.path,
-        ))? {
-            Line::Text(line) => match Event::from_line(&line) {
-                Some(Event::Adopted) => {
-                    started.copy = None;
-                    reached = reached.max(StartStep::Adopted);
-                }
-                Some(Event::Bound) => reached = reached.max(StartStep::Bound),
-                Some(Event::Ready) => reached = StartStep::Ready,
-                Some(Event::Stopping) => reason = Some(ASKED_TO_END.to_owned()),
-                Some(Event::Failed(why)) => reason = Some(why),
-                Some(Event::Status(_)) | None => {}
-            },
-            Line::End => {
-                let status = started.child.exit_status();
-                return Ok(Outcome::Ended { status, reason });
+    let wanted = match wait_for {
+        WaitFor::Nothing => return Ok(Outcome::Up),
+        WaitFor::Bound => StartStage::Bound,
+        WaitFor::Ready => StartStage::Ready,
+    };
+    let mut reached = StartStage::Spawned;
+    let mut hang_detector = HangDetector::new(started.pid, deadline);
+    while reached < wanted {
+        match started.receive(hang_detector.wait_until(deadline))? {
+            Received::Event(event) => reached = reached.max(stage_of(&event)),
+            Received::Unknown(_) => {}
+            Received::Closed => return Ok(Outcome::ended(started)),
+            Received::TimedOut if !deadline.is_over() => hang_detector.take_first_sample(),
+            Received::TimedOut => {
+                return Err(late(daemon, started, reached, &hang_detector, deadline));
             }
-            Line::TimedOut if !deadline.is_over() => watch.look(),
-            Line::TimedOut => return Err(too_slow(daemon, started, reached, &watch, deadline)),
         }
-        if is_far_enough(reached, wanted) {
-            return Ok(Outcome::Up);
-        }
+    }
+    Ok(Outcome::Up)
+}
+
+/// The stage that a daemon has reached when it sends an event.
+fn stage_of(event: &Event) -> StartStage {
+    match event {
+        Event::Adopted => StartStage::Adopted,
+        Event::Bound => StartStage::Bound,
+        Event::Ready => StartStage::Ready,
+        Event::Status(_) | Event::Stopping | Event::Failed(_) => StartStage::Spawned,
     }
 }
 
-/// What to say of a daemon that is not up at the deadline. One that hangs before it is bound is killed: it
-/// holds the lock, so nobody would ever be served.
-fn too_slow(
+/// The error of a daemon that is not up at the deadline. Kills one that hangs before it is bound: it holds the lock,
+/// so that no client could ever be served.
+fn late(
     daemon: Daemon,
-    started: &mut Started,
-    reached: StartStep,
-    watch: &HangDetector,
+    started: &mut StartedDaemon,
+    reached: StartStage,
+    hang_detector: &HangDetector,
     deadline: &Deadline,
 ) -> LaunchError {
     let daemon = daemon.name();
     let log = started.log.path.clone();
-    if reached < StartStep::Bound
-        && watch.is_hung(deadline)
+    if reached < StartStage::Bound
+        && hang_detector.is_hung(deadline)
         && platform::kill_child(started.pid).is_ok()
     {
-        let output = tail(&started.log).unwrap_or_default();
-        // Reaped here, within its second: the lock is free when the caller tries again.
+        let output = started.log.tail();
+        // Reaped here, so that the lock is free when the caller tries again.
         started.child.exit_status();
         return LaunchError::Hung {
             daemon,
@@ -136,22 +131,4 @@ fn too_slow(
         waited: deadline.waited(),
         log,
     }
-}
-
-fn is_far_enough(reached: StartStep, wanted: Wait) -> bool {
-    match wanted {
-        Wait::Bound | Wait::Nothing => reached >= StartStep::Bound,
-        Wait::Ready => reached >= StartStep::Ready,
-    }
-}
-
-/// The last that this daemon has printed.
-fn tail(log: &Log) -> io::Result<String> {
-    let mut file = File::open(&log.path)?;
-    let length = file.metadata()?.len();
-    let from = log.begin.max(length.saturating_sub(SHOWN));
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.take(SHOWN).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::record::Recorded;
-use crate::control::client;
+use crate::control::{client, stop};
 use crate::deadline::Deadline;
 use crate::identity::paths::{Paths, runtime_directory};
 use crate::platform::{self, PathOccupant};
@@ -44,7 +44,7 @@ impl InstanceDirectory {
     #[must_use]
     pub fn at(directory: PathBuf) -> Self {
         Self {
-            paths: Paths::handoff(directory),
+            paths: Paths::in_directory(directory),
         }
     }
 
@@ -157,7 +157,7 @@ impl InstanceDirectory {
     ///
     /// If it has not ended in time, or it is not certain who it is.
     pub fn stop(&self, timeout: Duration) -> Result<StopOutcome, ControlError> {
-        client::stop(&self.paths, &Deadline::after(timeout))
+        stop::stop(&self.paths, &Deadline::after(timeout))
     }
 
     /// The process that listens on the endpoint, as the kernel noted it. `None` if nobody does, or the system
@@ -209,7 +209,7 @@ pub fn instance_directories() -> Result<InstanceDirectories, InstanceDirectoryEr
         {
             continue;
         }
-        Paths::handoff(runtime.join("any")).check_runtime()?;
+        Paths::in_directory(runtime.join("any")).check_runtime()?;
         let unread = |source| InstanceDirectoryError::Unread {
             path: runtime.clone(),
             source,

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::directory::InstanceDirectory;
 use super::record::DaemonRecord;
-use crate::launch::observe::{self, Observed};
-pub use crate::launch::observe::{Step, Told};
-use crate::{Daemon, Instance, InstanceError, IpcStream, LaunchError, Wait, platform};
+use crate::launch::observe::{self, ObservedLaunch};
+pub use crate::launch::observe::{DaemonEvent, LaunchStep};
+use crate::{Daemon, Instance, InstanceError, IpcStream, LaunchError, WaitFor, platform};
 
 /// How to start a daemon, or where it would be.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ impl Launch {
     ///
     /// As for `Instance::connect_or_spawn`.
     pub fn start(&self, timeout: Duration) -> Result<Started, LaunchError> {
-        let instance = self.instance.clone().wait(Wait::Bound).deadline(timeout);
+        let instance = self.instance.clone().wait(WaitFor::Bound).deadline(timeout);
         let soon = Instant::now() + Duration::from_millis(100);
         if platform::connect(&instance.paths()?.socket, soon).is_ok() {
             instance.connect()?;
@@ -113,11 +113,11 @@ impl Launch {
     pub fn trace(
         &self,
         timeout: Duration,
-        on: &mut dyn FnMut(Step, SystemTime),
+        on: &mut dyn FnMut(LaunchStep, SystemTime),
     ) -> Result<Started, LaunchError> {
         Ok(match observe::launch(&self.instance, timeout, on)? {
-            Observed::AlreadyRunning => Started::Already,
-            Observed::Up(stream) => Started::Now(stream),
+            ObservedLaunch::AlreadyRunning => Started::Already,
+            ObservedLaunch::Up(stream) => Started::Now(stream),
         })
     }
 }

@@ -8,7 +8,7 @@ pub use directory::{
     InstanceDirectories, InstanceDirectory, InstanceDirectoryError, Lock, instance_directories,
     runtime_directories,
 };
-pub use launch::{Launch, Started, Step, Told};
+pub use launch::{DaemonEvent, Launch, LaunchStep, Started};
 pub use record::{DaemonRecord, Recorded};
 
 /// The exit code of a daemon that another one has preceded.

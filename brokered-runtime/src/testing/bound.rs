@@ -1,4 +1,4 @@
-//! [`bound`]: a `Bound` for a unit test.
+//! [`bound`]: a real `Bound` for a unit test.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use super::error::Error;
 use super::scratch::Scratch;
 use crate::daemon::unsupervised;
 use crate::identity::paths::Paths;
-use crate::{Bound, Daemon, Instance, platform};
+use crate::{Bound, Instance, platform};
 
-/// A real [`Bound`], in a fresh directory of its own, with its lock, its endpoint and its record: for unit tests of a
-/// [`State`](crate::State), and of what serves clients.
+/// Returns a real [`Bound`] for a unit test of a [`State`](crate::State), or of the code that serves clients. It has a
+/// lock, an endpoint and a record in a directory of its own.
 ///
-/// Takes a [`Daemon`], or an [`Instance`] of it: `DAEMON.at(directory)` for a state that reads files there. A daemon
-/// that is [`per_directory`](Daemon::per_directory) and was given none is for an empty directory, which is removed
-/// with the rest.
+/// The argument is a [`Daemon`](crate::Daemon), or an [`Instance`]: `DAEMON.at(directory)` for a state that reads files
+/// there. A daemon that is [`per_directory`](crate::Daemon::per_directory) and gets no directory has an empty one, which
+/// is removed at the end.
 ///
 /// ```
 /// use std::io;
@@ -42,41 +42,35 @@ use crate::{Bound, Daemon, Instance, platform};
 /// # an_empty_directory_has_an_empty_index().unwrap();
 /// ```
 ///
-/// Clients reach it by [`bound.instance().connect()`](Instance::connect), and [`Handle::stop`](crate::Handle::stop)
-/// ends its [`serve`](Bound::serve). Signals are not looked at, a drain has no time limit, and nothing ends the process.
+/// Clients connect with [`bound.instance().connect()`](Instance::connect). [`Handle::stop`](crate::Handle::stop) ends
+/// [`serve`](Bound::serve). Signals are not handled, a drain has no time limit, and nothing ends the process.
 ///
-/// All is released when the last of it is dropped: the `Bound`, its handles and connections. A listener alone does not
-/// count: keep a [`handle`](Bound::handle) beside [`into_listener`](Bound::into_listener).
+/// Everything is released when the last of the `Bound`, its handles and its connections is dropped. A listener alone
+/// keeps nothing: keep a [`handle`](Bound::handle) beside [`into_listener`](Bound::into_listener).
 ///
 /// # Errors
 ///
-/// If the directory, the lock, the endpoint or the record cannot be made, or the instance does not fit its daemon.
+/// If the directory, the lock, the endpoint or the record cannot be created, or if the instance does not fit its daemon.
 pub fn bound(instance: impl Into<Instance>) -> Result<Bound, Error> {
     let instance: Instance = instance.into();
     let scratch = Arc::new(Scratch::new()?);
     let daemon = instance.daemon().name();
-    let doing = || format!("bind {daemon} for a test");
-    let instance = settled(&instance, &scratch).map_err(|error| Error::new(doing(), error))?;
-    unsupervised::bind(instance, scratch).map_err(|error| Error::new(doing(), error))
+    let operation = || format!("bind {daemon} for a test");
+    let instance =
+        move_into(&scratch, &instance).map_err(|error| Error::new(operation(), error))?;
+    unsupervised::bind(instance, scratch).map_err(|error| Error::new(operation(), error))
 }
 
-/// The instance, with its files in the scratch.
-fn settled(
-    instance: &Instance,
+/// The same instance with its files in the scratch directory.
+fn move_into(
     scratch: &Scratch,
+    instance: &Instance,
 ) -> Result<Instance, Box<dyn std::error::Error + Send + Sync>> {
-    let paths = Paths::handoff(scratch.runtime().join("instance"));
-    let own = || -> std::io::Result<PathBuf> {
+    let paths = Paths::in_directory(scratch.runtime().join("instance"));
+    let create_directory = || -> std::io::Result<PathBuf> {
         let directory = scratch.path().join("directory");
         std::fs::create_dir(&directory)?;
         platform::canonicalize(&directory)
     };
-    Ok(instance.with_paths(paths, own)?)
-}
-
-impl From<Daemon> for Instance {
-    /// The default instance, as [`Daemon::instance`] gives it.
-    fn from(daemon: Daemon) -> Self {
-        daemon.instance()
-    }
+    Ok(instance.with_paths(paths, create_directory)?)
 }

@@ -1,27 +1,36 @@
-//! [`Error`]: why a test has no daemon.
+//! [`Error`]: why a daemon for a test could not be started, reached or stopped.
 
 use std::fmt;
 use std::io;
 
-/// Why a test has no daemon.
+/// Why a daemon for a test could not be started, reached or stopped.
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use brokered_runtime::testing;
+///
+/// let error = testing::launch("/does/not/exist").start().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::NotFound);
+/// ```
 #[derive(Debug)]
 pub struct Error {
-    doing: String,
+    operation: String,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl Error {
+    /// The operation is what follows "cannot" in the text.
     pub(super) fn new(
-        doing: impl Into<String>,
+        operation: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self {
-            doing: doing.into(),
+            operation: operation.into(),
             source: source.into(),
         }
     }
 
-    /// What kind of error of the system is behind it, if one is.
+    /// The kind of the [`io::Error`] among the causes, or [`io::ErrorKind::Other`] if there is none.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self.source.as_ref());
@@ -37,7 +46,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {}: {}", self.doing, self.source)
+        write!(f, "cannot {}: {}", self.operation, self.source)
     }
 }
 

@@ -1,23 +1,28 @@
-//! For the tests of your own daemon: a [`Bound`](crate::Bound) for a unit test of a [`State`](crate::State), and the
-//! real daemon in a place of its own. With the feature `testing`, which belongs under `[dev-dependencies]`:
+//! For the tests of your daemon: a [`Bound`](crate::Bound) for a unit test of a [`State`](crate::State), and the real
+//! daemon in a runtime directory of its own.
+//!
+//! This module needs the feature `testing`. Enable it under `[dev-dependencies]`:
 //!
 //! ```toml
 //! [dev-dependencies]
 //! brokered-runtime = { version = "0.1", features = ["testing"] }
 //! ```
 //!
-//! In a program that is no test, [`bound`] is a way around what the attribute promises: it gives a `Bound` to
-//! whoever asks. So leave the feature off there.
+//! Do not enable the feature in a program that is not a test. [`bound`] gives a `Bound` to any code, which is the
+//! opposite of what the attribute guarantees.
 //!
-//! Nothing here changes the process's environment, installs handlers for signals, or ends the process; as many tests as
-//! you like run at once.
+//! Nothing here changes the environment of the process, installs signal handlers, or ends the process. Any number of
+//! tests can run at the same time.
+
+// Read the files in this order: `scratch` (a directory that is removed), `bound` (`bound`), `daemon` (`launch`),
+// `error`.
 
 mod bound;
+mod daemon;
 mod error;
-mod launched;
 mod scratch;
 
 pub use bound::bound;
+pub use daemon::{LaunchBuilder, RunningDaemon, launch};
 pub use error::Error;
-pub use launched::{Launch, Launched, launch};
 pub(crate) use scratch::Scratch;

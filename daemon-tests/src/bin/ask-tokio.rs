@@ -9,7 +9,7 @@ use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use brokered_runtime::{Instance, Wait};
+use brokered_runtime::{Instance, WaitFor};
 use daemon_tests::{SUBJECT, process_state, until_ended};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time;
@@ -28,7 +28,7 @@ async fn ask() -> Result<(), Box<dyn Error>> {
             .next()
             .ok_or("ask-tokio <directory> <daemon> <line>")
     };
-    let instance = SUBJECT.at(next()?).program(next()?).wait(Wait::Ready);
+    let instance = SUBJECT.at(next()?).program(next()?).wait(WaitFor::Ready);
     let line = next()?;
     if line == "reap" {
         let other = SUBJECT.at(next()?);

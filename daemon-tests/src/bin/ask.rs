@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use brokered_runtime::Wait;
+use brokered_runtime::WaitFor;
 use daemon_tests::SUBJECT;
 
 fn main() -> ExitCode {
@@ -31,8 +31,8 @@ fn ask() -> Result<(), Box<dyn Error>> {
     let mut instance = SUBJECT.at(next()?).program(next()?);
     let line = next()?;
     instance = match env::var("ASK_WAIT").as_deref() {
-        Ok("ready") => instance.wait(Wait::Ready),
-        Ok("nothing") => instance.wait(Wait::Nothing),
+        Ok("ready") => instance.wait(WaitFor::Ready),
+        Ok("nothing") => instance.wait(WaitFor::Nothing),
         _ => instance,
     };
     if let Some(log) = env::var_os("ASK_LOG") {

@@ -9,7 +9,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use brokered_runtime::Wait;
+use brokered_runtime::WaitFor;
 use daemon_tests::{BACKEND, IDLER, SINGLE, SLOW, SUBJECT};
 
 fn main() -> ExitCode {
@@ -46,7 +46,7 @@ fn operate() -> Result<(), Box<dyn Error>> {
             let program = env::var("OPERATE_PROGRAM")?;
             let mut stream = instance
                 .program(program)
-                .wait(Wait::Ready)
+                .wait(WaitFor::Ready)
                 .connect_or_spawn()?;
             println!("connected");
             if env::var_os("OPERATE_READ").is_some() {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use brokered_runtime::Wait;
+use brokered_runtime::WaitFor;
 
 use crate::suite::process::{PATIENCE, Running, end, quiet};
 use crate::suite::scratch::private_directory;
@@ -71,7 +71,7 @@ fn launch_from_here(program: &Path) -> Result<f64> {
     let endpoint = HELLO.named(&name).endpoint()?;
     private_directory(endpoint.parent().ok_or("an endpoint is in a directory")?)?;
     let called = Instant::now();
-    let instance = HELLO.named(name).program(program).wait(Wait::Nothing);
+    let instance = HELLO.named(name).program(program).wait(WaitFor::Nothing);
     let mut stream = instance.connect_or_spawn()?;
     let connected = called.elapsed();
     stream.read_exact(&mut [0; 6])?;

@@ -32,7 +32,7 @@ mod unix {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use brokered_runtime::{Daemon, Wait};
+    use brokered_runtime::{Daemon, WaitFor};
 
     const HELLO: Daemon = Daemon::new("hello");
     const ECHO: Daemon = Daemon::new("echo");
@@ -56,9 +56,9 @@ mod unix {
 
     fn launch(wait: &OsString, program: OsString) -> Outcome {
         let wait = match wait.to_str() {
-            Some("bound") => Wait::Bound,
-            Some("ready") => Wait::Ready,
-            Some("nothing") => Wait::Nothing,
+            Some("bound") => WaitFor::Bound,
+            Some("ready") => WaitFor::Ready,
+            Some("nothing") => WaitFor::Nothing,
             other => return Err(format!("no such wait: {other:?}").into()),
         };
         let called = Instant::now();

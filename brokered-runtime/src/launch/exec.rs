@@ -8,16 +8,33 @@ use crate::identity::paths::{self, RUNTIME_DIRECTORY};
 use crate::{Daemon, Instance, Never, handoff, platform};
 
 impl Instance {
-    /// Becomes the daemon, in the foreground: this process is replaced by it, and its output stays where
-    /// this process's is. For a command line's `daemon` subcommand and for service managers.
+    /// Becomes the daemon, in the foreground. For a `daemon` subcommand and for service managers.
     ///
-    /// The executable, the arguments and the environment are those that a launch would use; the working
-    /// directory stays, unless [`current_dir`](Self::current_dir) says otherwise.
+    /// The executable, the arguments and the environment are those of a launch. Standard output and standard error
+    /// stay as they are. So does the working directory, unless [`current_dir`](Self::current_dir) sets another one.
+    ///
+    /// ```no_run
+    /// use brokered_runtime::{Daemon, LaunchError, Never};
+    ///
+    /// const INDEXD: Daemon = Daemon::new("indexd");
+    ///
+    /// /// `index daemon`: runs the daemon in the foreground.
+    /// fn run_in_foreground() -> Result<Never, LaunchError> {
+    ///     INDEXD.instance().exec()
+    /// }
+    /// # run_in_foreground().unwrap();
+    /// ```
+    ///
+    /// # Platform differences
+    ///
+    /// On Unix, the daemon replaces this process. On Windows, it is a child process: this process waits for it and
+    /// exits with its exit code.
     ///
     /// # Errors
     ///
-    /// If there is no such executable, or it cannot be started. Returning means that it failed. That
-    /// another process is the daemon already is for the daemon to say, with exit code 69.
+    /// [`LaunchError::ProgramMissing`], [`LaunchError::ProgramNotExecutable`] or [`LaunchError::WorkingDirectory`].
+    /// The call returns only on an error. If another daemon is bound already, the new one reports that, with exit
+    /// code 69.
     pub fn exec(&self) -> Result<Never, LaunchError> {
         self.paths()?;
         let mut command = program::command(self)?;
@@ -35,7 +52,7 @@ impl Instance {
         }
         let error = platform::exec(&mut command);
         let directory = command.get_current_dir().unwrap_or(Path::new("."));
-        Err(program::not_started(
+        Err(program::start_error(
             self,
             command.get_program(),
             directory,
@@ -45,7 +62,7 @@ impl Instance {
 }
 
 impl Daemon {
-    /// Becomes the default instance. See [`Instance::exec`].
+    /// Becomes the daemon of the default instance. See [`Instance::exec`].
     ///
     /// # Errors
     ///
