@@ -16,7 +16,7 @@ pub(crate) struct Entry {
     /// Where the error comes from.
     pub(crate) raised: Raised,
     /// The program that shows it, in `ui-tests`. The compiler refuses `fail/{case}.rs` with the text in `fail/{case}.stderr`.
-    /// `mended/{case}.rs` is the corrected program. A case in `library/` is the root of a library.
+    /// `fixed/{case}.rs` is the corrected program. A case in `library/` is the root of a library.
     pub(crate) case: &'static str,
     /// What is wrong, in one line.
     pub(crate) title: &'static str,
@@ -60,7 +60,7 @@ macro_rules! catalogue {
 catalogue! {
     attribute {
         // The daemon, which is the first argument.
-        NO_DAEMON: "B001", "arguments/none",
+        NO_DAEMON: "B001", "arguments/no_arguments",
             "`#[brokered_daemon]` needs a daemon as its first argument",
             "The endpoint is bound before any code of this crate runs. So the attribute must say which daemon this is.",
             "Write the daemon's name, `#[brokered_daemon(\"$example\")]`, or a const that clients share, `#[brokered_daemon(DAEMON)]`. Options follow it.";
@@ -90,7 +90,7 @@ catalogue! {
             "`#[brokered_daemon]` has no option `$option`$nearest",
             "The options are `cli = path`, `help = \"text\"` or `help = none`, and `crate = path`.",
             "All other properties of the daemon belong to the `Daemon`. What the daemon loads is a parameter of `main`.";
-        NO_OPTION: "B008", "arguments/no_option",
+        NO_OPTION: "B008", "arguments/not_an_option",
             "`$found` is not an option",
             "The arguments after the daemon are options, `name = value`: `cli = path`, `help = \"text\"` or `help = none`, and `crate = path`.",
             "If this is the function for all processes that are not the daemon, write `#[brokered_daemon($daemon, cli = $found)]`. State is a parameter of `main`.";
@@ -112,49 +112,49 @@ catalogue! {
             "Write `crate = $path`, without quotes.";
 
         // The function.
-        NOT_A_FUNCTION: "B013", "place/on_a_struct",
+        NOT_A_FUNCTION: "B013", "placement/on_a_struct",
             "`#[brokered_daemon]` cannot be applied to $found",
             "It replaces the `main` of a process, so that no code runs before the endpoint is bound.",
             "Put it on `fn main(bound: Bound)` in the root module of the binary.";
-        NOT_MAIN: "B014", "place/not_called_main",
+        NOT_MAIN: "B014", "placement/not_called_main",
             "`#[brokered_daemon]` is on `fn $name`, but the process starts with `fn main`",
             "A caller of `$name` could run other code first, before the endpoint is bound.",
             "Rename the function to `main`, or remove the attribute.";
-        VISIBLE_MAIN: "B015", "place/pub_main",
+        VISIBLE_MAIN: "B015", "placement/pub_main",
             "`$visibility` is not allowed on the `main` of a daemon",
             "Only the start of the process may call it. Any other caller could run code before the endpoint is bound.",
             "Write `fn main` without `$visibility`.";
-        QUALIFIED_MAIN: "B016", "place/unsafe_main",
+        QUALIFIED_MAIN: "B016", "placement/unsafe_main",
             "`$qualifier` is not allowed on the `main` of a daemon",
             "The attribute calls it once, as a plain function.",
             "Write `fn main` without `$qualifier`.";
-        GENERIC_MAIN: "B017", "place/generic_main",
+        GENERIC_MAIN: "B017", "placement/generic_main",
             "the `main` of a daemon cannot be generic",
             "The attribute calls it once, and must know which types to load.",
             "Name the types: `fn main(bound: Bound, index: Index)`, where `Index` implements `State`.";
-        RECEIVER: "B018", "place/self_at_the_root",
+        RECEIVER: "B018", "placement/self_at_the_root",
             "the `main` of a daemon cannot take `self`",
             "A value to call it on would have to exist before the endpoint is bound.",
             "Write `fn main(bound: Bound)` in the root module of the binary. If `main` needs a value, add a parameter whose type implements `State`.";
-        VARIADIC: "B019", "place/variadic_main",
+        VARIADIC: "B019", "placement/variadic_main",
             "the `main` of a daemon cannot take `...`",
             "Each parameter is loaded by its type.",
             "Name each parameter. The arguments of the process are in `std::env::args`.";
-        NO_BODY: "B020", "place/no_body",
+        NO_BODY: "B020", "placement/no_body",
             "this `main` has no body",
             "The body is the code of the daemon. It runs after the endpoint is bound.",
             "Write `fn main(bound: Bound) { .. }`.";
-        ATTRIBUTE_TWICE: "B021", "place/attribute_twice",
+        ATTRIBUTE_TWICE: "B021", "placement/attribute_twice",
             "`#[brokered_daemon]` is applied twice",
             "A process is one daemon.",
             "Remove one of them.";
 
         // Parameters and the executor.
-        NO_BOUND: "B022", "proof/bound_missing",
+        NO_BOUND: "B022", "bound/bound_missing",
             "this `main` does not take a `Bound`",
             "`Bound` is the bound endpoint. Without it, the daemon cannot serve clients.",
             "Write `fn main(bound: Bound)`. Each further parameter is a state, which is loaded after the endpoint is bound.";
-        BOUND_TWICE: "B023", "proof/bound_twice",
+        BOUND_TWICE: "B023", "bound/bound_twice",
             "`main` takes `$type` twice",
             "There is one endpoint, and one proof that it is bound.",
             "Remove one of them. Other threads can use its `handle()`.";
@@ -162,21 +162,21 @@ catalogue! {
             "`main` takes a state by value, not by reference",
             "A reference needs a value that exists before the endpoint is bound. A state is loaded afterwards, and `main` owns it.",
             "Write `$type`.";
-        NO_EXECUTOR: "B025", "place/async_without_an_executor",
+        NO_EXECUTOR: "B025", "placement/async_without_an_executor",
             "this `main` is `async`, but there is no executor's attribute below `#[brokered_daemon]`",
             "An executor above `#[brokered_daemon]` would start before the endpoint is bound. Below it, the executor starts afterwards.",
             "Write\n\n    #[brokered_daemon($arguments)]\n    #[tokio::main]\n    async fn main($parameters)\n\nor, with an executor that has no attribute,\n\n    #[brokered_daemon($arguments)]\n    fn main($parameters) {\n        smol::block_on(async { .. })\n    }\n\nIn both cases, the executor starts after the endpoint is bound.";
 
         // Added later: a code never moves.
-        OPTION_OF_THE_DAEMON: "B026", "arguments/option_of_the_daemon",
+        OPTION_OF_THE_DAEMON: "B026", "arguments/method_of_daemon_as_an_option",
             "`$option` belongs to the `Daemon`, not to the attribute",
             "Clients must know it too. Otherwise they would look for another daemon.",
             "Write a const that clients share, `pub const DAEMON: Daemon = $daemon.$call;`, and then `#[brokered_daemon(DAEMON)]`.";
-        BOUND_NOT_FIRST: "B027", "proof/bound_after_a_state",
+        BOUND_NOT_FIRST: "B027", "bound/bound_after_a_state",
             "`$type` must be the first parameter of `main`",
             "It is the bound endpoint. The states after it are loaded with it.",
             "Write `fn main($parameters)`.";
-        CALLED_BY_OTHERS: "B028", "place/on_a_test",
+        CALLED_BY_OTHERS: "B028", "placement/on_a_test",
             "`#[$attribute]` is not allowed on the `main` of a daemon",
             "Only the start of the process may call this function. `#[$attribute]` lets other code call it, before the endpoint is bound.",
             "Remove `#[$attribute]`. Move the code that others have to call to a function that `main` calls too.";
@@ -184,7 +184,7 @@ catalogue! {
             "the daemon must come before the options",
             "The first argument says which daemon this is. The options after it have names.",
             "Write `#[brokered_daemon($daemon, ..)]`.";
-        TOO_MANY_CONDITIONS: "B030", "place/nine_conditional_parameters",
+        TOO_MANY_CONDITIONS: "B030", "placement/too_many_conditional_parameters",
             "more than $most parameters of `main` are conditional",
             "The attribute writes one call for each combination of conditional parameters. Each parameter doubles their number.",
             "Move some of them into one `State` with conditional fields.";
@@ -204,17 +204,17 @@ catalogue! {
             "an argument of the attribute reads a value that can change",
             "The compiler evaluates the arguments when it builds the program. The value of a `static mut` or of an atomic is known only when the daemon runs.",
             "Write a `const`, or a `static` that never changes.";
-        "B103": Some("E0277"), "before_bind/parameter_is_no_state",
+        "B103": Some("E0277"), "before_bind/parameter_without_state",
             "a parameter of `main` does not implement `State`",
             "An argument exists before the function is called. The arguments of a daemon's `main` must not exist before the endpoint is bound, so they are loaded by their types, from a `Bound`.",
             "Implement `State` for the type: its `load(bound: &Bound)` runs when clients can already connect. Or remove the parameter, and make the value in `main`.";
-        "B104": Some("E0277"), "proof/state_in_the_place_of_bound",
+        "B104": Some("E0277"), "bound/state_instead_of_bound",
             "the first parameter of `main` is not `Bound`",
             "`Bound` is the bound endpoint. It comes first, so that every reader sees that the endpoint is bound.",
             "Write `fn main(bound: Bound, ..)`, with the states after it.";
 
         // The position of the attribute.
-        "B105": Some("E0277"), "place/in_a_module",
+        "B105": Some("E0277"), "placement/in_a_module",
             "the attribute is on a `main` that the process does not start with",
             "The process starts with the `main` in the root module of the binary. That function could run other code before it calls this one, while the endpoint is not bound yet.",
             "Put the attribute on the `main` in the root module. That function may call others in modules.";
@@ -224,39 +224,39 @@ catalogue! {
             "Move the function to `src/main.rs` or to a file in `src/bin`. It may call functions of the library.";
 
         // The return type.
-        "B107": Some("E0277"), "returns/no_termination",
+        "B107": Some("E0277"), "returns/type_without_termination",
             "a process cannot end with the value that `main` or `cli` returns",
             "The value becomes the exit code of the process, as it does for every `main`.",
             "Return `()`, `ExitCode`, `!`, or a `Result` of one of these whose error implements `Debug`.";
 
         // The proof that the endpoint is bound.
-        "B108": None, "proof/bound_forged",
+        "B108": None, "bound/bound_forged",
             "a `Bound` is constructed by hand",
             "A `Bound` proves that the endpoint is bound. Its fields are private and it has no constructor, so that only the runtime makes one, after bind.",
             "Take it as the first parameter of the annotated `main`. In a unit test, call `brokered_runtime::testing::bound()`.";
-        "B109": Some("E0599"), "proof/bound_cloned",
+        "B109": Some("E0599"), "bound/bound_cloned",
             "a `Bound` is cloned",
             "There is one endpoint, and one proof that it is bound. Two of them would accept each other's clients.",
             "Share its `handle()`, which is `Clone` and `Send`. Keep the `Bound` where clients are accepted.";
-        "B110": Some("E0507"), "proof/bound_consumed_while_loading",
+        "B110": Some("E0507"), "bound/bound_consumed_while_loading",
             "clients are accepted while a state is loading",
             "The methods that accept clients take the `Bound` by value, but `State::load` only borrows it. A client that is served now would meet an incomplete daemon.",
             "Return the state from `load`. Serve in `main`, which receives both.";
-        "B111": Some("E0061"), "proof/state_loaded_without_bound",
+        "B111": Some("E0061"), "bound/state_loaded_without_bound",
             "`State::load` is called without a `Bound`",
             "A state is loaded after the endpoint is bound, and a `Bound` is the proof that it is.",
             "Take the state as a parameter of the annotated `main`, or pass on the `Bound` of `main`.";
 
         // The contract of `BrokeredBackend`.
-        "B112": Some("E0050"), "seed/bind_with_state",
+        "B112": Some("E0050"), "backend/bind_with_state",
             "`BrokeredBackend::bind` takes more than the endpoint's name",
             "Any other argument would have to exist before the endpoint is bound.",
             "Take only the endpoint, and load in `serve`, which runs after bind.";
-        "B113": Some("E0053"), "seed/serve_that_returns",
+        "B113": Some("E0053"), "backend/serve_returns_unit",
             "`BrokeredBackend::serve` returns",
             "A backend serves until its process ends. If `serve` returned, clients would wait in the backlog of an endpoint that no process serves.",
             "Return `Never`: loop over the listener, and end the process with `std::process::exit`.";
-        "B114": Some("E0277"), "seed/state_that_cannot_move_to_a_thread",
+        "B114": Some("E0277"), "backend/state_that_is_not_send",
             "a `BrokeredBackend::State` cannot be sent to another thread",
             "A backend may serve on many threads, so its state must be `Send` and `'static`.",
             "Use `Arc` instead of `Rc`, and own what is borrowed.";
@@ -266,7 +266,7 @@ catalogue! {
             "`cli` takes parameters",
             "`cli` is the `main` of all processes that are not the daemon. Like every `main`, it is called without arguments.",
             "Write `fn cli()`. The arguments of the process are in `std::env::args`.";
-        "B116": Some("E0433"), "arguments/crate_unknown",
+        "B116": Some("E0433"), "arguments/crate_path_unknown",
             "the attribute does not find the runtime",
             "The code that the attribute generates names the runtime `::brokered_runtime`, or as `crate = path` says. A dependency that is renamed in `Cargo.toml` has only its new name.",
             "Write `crate = ::new_name`, or remove a wrong `crate =`.";

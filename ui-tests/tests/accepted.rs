@@ -64,10 +64,10 @@ fn each_program_compiles_without_a_warning_and_runs_in_edition_2024() {
 
 /// What the catalogue tells somebody to write instead is no worse than what it refuses.
 #[test]
-fn each_mended_program_compiles_without_a_warning() {
-    let cases = cases("mended");
+fn each_corrected_program_compiles_without_a_warning() {
+    let cases = cases("fixed");
     let package = Package::new(
-        "mended",
+        "fixed",
         "2024",
         "brokered-runtime",
         &targets(&cases, support::target_name),

@@ -15,7 +15,7 @@ use support::{Package, cases, here, name, program, program_at, quoted, targets, 
 const AFTER_BIND: &str = "attribute_with_statements";
 
 /// A library, and a program that calls it.
-const LIBRARY: &str = "library_passed_off_as_a_binary";
+const LIBRARY: &str = "library_declared_as_a_binary";
 
 /// A program whose tests are what runs.
 const TEST: &str = "called_by_a_test";
@@ -26,7 +26,7 @@ const IN_CLI: [&str; 6] = [
     "contract_by_hand",
     "exec_from_cli",
     "forged_bound",
-    "forged_bound_by_a_hole",
+    "forged_bound_by_a_compiler_bug",
     "forged_bound_in_memory",
 ];
 
@@ -171,10 +171,10 @@ fn unsafe_code_that_is_forbidden_is_no_escape() {
 
 /// Ways that the compiler lets through, and the running process does not: it becomes a daemon, or its client, once.
 #[test]
-fn a_process_that_enters_main_again_ends_before_it_gets_there() {
-    let programs = cases("stopped");
-    let name_of = |case: &Path| format!("stopped_{}", name(case));
-    build(&package("stopped", &targets(&programs, name_of)));
+fn a_process_that_calls_main_again_ends_before_it_reaches_it() {
+    let programs = cases("main_called_twice");
+    let name_of = |case: &Path| format!("main_called_twice_{}", name(case));
+    build(&package("main_called_twice", &targets(&programs, name_of)));
     for case in &programs {
         let directory = tempfile::tempdir().expect("a directory");
         let output = program(&name_of(case), &directory.path().join("runtime"))
@@ -193,7 +193,7 @@ fn a_process_that_enters_main_again_ends_before_it_gets_there() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_library_that_is_passed_off_as_a_binary_runs_before_bind() {
+fn a_library_that_is_declared_as_a_binary_runs_before_bind() {
     let case = here().join("escapes").join(LIBRARY).with_extension("rs");
     let package = package(
         "escape-library",

@@ -62,7 +62,7 @@ fn section(entry: &Entry) -> String {
     };
     let message = read(format!("fail/{case}.stderr")).replace(&format!("fail/{case}.rs"), file);
     let refused = read(format!("fail/{case}.rs"));
-    let corrected = read(format!("mended/{case}.rs"));
+    let corrected = read(format!("fixed/{case}.rs"));
     // A documentation test is a binary, in which the program of a library would be correct.
     let how = match raised {
         _ if is_a_library => "ignore".to_owned(),

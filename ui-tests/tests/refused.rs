@@ -203,11 +203,11 @@ fn each_entry_of_the_catalogue_has_its_programs_and_no_case_has_another_code() {
         }
         assert!(
             here()
-                .join("mended")
+                .join("fixed")
                 .join(entry.case)
                 .with_extension("rs")
                 .is_file(),
-            "{} has no mended program",
+            "{} has no corrected program",
             entry.code
         );
     }
@@ -221,12 +221,12 @@ fn each_entry_of_the_catalogue_has_its_programs_and_no_case_has_another_code() {
             case.display()
         );
     }
-    let mended: BTreeSet<_> = cases("mended").into_iter().collect();
+    let fixed: BTreeSet<_> = cases("fixed").into_iter().collect();
     let named: BTreeSet<_> = catalogue::CATALOGUE
         .iter()
-        .map(|entry| here().join("mended").join(entry.case).with_extension("rs"))
+        .map(|entry| here().join("fixed").join(entry.case).with_extension("rs"))
         .collect();
-    assert_eq!(mended, named, "one mended program for each entry");
+    assert_eq!(fixed, named, "one corrected program for each entry");
 }
 
 /// trybuild builds binaries; these are libraries. They are refused wherever in the library they are.

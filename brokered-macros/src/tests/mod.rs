@@ -19,7 +19,7 @@ struct Use {
 /// Each use of the attribute in the programs of the UI suite.
 fn uses() -> Vec<Use> {
     let mut files = Vec::new();
-    for folder in ["body", "fail", "mended", "pass"] {
+    for folder in ["body", "fail", "fixed", "pass"] {
         rust_files(
             &Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("../ui-tests")
