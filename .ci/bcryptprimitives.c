@@ -1,8 +1,9 @@
-/* What Rust's standard library asks for random bytes, which Wine 8 lacks: the same from the function before it. */
+/* A replacement for bcryptprimitives.dll, which Wine 8 lacks. Rust's standard library takes random bytes from its only
+   function; SystemFunction036 (RtlGenRandom) provides the same bytes. */
 #include <windows.h>
 
-BOOLEAN NTAPI SystemFunction036(PVOID to, ULONG size);
+BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG size);
 
-__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE to, SIZE_T size) {
-    return SystemFunction036(to, (ULONG)size);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE buffer, SIZE_T size) {
+    return SystemFunction036(buffer, (ULONG)size);
 }

@@ -1,4 +1,4 @@
-//! The contract as the seed gives it: [`BrokeredBackend`], written by hand, and [`bootstrap`], which runs it.
+//! The hand-written contract: the trait [`BrokeredBackend`], and [`bootstrap`], which runs an implementation of it.
 
 use std::error::Error;
 use std::fmt;
@@ -8,27 +8,28 @@ use std::path::PathBuf;
 use crate::daemon::acquire;
 use crate::daemon::adopt;
 use crate::daemon::error::StartError;
+use crate::endpoint::EndpointError;
 use crate::handoff::Event;
 use crate::identity::is_daemon_name;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::platform::{Channel, ForkGuard};
 use crate::record::{Owner, Record};
-use crate::{Daemon, Instance, Phase, endpoint};
+use crate::{Daemon, Instance, IpcListener, Never, Phase, endpoint};
 
 /// Why an endpoint was not bound.
 ///
-/// Few, since whoever started the daemon treats them alike; there are four so that a daemon can say what
-/// happened without an error type of its own.
+/// The four variants let a hand-written [`bind`](BrokeredBackend::bind) report what happened without its own error
+/// type. Clients treat all of them alike.
 #[derive(Debug)]
 pub enum BindError {
-    /// The endpoint is no valid path or pipe name.
+    /// The endpoint is not a valid path or pipe name.
     InvalidEndpoint(String),
     /// Another process has bound the endpoint.
     AlreadyBound(String),
-    /// The system refused.
+    /// The system refused a call.
     Io(io::Error),
-    /// Anything else, such as a refusal by the daemon's own policy.
+    /// Any other reason, such as a policy of the daemon.
     Other(String),
 }
 
@@ -58,68 +59,94 @@ impl From<io::Error> for BindError {
     }
 }
 
-/// What a function returns that does not return: a type without values.
-#[derive(Debug)]
-pub enum Never {}
-
-/// What accepts clients.
-pub type IpcListener = interprocess::local_socket::Listener;
-
-/// A connection, on either side.
-pub type IpcStream = interprocess::local_socket::Stream;
-
-/// What a hand-written backend binds, named as the daemon likes: often a daemon's name.
+/// The name of an endpoint that a hand-written backend binds. Often it is the name of a [`Daemon`].
 pub type Endpoint = str;
 
-/// A daemon written by hand against the seed's contract.
+/// A daemon that is written by hand, without the attribute.
 ///
-/// An escape hatch, with the weaker guarantee that signatures give: `bind` gets no state, but nothing
-/// keeps a `main` from doing something before it calls [`bootstrap`], or a `bind` from reading files.
-/// [`brokered_daemon`](crate::brokered_daemon) closes both.
+/// Its guarantee is weaker than that of [`brokered_daemon`](crate::brokered_daemon). `bind` receives no state, but the
+/// compiler does not stop a `main` that works before it calls [`bootstrap`], or a `bind` that reads files.
+///
+/// ```no_run
+/// use std::io::Write;
+/// use brokered_runtime::interprocess::local_socket::{
+///     GenericFilePath, ListenerOptions, ToFsName, traits::Listener as _,
+/// };
+/// use brokered_runtime::{
+///     BindError, BrokeredBackend, Daemon, Endpoint, IpcListener, Never, bootstrap,
+/// };
+///
+/// const HELLO: Daemon = Daemon::new("hello");
+///
+/// struct Hello;
+///
+/// impl BrokeredBackend for Hello {
+///     type State = ();
+///
+///     fn bind(_endpoint: &Endpoint) -> Result<IpcListener, BindError> {
+///         let path = HELLO.endpoint().map_err(|error| BindError::Other(error.to_string()))?;
+///         let options = ListenerOptions::new().name(path.to_fs_name::<GenericFilePath>()?);
+///         Ok(options.reclaim_name(false).create_sync()?)
+///     }
+///
+///     fn serve(listener: IpcListener) -> Never {
+///         loop {
+///             if let Ok(mut client) = listener.accept() {
+///                 let _ = client.write_all(b"hello\n");
+///             }
+///         }
+///     }
+/// }
+///
+/// fn main() -> Result<(), BindError> {
+///     match bootstrap::<Hello>(HELLO.name())? {}
+/// }
+/// ```
 ///
 /// # How long `bind` may take
 ///
-/// The contract that this comes from allowed 500 milliseconds and then killed the daemon. Here nothing is
-/// killed at a fixed time: a healthy daemon on a busy machine can need longer than that. A client waits
-/// until its own deadline, and says then that the start is slow.
+/// There is no fixed limit, because a healthy daemon on a busy machine can need long. A client waits until its own
+/// deadline, and then reports a slow start.
 pub trait BrokeredBackend {
-    /// What lives between requests. Made and used inside [`serve`](Self::serve), and never seen by
-    /// [`bind`](Self::bind).
+    /// The state of the daemon. [`serve`](Self::serve) creates it; [`bind`](Self::bind) has no access to it.
     type State: Send + 'static;
 
     /// Binds the endpoint, and does nothing else.
     ///
-    /// Called with the instance lock held, unless a launcher has bound the endpoint already.
+    /// [`bootstrap`] calls it with the instance lock held. It does not call it if a launcher has already bound the
+    /// endpoint.
     ///
     /// # Errors
     ///
-    /// Whatever prevented it.
+    /// The reason why the endpoint was not bound.
     fn bind(endpoint: &Endpoint) -> Result<IpcListener, BindError>;
 
-    /// Serves for ever. From here on anything may take its time: clients are connected, and wait.
+    /// Loads the state and serves clients, forever. Clients can already connect, and wait in the backlog meanwhile.
     fn serve(listener: IpcListener) -> Never;
 }
 
 /// Runs a hand-written backend: lock → bind → record → serve.
 ///
-/// The endpoint tells which instance lock is held. Where it is a daemon's name, that is the lock of this
-/// daemon, and a client's `connect_or_spawn` on a [`Daemon`] of this name starts the process that calls
-/// this: the endpoint that the client has bound is adopted then, and [`bind`](BrokeredBackend::bind) is
-/// not called, unless the client's `Daemon` is one that
-/// [`binds_itself`](Daemon::binds_itself). Any other text has a lock of its own.
+/// The endpoint selects the instance lock. If it is the name of a daemon, it is the lock of that [`Daemon`]'s default
+/// instance, and clients can start this process with [`connect_or_spawn`](Daemon::connect_or_spawn). A client that
+/// starts it also binds the endpoint; `bootstrap` then adopts the listener and does not call
+/// [`bind`](BrokeredBackend::bind), unless the `Daemon` is marked [`binds_itself`](Daemon::binds_itself). Any other
+/// text has its own lock.
 ///
-/// It takes over no signals and can be called more than once in a process. Everything is released when it
-/// returns, and when it unwinds.
+/// It installs no signal handlers, and a process can call it more than once. It releases the lock, the endpoint and the
+/// record when it returns an error or unwinds.
 ///
 /// # Errors
 ///
-/// What `bind` returns; [`BindError::AlreadyBound`] if another process holds the lock;
-/// [`BindError::InvalidEndpoint`] for an empty endpoint or one with a NUL; [`BindError::Io`] if the
-/// directory, the lock or the record could not be created, or a launcher's message not be taken over.
+/// - the error of `bind`;
+/// - [`BindError::AlreadyBound`] if another process holds the lock;
+/// - [`BindError::InvalidEndpoint`] if the endpoint is empty or contains a NUL character;
+/// - [`BindError::Io`] if the directory, the lock or the record cannot be created, or if the hand-off from a launcher
+///   fails.
 ///
 /// # Panics
 ///
-/// If [`serve`](BrokeredBackend::serve) does.
+/// Panics if [`serve`](BrokeredBackend::serve) panics.
 #[expect(unreachable_code, reason = "`serve` does not return")]
 pub fn bootstrap<B: BrokeredBackend>(endpoint: &Endpoint) -> Result<Never, BindError> {
     let mut start = Start::of(endpoint)?;
@@ -127,12 +154,12 @@ pub fn bootstrap<B: BrokeredBackend>(endpoint: &Endpoint) -> Result<Never, BindE
         Some(listener) => listener,
         None => B::bind(endpoint)?,
     };
-    let _seal = ForkGuard::of_listener(&listener);
+    let _fork_guard = ForkGuard::of_listener(&listener);
     let _recorded = start.record()?;
     Ok(B::serve(listener))
 }
 
-/// The lock, and what a launcher has handed over with it.
+/// A daemon that holds the lock and is not yet recorded.
 struct Start {
     instance: Instance,
     paths: Paths,
@@ -151,10 +178,10 @@ impl Start {
         })
     }
 
-    /// What was opened, and what was said of signals, before `bootstrap` was called is the daemon's own.
+    /// Inherited descriptors and signal handling are left alone: the program may have changed them before `bootstrap`.
     fn launched(daemon: Daemon) -> Result<Self, StartError> {
         adopt::detach_terminal();
-        let handoff = adopt::take_over()?;
+        let handoff = adopt::adopt_handoff()?;
         let mut daemon = daemon.contract(handoff.message.contract.max(1));
         if handoff.message.directory.is_some() {
             daemon = daemon.per_directory();
@@ -174,7 +201,7 @@ impl Start {
     fn by_hand(instance: Instance) -> Result<Self, StartError> {
         let paths = instance.paths()?.clone();
         let lock = acquire::take_lock(&paths)?;
-        adopt::forget();
+        adopt::remove_variables();
         Ok(Self {
             instance,
             paths,
@@ -184,7 +211,7 @@ impl Start {
         })
     }
 
-    /// Writes the record. A hand-written backend loads where nobody sees it, so it counts as ready.
+    /// Writes the record. The load of a hand-written backend is not observable, so its phase is `ready` from the start.
     fn record(self) -> Result<Recorded, StartError> {
         let mut record = Record::of_this_process(&self.instance, self.paths.socket.clone());
         record.phase = Phase::Ready;
@@ -200,15 +227,15 @@ impl Start {
         };
         record.write(&recorded.paths)?;
         if let Some(channel) = channel {
-            // Failing to tell a launcher that is gone changes nothing.
-            let _ = channel.tell(&Event::Bound.to_line());
-            let _ = channel.tell(&Event::Ready.to_line());
+            // The launcher may have ended; the daemon serves all the same.
+            let _ = channel.send_line(&Event::Bound.to_line());
+            let _ = channel.send_line(&Event::Ready.to_line());
         }
         Ok(recorded)
     }
 }
 
-/// A hand-written daemon that is recorded. When this is dropped, by unwinding, everything is released.
+/// A recorded hand-written daemon. Dropping it releases the endpoint, the record and the lock.
 struct Recorded {
     paths: Paths,
     lock: InstanceLock,
@@ -223,19 +250,36 @@ impl Drop for Recorded {
     }
 }
 
-/// The instance whose lock an endpoint stands for.
+/// A [`BindError`] has four variants, so each [`StartError`] becomes the nearest one.
+impl From<StartError> for BindError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Instance(_) | StartError::OtherDaemon { .. } => {
+                Self::InvalidEndpoint(error.to_string())
+            }
+            StartError::AlreadyBound { .. }
+            | StartError::Endpoint(EndpointError::Managed { .. }) => {
+                Self::AlreadyBound(error.to_string())
+            }
+            other => Self::Io(io::Error::other(other)),
+        }
+    }
+}
+
+/// The instance whose lock belongs to an endpoint.
 fn instance_of(endpoint: &Endpoint) -> Result<Instance, BindError> {
-    const ANY: Daemon = Daemon::new("endpoint");
+    /// The daemon of all endpoints that are not the name of a daemon.
+    const OTHER: Daemon = Daemon::new("endpoint");
     if endpoint.is_empty() || endpoint.contains('\0') {
         return Err(BindError::InvalidEndpoint(format!(
-            "{endpoint:?}: an endpoint is neither empty nor has a NUL in it"
+            "{endpoint:?}: an endpoint must not be empty or contain a NUL character"
         )));
     }
     if !is_daemon_name(endpoint) {
-        return Ok(ANY.named(endpoint));
+        return Ok(OTHER.named(endpoint));
     }
-    // A daemon's name lives as long as the program does; a process bootstraps once, or a few times in
-    // its tests.
+    // A daemon's name is `'static`. A process calls `bootstrap` once, or a few times in its tests, so the leak is
+    // small.
     let name: &'static str = endpoint.to_owned().leak();
     Ok(Daemon::new(name).instance())
 }

@@ -1,8 +1,8 @@
-//! One deadline for a whole call.
+//! [`Deadline`]: one deadline for a whole call, which each step of the call receives.
 
 use std::time::{Duration, Instant};
 
-/// When a call began, and when it must end.
+/// When a call began, and when it must return.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     began: Instant,
@@ -13,7 +13,7 @@ impl Deadline {
     /// A deadline this long from now.
     pub(crate) fn after(timeout: Duration) -> Self {
         let began = Instant::now();
-        // `Instant` cannot hold every duration; a year is as good as forever here.
+        // `Instant` cannot hold every duration. A year is long enough for any call.
         let far = || began + Duration::from_secs(365 * 86_400);
         Self {
             began,
@@ -21,7 +21,7 @@ impl Deadline {
         }
     }
 
-    /// The same call, with at most this much more time.
+    /// The same call, with a deadline no later than `timeout` from now.
     pub(crate) fn at_most(self, timeout: Duration) -> Self {
         Self {
             began: self.began,
@@ -29,10 +29,12 @@ impl Deadline {
         }
     }
 
+    /// When the call must return.
     pub(crate) fn end(&self) -> Instant {
         self.end
     }
 
+    /// Whether the deadline has passed.
     pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.end
     }

@@ -1,17 +1,18 @@
-//! Small things said to people.
+//! Messages for people: lines on standard error, durations, and the text of a panic.
 
+use std::any::Any;
 use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// Says something on standard error, and does not mind if nobody hears it: `eprintln!` panics where its
-/// reader is gone or the disk is full, and a daemon outlives both.
-pub(crate) fn print(name: &str, what: impl fmt::Display) {
-    let line = format!("{name}: {what}\n");
+/// Prints a line on standard error, and ignores a failure: a daemon outlives a closed terminal and a full disk, on
+/// which `eprintln!` would panic.
+pub(crate) fn print(name: &str, message: impl fmt::Display) {
+    let line = format!("{name}: {message}\n");
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
-/// A duration as a person would say it: `850 ms`, `12 s`, `7 min`, `3 h`, `9 d`.
+/// A duration in one unit, rounded down: `850 ms`, `12 s`, `7 min`, `3 h`, `9 d`.
 pub(crate) fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
@@ -23,17 +24,26 @@ pub(crate) fn format_duration(duration: Duration) -> String {
     }
 }
 
+/// The message of a panic, if it is text.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("with a value that is not text")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_said_in_one_unit() {
-        let said = |seconds| format_duration(Duration::from_secs(seconds));
+    fn durations_have_one_unit() {
+        let seconds = |seconds| format_duration(Duration::from_secs(seconds));
         assert_eq!(format_duration(Duration::from_millis(850)), "850 ms");
-        assert_eq!(said(12), "12 s");
-        assert_eq!(said(600), "10 min");
-        assert_eq!(said(7200), "2 h");
-        assert_eq!(said(864_000), "10 d");
+        assert_eq!(seconds(12), "12 s");
+        assert_eq!(seconds(600), "10 min");
+        assert_eq!(seconds(7200), "2 h");
+        assert_eq!(seconds(864_000), "10 d");
     }
 }

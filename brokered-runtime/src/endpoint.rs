@@ -1,4 +1,4 @@
-//! Binding an instance's endpoint, which only the holder of its lock may do.
+//! The endpoint: its listener, and how the holder of the instance lock binds and unlinks it.
 
 use std::error::Error;
 use std::fmt;
@@ -7,19 +7,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::IpcListener;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::platform::{self, PathOccupant};
 
-/// Binds and listens, in the place of what a dead daemon has left.
+/// A bound endpoint: a Unix socket that listens, or the server side of a named pipe on Windows.
+pub type IpcListener = interprocess::local_socket::Listener;
+
+/// A connection between a client and a daemon. Both sides use this type.
+pub type IpcStream = interprocess::local_socket::Stream;
+
+/// Binds the endpoint and listens. A stale socket at the path is replaced.
 ///
-/// Nothing is probed: whoever holds the lock knows that nobody else is bound.
+/// Nothing is probed: only the holder of the lock binds, so no other daemon can be bound.
 pub(crate) fn bind(paths: &Paths, lock: &InstanceLock) -> Result<IpcListener, EndpointError> {
     bind_at(&paths.socket, lock)
 }
 
-/// The same for the control endpoint.
+/// Does the same for the control endpoint.
 pub(crate) fn bind_control(
     paths: &Paths,
     lock: &InstanceLock,
@@ -27,6 +32,7 @@ pub(crate) fn bind_control(
     bind_at(&paths.control(), lock)
 }
 
+/// The lock is a proof only: without it, removing the socket could take another daemon's endpoint away.
 fn bind_at(path: &Path, _lock: &InstanceLock) -> Result<IpcListener, EndpointError> {
     let failed = |source| EndpointError::io(path, source);
     match platform::bind(path) {
@@ -38,12 +44,12 @@ fn bind_at(path: &Path, _lock: &InstanceLock) -> Result<IpcListener, EndpointErr
     }
 }
 
-/// Removes the endpoint, if the directory that it is in is still ours.
+/// Removes the endpoint, if its directory is still the one that is locked.
 pub(crate) fn unlink(paths: &Paths, lock: &InstanceLock) {
     unlink_at(&paths.socket, paths, lock);
 }
 
-/// The same for the control endpoint.
+/// Does the same for the control endpoint.
 pub(crate) fn unlink_control(paths: &Paths, lock: &InstanceLock) {
     unlink_at(&paths.control(), paths, lock);
 }
@@ -60,16 +66,16 @@ fn remove_stale_socket(socket: &Path) -> Result<(), EndpointError> {
     match platform::path_occupant(socket).map_err(|source| EndpointError::io(socket, source))? {
         PathOccupant::Nothing => Ok(()),
         PathOccupant::OwnSocket => remove(socket),
-        // A service manager's, or what it has left: it does not hold the lock, so this is all there is to ask.
-        PathOccupant::MadeSocket => match platform::connect(socket, Instant::now()) {
+        // A service manager made this socket. It holds no lock, so only a connect shows whether it still listens.
+        PathOccupant::ServiceManagerSocket => match platform::connect(socket, Instant::now()) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => remove(socket),
             _ => Err(EndpointError::Managed { path: path() }),
         },
-        PathOccupant::ForeignSocket(owner) => Err(EndpointError::Foreign {
+        PathOccupant::ForeignSocket(owner) => Err(EndpointError::ForeignSocket {
             path: path(),
             owner,
         }),
-        PathOccupant::Other(what) => Err(EndpointError::PathOccupant { path: path(), what }),
+        PathOccupant::Other(kind) => Err(EndpointError::NotASocket { path: path(), kind }),
     }
 }
 
@@ -85,13 +91,13 @@ fn remove(socket: &Path) -> Result<(), EndpointError> {
 /// Why an endpoint could not be bound.
 #[derive(Debug)]
 pub(crate) enum EndpointError {
-    /// A socket of another user's stands there.
-    Foreign { path: PathBuf, owner: u32 },
-    /// Somebody who does not hold the lock listens there: a service manager.
+    /// A socket of a foreign user is at the path.
+    ForeignSocket { path: PathBuf, owner: u32 },
+    /// A service manager listens at the path.
     Managed { path: PathBuf },
-    /// Something that is no socket stands there.
-    PathOccupant { path: PathBuf, what: &'static str },
-    /// The system refused.
+    /// Something other than a socket is at the path.
+    NotASocket { path: PathBuf, kind: &'static str },
+    /// The system refused the call.
     Io { path: PathBuf, source: io::Error },
 }
 
@@ -106,12 +112,12 @@ impl EndpointError {
 
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ELSEWHERE: &str = "it is left as it is; set BROKERED_RUNTIME_DIR to another directory, \
-                                 for the daemon and for its clients";
+        const ELSEWHERE: &str =
+            "set BROKERED_RUNTIME_DIR to another directory, for the daemon and for its clients";
         match self {
-            Self::Foreign { path, owner } => write!(
+            Self::ForeignSocket { path, owner } => write!(
                 f,
-                "cannot bind {}: a socket of user {owner} is in the way; {ELSEWHERE}",
+                "cannot bind {}: a socket of user {owner} is in the way, and is left as it is; {ELSEWHERE}",
                 path.display()
             ),
             Self::Managed { path } => write!(
@@ -120,15 +126,14 @@ impl fmt::Display for EndpointError {
                  connect to it, or stop its socket unit first",
                 path.display()
             ),
-            Self::PathOccupant { path, what } => write!(
+            Self::NotASocket { path, kind } => write!(
                 f,
-                "cannot bind {}: {what} is in the way, which no daemon has made; {ELSEWHERE}",
+                "cannot bind {}: {kind} is in the way; no daemon created it, so it is left as it is; {ELSEWHERE}",
                 path.display()
             ),
             Self::Io { path, source } => write!(
                 f,
-                "cannot bind {}: {source}; check the space and the permissions there, or set \
-                 BROKERED_RUNTIME_DIR to another directory, for the daemon and for its clients",
+                "cannot bind {}: {source}; check the free space and the permissions there, or {ELSEWHERE}",
                 path.display()
             ),
         }

@@ -1,13 +1,13 @@
-//! Points between the steps of the protocol, at which a test can make something go wrong.
+//! Fault points: named places between two steps of the protocol, at which a test can inject a fault.
 //!
-//! Without the feature `fault-injection`, which no product has, there is nothing at any of them.
+//! They do nothing without the feature `fault-injection`, which products leave off.
 
-/// A point that a step has come to. With an error only if a test wants one.
+/// A fault point at which a step can fail. It returns an error only if a test injects one.
 #[cfg(not(feature = "fault-injection"))]
 #[inline]
 #[allow(
     clippy::unnecessary_wraps,
-    reason = "it has the shape of the one below"
+    reason = "it has the signature of the function below"
 )]
 pub(crate) fn point(_name: &'static str) -> std::io::Result<()> {
     Ok(())
@@ -16,7 +16,7 @@ pub(crate) fn point(_name: &'static str) -> std::io::Result<()> {
 #[cfg(feature = "fault-injection")]
 pub(crate) use injected::point;
 
-/// A point at which nothing can fail.
+/// A fault point at which a step cannot fail.
 pub(crate) fn pass(name: &'static str) {
     let _ = point(name);
 }
@@ -31,13 +31,13 @@ mod injected {
 
     use crate::platform;
 
-    /// Which point, and what is to happen there: `daemon:adopted=kill`, `=error`, `=delay:1500`, `=spin:1500`
-    /// (milliseconds).
+    /// The environment variable that names a fault point and its fault: `daemon:adopted=kill`, `=error`, `=delay:1500`
+    /// or `=spin:1500` (milliseconds).
     const FAULT: &str = "BROKERED_FAULT";
-    /// A file that is not there yet: it happens to the process that creates it and writes its number there, and to no
-    /// other.
+    /// The environment variable that names a file. The fault is injected into the one process that creates this file,
+    /// which writes its process ID there.
     const ONCE: &str = "BROKERED_FAULT_ONCE";
-    /// A file that gets a line for each point that any process comes to.
+    /// The environment variable that names a file. Each process adds a line for each fault point that it reaches.
     const TRACE: &str = "BROKERED_FAULT_TRACE";
 
     pub(crate) fn point(name: &'static str) -> io::Result<()> {
@@ -46,32 +46,31 @@ mod injected {
             return Ok(());
         };
         match fault.split_once('=') {
-            Some((point, what)) if point == name && is_first() => happen(what),
+            Some((point, fault)) if point == name && creates_the_file() => inject(fault),
             _ => Ok(()),
         }
     }
 
-    fn happen(what: &str) -> io::Result<()> {
-        match what.split_once(':') {
+    fn inject(fault: &str) -> io::Result<()> {
+        match fault.split_once(':') {
             Some(("delay", milliseconds)) => {
                 let milliseconds = milliseconds.parse().expect("milliseconds");
                 thread::sleep(Duration::from_millis(milliseconds));
                 Ok(())
             }
-
             Some(("spin", milliseconds)) => {
                 let milliseconds = milliseconds.parse().expect("milliseconds");
                 let until = Instant::now() + Duration::from_millis(milliseconds);
                 while Instant::now() < until {}
                 Ok(())
             }
-            None if what == "kill" => platform::kill_this_process(),
-            None if what == "error" => Err(io::Error::other("a fault that a test has asked for")),
-            _ => panic!("{FAULT} asks for {what:?}"),
+            None if fault == "kill" => platform::kill_this_process(),
+            None if fault == "error" => Err(io::Error::other("a fault that a test has injected")),
+            _ => panic!("{FAULT}: unknown fault {fault:?}"),
         }
     }
 
-    fn is_first() -> bool {
+    fn creates_the_file() -> bool {
         env::var_os(ONCE).is_some_and(|path| {
             let created = OpenOptions::new().write(true).create_new(true).open(path);
             created.is_ok_and(|mut file| {

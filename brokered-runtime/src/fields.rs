@@ -1,7 +1,7 @@
-//! `KEY=VALUE` lines: the form of the record and of the launch message.
+//! `KEY=VALUE` lines: the format of the record, the launch message and the replies of the control endpoint.
 //!
-//! A value is any bytes. Control characters, `%` and what is not UTF-8 stand as `%` and two hexadecimal
-//! digits, so that a line is always one line of text.
+//! A value can hold any bytes. Control characters, `%` and bytes that are not UTF-8 are written as `%` and two
+//! hexadecimal digits, so that a value never contains a line break.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::platform;
 
-/// Lines under construction.
+/// A writer of lines.
 #[derive(Debug, Default)]
 pub(crate) struct Lines(String);
 
 impl Lines {
-    /// One more line.
+    /// Adds a line.
     pub(crate) fn push(&mut self, key: &str, value: impl AsRef<[u8]>) -> &mut Self {
         self.0.push_str(key);
         self.0.push('=');
@@ -23,57 +23,57 @@ impl Lines {
         self
     }
 
-    /// One more line, for a path.
+    /// Adds a line with a path.
     pub(crate) fn push_path(&mut self, key: &str, path: &Path) -> &mut Self {
         self.push(key, platform::path_bytes(path))
     }
 
-    /// One more line, for a number.
+    /// Adds a line with a number.
     pub(crate) fn push_number(&mut self, key: &str, number: impl Into<u64>) -> &mut Self {
         let number: u64 = number.into();
         let _ = writeln!(self.0, "{key}={number}");
         self
     }
 
-    /// The lines.
+    /// The text of all lines.
     pub(crate) fn into_string(self) -> String {
         self.0
     }
 }
 
-/// Lines that were read. Of a key that stands there twice, the first line counts, unless all are asked for.
+/// Parsed lines. Where a key occurs twice, the first line counts, except for [`paths`](Self::paths).
 #[derive(Debug)]
 pub(crate) struct Fields<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Fields<'a> {
-    /// Looks at a text as lines. Whatever is no `KEY=VALUE` is passed over.
+    /// Splits a text into lines. A line that is not `KEY=VALUE` is skipped.
     pub(crate) fn of(text: &'a str) -> Self {
         let lines = text.lines();
         Self(lines.filter_map(|line| line.split_once('=')).collect())
     }
 
-    /// The bytes of a value.
+    /// The value of a key, as bytes.
     pub(crate) fn bytes(&self, key: &str) -> Option<Vec<u8>> {
         unescape(self.values(key).next()?)
     }
 
-    /// A value that is text.
+    /// The value of a key, if it is UTF-8.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         String::from_utf8(self.bytes(key)?).ok()
     }
 
-    /// A value that is a path.
+    /// The value of a key, as a path.
     pub(crate) fn path(&self, key: &str) -> Option<PathBuf> {
         platform::path_from_bytes(self.bytes(key)?)
     }
 
-    /// The values of all lines with this key, which are paths.
+    /// The values of all lines with this key, as paths.
     pub(crate) fn paths(&self, key: &str) -> impl Iterator<Item = PathBuf> {
         self.values(key)
             .filter_map(|value| platform::path_from_bytes(unescape(value)?))
     }
 
-    /// A value that is a number.
+    /// The value of a key, if it is a number.
     pub(crate) fn number<N: std::str::FromStr>(&self, key: &str) -> Option<N> {
         self.text(key)?.parse().ok()
     }
@@ -86,13 +86,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Seconds since 1970, with microseconds.
+/// Seconds since 1970, with six digits after the point: `1700000000.007000`.
 pub(crate) fn unix_time(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{}.{:06}", since.as_secs(), since.subsec_micros())
 }
 
-/// Reads what [`unix_time`] has written, with three to six digits behind the point.
+/// Parses a text of [`unix_time`], with three to six digits after the point.
 pub(crate) fn from_unix_time(text: &str) -> Option<SystemTime> {
     let (seconds, fraction) = text.split_once('.')?;
     if !(3..=6).contains(&fraction.len()) || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
@@ -127,8 +127,8 @@ fn escape_bytes(line: &mut String, bytes: &[u8]) {
 fn unescape(value: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        rest = behind;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
         if *first != b'%' {
             bytes.push(*first);
             continue;
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_bytes_come_back_as_they_were() {
+    fn any_bytes_survive_a_round_trip() {
         let all: Vec<u8> = (0..=255).chain("grün 100%\n".bytes()).collect();
         let mut lines = Lines::default();
         lines.push("BEFORE", "x").push("ALL", &all);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_passed_over_or_refused_and_never_a_panic() {
+    fn malformed_lines_are_skipped_without_a_panic() {
         let fields = Fields::of("no equals sign\nA=%\nB=%zz\nC=%e\n=\nD=%ff\nE=1\nE=2\n");
         assert_eq!(fields.bytes("A"), None);
         assert_eq!(fields.bytes("B"), None);

@@ -1,10 +1,10 @@
-//! Doors for the fuzzer, which are there in its builds alone.
+//! Entry points for the fuzz targets. They exist only in builds with `--cfg fuzzing`.
 
 use crate::control::{Request, Status};
 use crate::handoff::{Event, Message, announced_nonce};
 use crate::record::Record;
 
-/// A record.
+/// Parses a record, and what it is written as.
 pub fn record(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Some(record) = Record::from_text(&text) {
@@ -12,7 +12,7 @@ pub fn record(bytes: &[u8]) {
     }
 }
 
-/// A control request, and the reply to one.
+/// Parses a control request, and a reply.
 pub fn control(bytes: &[u8]) {
     if let Some(request) = Request::from_line(bytes) {
         let line = request.as_line().as_bytes();
@@ -20,18 +20,21 @@ pub fn control(bytes: &[u8]) {
     }
     let text = String::from_utf8_lossy(bytes);
     if let Some(status) = Status::from_text(&text) {
-        let said = status.to_text();
-        assert!(!said.contains("\n\n"), "an empty line is the end: {said}");
-        assert_eq!(Status::from_text(&said), Some(status));
+        let text = status.to_text();
+        assert!(!text.contains("\n\n"), "an empty line ends a reply: {text}");
+        assert_eq!(Status::from_text(&text), Some(status));
     }
 }
 
-/// A launch message, the announcement of one, and what a daemon tells its launcher.
+/// Parses a launch message, an announcement, and an event.
 pub fn launch(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Some(message) = Message::from_text(&text) {
         let sent = message.to_text("nonce");
-        assert!(sent.find("\n\n") == Some(sent.len() - 2), "one end: {sent}");
+        assert!(
+            sent.find("\n\n") == Some(sent.len() - 2),
+            "only one empty line: {sent}"
+        );
         assert_eq!(Message::from_text(&sent), Some(message));
     }
     let line = text.lines().next().unwrap_or_default();

@@ -1,75 +1,62 @@
-//! What a launcher and the daemon that it starts say to each other.
+//! The hand-off between a launcher and the daemon that it starts: the environment variables, the launch message, and
+//! the events that the daemon reports.
 
 use std::env;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Daemon;
 use crate::fields::{Fields, Lines};
 
-/// Announces a launcher to the process that it starts: `<daemon's name>:<nonce>`.
+/// Announces a launcher to the process that it starts: `<daemon's name>:<nonce>`. Only the launcher and that process
+/// know the nonce, so a variable that was inherited from another process announces nothing.
 pub(crate) const LAUNCH: &str = "BROKERED_LAUNCH";
-/// Makes an executable that is also a client (`cli = ..`) the daemon: `daemon`.
+/// The environment variable that selects the daemon's role in an executable with `cli = ..`: `daemon`.
 pub(crate) const ROLE: &str = "BROKERED_ROLE";
-/// Names the instance of a daemon that is started by hand.
+/// The environment variable that selects the instance of a daemon that is started by hand.
 pub(crate) const INSTANCE: &str = "BROKERED_INSTANCE";
 
-/// The exit code of a daemon that finds its endpoint bound by another one. For a launcher that is no
-/// failure: there is a daemon.
+/// The exit code of a daemon whose endpoint another process has bound. A launcher takes it for success: a daemon runs.
 pub(crate) const EXIT_ALREADY_BOUND: u8 = 69;
-
-/// A number that only the launcher and its child know, in the variable and in the message: a variable
-/// that was inherited from farther away announces nothing.
-pub(crate) fn new_nonce() -> String {
-    let keys = RandomState::new();
-    let part = |number: u64| {
-        let mut hasher = keys.build_hasher();
-        hasher.write_u64(number);
-        hasher.finish()
-    };
-    format!("{:016x}{:016x}", part(1), part(2))
-}
 
 /// The value of [`LAUNCH`].
 pub(crate) fn announcement(daemon: Daemon, nonce: &str) -> String {
     format!("{}:{nonce}", daemon.name())
 }
 
-/// The nonce of an announcement. The name before it is for people: if another daemon was meant, the message
-/// says so, and only to whoever takes it.
+/// The nonce of an announcement. The name before it is for people only: the launch message says which daemon is meant.
 pub(crate) fn announced_nonce(announcement: &str) -> Option<&str> {
     announcement.split_once(':').map(|(_, nonce)| nonce)
 }
 
-/// Whether this process has been through its own start, so that the announcement in its environment, should
-/// it still be there, speaks of the past.
-static SPENT: AtomicBool = AtomicBool::new(false);
+/// Whether this process has consumed the announcement. The variable itself can remain in the environment.
+static IS_ANNOUNCEMENT_USED: AtomicBool = AtomicBool::new(false);
 
-/// The announcement in the environment is spent.
+/// Records that this process has consumed the announcement.
 pub(crate) fn mark_announcement_used() {
-    SPENT.store(true, Ordering::Release);
+    IS_ANNOUNCEMENT_USED.store(true, Ordering::Release);
 }
 
-/// Whether this process was started as a daemon and has not become one: a daemon's front.
+/// Whether this process was started as a daemon but has not become one, like a wrapper program. It must not start the
+/// daemon in turn.
 pub(crate) fn is_launched_but_not_daemon() -> bool {
-    !SPENT.load(Ordering::Acquire) && env::var_os(LAUNCH).is_some()
+    !IS_ANNOUNCEMENT_USED.load(Ordering::Acquire) && env::var_os(LAUNCH).is_some()
 }
 
-/// The first line of a message, which tells the process that it is the one that was meant.
+/// The first line of a launch message. The daemon compares its nonce with the announced one.
 pub(crate) fn first_line(nonce: &str) -> String {
     format!("BROKERED={nonce}\n")
 }
 
-/// What a launcher tells the daemon that it starts. The lock, and the listener if the launcher has bound
-/// it, come with it.
+/// The launch message, which a launcher sends to the daemon. The lock comes with it, and so does the listener if the
+/// launcher has bound the endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) name: String,
     pub(crate) contract: u32,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) instance: Option<String>,
-    /// The instance's runtime directory: worked out once, by the launcher.
+    /// The instance directory. Only the launcher computes it, so that both sides agree.
     pub(crate) runtime: PathBuf,
     pub(crate) log: PathBuf,
     /// Whether the launcher has bound the endpoint.
@@ -77,7 +64,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// The message as it is sent. It ends with an empty line.
+    /// The text of the message. An empty line ends it.
     pub(crate) fn to_text(&self, nonce: &str) -> String {
         let mut lines = Lines::default();
         lines
@@ -95,7 +82,7 @@ impl Message {
         first_line(nonce) + &lines.into_string() + "\n"
     }
 
-    /// Reads a message. `None` if it lacks anything.
+    /// Parses a message. `None` if a required field is missing.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let fields = Fields::of(text);
         Some(Self {
@@ -114,25 +101,25 @@ impl Message {
     }
 }
 
-/// What the daemon tells its launcher.
+/// An event that the daemon reports to its launcher, as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// Lock and listener are the daemon's now.
+    /// The daemon has adopted the lock and the listener.
     Adopted,
     /// The endpoint is bound and recorded.
     Bound,
-    /// The daemon is on its way, and this far.
+    /// The progress of the start-up, as text.
     Status(String),
-    /// All states have loaded.
+    /// The daemon is ready.
     Ready,
-    /// The daemon ends, since it was asked to.
+    /// The daemon shuts down because it was asked to.
     Stopping,
-    /// The daemon ends, since it cannot go on.
+    /// The daemon ends because of this failure.
     Failed(String),
 }
 
 impl Event {
-    /// The line that is sent.
+    /// The line of the event.
     pub(crate) fn to_line(&self) -> String {
         match self {
             Self::Adopted => "ADOPTED".to_owned(),
@@ -144,7 +131,7 @@ impl Event {
         }
     }
 
-    /// Reads a line. `None` if a newer daemon says something that is not known here.
+    /// Parses a line. `None` for an event that only a newer version knows.
     pub(crate) fn from_line(line: &str) -> Option<Self> {
         if let Some(why) = line.strip_prefix("FAILED=") {
             return Some(Self::Failed(why.to_owned()));
@@ -163,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_comes_back_as_it_was_sent() {
+    fn a_message_survives_a_round_trip() {
         let message = Message {
             name: "words".to_owned(),
             contract: 2,
@@ -175,12 +162,16 @@ mod tests {
         };
         let text = message.to_text("abc");
         assert!(text.starts_with(&first_line("abc")));
-        assert_eq!(text.find("\n\n"), Some(text.len() - 2), "one end: {text}");
+        assert_eq!(
+            text.find("\n\n"),
+            Some(text.len() - 2),
+            "only one empty line: {text}"
+        );
         assert_eq!(Message::from_text(&text), Some(message));
     }
 
     #[test]
-    fn an_event_comes_back_as_it_was_told() {
+    fn an_event_survives_a_round_trip() {
         for event in [
             Event::Adopted,
             Event::Bound,
@@ -196,12 +187,8 @@ mod tests {
 
     #[test]
     fn an_announcement_carries_its_nonce() {
-        let words = Daemon::new("words");
-        let nonce = new_nonce();
-        assert_eq!(nonce.len(), 32);
-        assert_ne!(nonce, new_nonce());
-        let announcement = announcement(words, &nonce);
-        assert_eq!(announced_nonce(&announcement), Some(nonce.as_str()));
+        let announcement = announcement(Daemon::new("words"), "0123abcd");
+        assert_eq!(announced_nonce(&announcement), Some("0123abcd"));
         assert_eq!(announced_nonce("words"), None);
     }
 }

@@ -1,7 +1,7 @@
-//! The instance lock: the kernel lock that makes a daemon the only one.
+//! The instance lock: the kernel lock that makes a daemon the only one of its instance.
 //!
-//! The kernel releases it when the last process that holds it is gone, however that went. So no file has
-//! to be cleaned up by anybody, and no PID is ever asked whether it is alive.
+//! The kernel releases the lock when the last process that holds it ends, for whatever reason. So no file has to be
+//! cleaned up after a crash, and no PID is used to decide whether a daemon is alive.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -9,23 +9,23 @@ use std::io;
 use crate::identity::paths::Paths;
 use crate::platform::{self, ForkGuard};
 
-/// The instance lock, held as long as this lives, here or in a process that it was handed to.
+/// The instance lock. It is held while this value lives, or while a process lives that received a copy of the file.
 #[derive(Debug)]
 pub(crate) struct InstanceLock {
-    /// Dropped first: from then on the number may be another file's.
-    _seal: ForkGuard,
+    /// Dropped before the file is closed: after that, the descriptor's number can be another file's.
+    _fork_guard: ForkGuard,
     file: File,
 }
 
 impl InstanceLock {
     fn on(file: File) -> Self {
         Self {
-            _seal: ForkGuard::new(&file),
+            _fork_guard: ForkGuard::new(&file),
             file,
         }
     }
 
-    /// Takes the lock. `None` if somebody else holds it.
+    /// Takes the lock. `None` if another process holds it.
     pub(crate) fn try_take(paths: &Paths) -> io::Result<Option<Self>> {
         loop {
             let file = paths.open_lock()?;
@@ -34,15 +34,15 @@ impl InstanceLock {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            // Between opening and locking, somebody may have replaced what is at the path, and another
-            // process would lock that.
+            // Between the open and the lock, the directory may have been replaced. Another process would then lock
+            // the new one.
             if paths.is_locked_by(&file)? {
                 return Ok(Some(Self::on(file)));
             }
         }
     }
 
-    /// Whether somebody holds the lock. Where there is no directory, nobody does.
+    /// Whether a process holds the lock. Without a directory, none does.
     pub(crate) fn is_held(paths: &Paths) -> io::Result<bool> {
         match paths.open_lock() {
             Ok(file) => match file.try_lock_shared() {
@@ -55,8 +55,8 @@ impl InstanceLock {
         }
     }
 
-    /// Takes over a lock that came from a launcher. `None` if it isn't held, or not on what the path
-    /// leads to.
+    /// Adopts a lock that a launcher has passed. `None` if another process holds it, or if the file is not the one at
+    /// the path.
     pub(crate) fn adopt(file: File, paths: &Paths) -> io::Result<Option<Self>> {
         match file.try_lock() {
             Ok(()) => Ok(paths.is_locked_by(&file)?.then(|| Self::on(file))),
@@ -65,14 +65,13 @@ impl InstanceLock {
         }
     }
 
-    /// Whether the instance's directory is still the one that is locked. If it isn't, what is in it now
-    /// is not ours.
+    /// Whether the directory at the path is still the one that is locked. If not, its files belong to another daemon.
     pub(crate) fn is_on(&self, paths: &Paths) -> bool {
         paths.is_locked_by(&self.file).unwrap_or(false)
     }
 
-    /// The open file, to be handed over where locks can be. Whoever hands it over closes it afterwards and never unlocks
-    /// it: both have the same lock.
+    /// The locked file, to be passed to the daemon where the platform can pass locks. The launcher only closes its copy
+    /// and never unlocks it: both copies share one lock.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
@@ -84,18 +83,25 @@ impl Drop for InstanceLock {
     }
 }
 
-/// What a launcher holds while it starts a daemon: the instance lock, and where that can't be handed over, a turn
-/// besides, so that no other launcher starts one in the moment between its lock and the daemon's.
+/// The locks that a launcher holds while it starts a daemon.
+///
+/// That is the instance lock. Where a lock can't be passed to another process, it is the lock on `spawn.lock`, too: it
+/// keeps other launchers away between the moment when the launcher releases the instance lock and the moment when the
+/// daemon takes it.
 #[derive(Debug)]
 pub(crate) struct LaunchLock {
     instance: Option<InstanceLock>,
-    _turn: Option<Turn>,
+    _turn: Option<TurnLock>,
 }
 
 impl LaunchLock {
-    /// Takes it. `None` if somebody else has the lock, or the turn.
+    /// Takes them. `None` if another process holds one of them.
     pub(crate) fn try_take(paths: &Paths) -> io::Result<Option<Self>> {
-        let turn = match paths.open_launch_lock()?.map(Turn::try_take).transpose()? {
+        let turn = match paths
+            .open_launch_lock()?
+            .map(TurnLock::try_take)
+            .transpose()?
+        {
             Some(None) => return Ok(None),
             Some(taken) => taken,
             None => None,
@@ -107,12 +113,12 @@ impl LaunchLock {
         }))
     }
 
-    /// The instance lock, unless it was let go of for the daemon.
+    /// The instance lock, unless it was released for the daemon.
     pub(crate) fn instance(&self) -> Option<&InstanceLock> {
         self.instance.as_ref()
     }
 
-    /// The daemon is about to take the instance lock itself, where it is not handed over.
+    /// Releases the instance lock where it can't be passed: the daemon is about to take it itself.
     pub(crate) fn release_turn(&mut self) {
         if !platform::CAN_PASS_LOCKS {
             self.instance = None;
@@ -120,11 +126,11 @@ impl LaunchLock {
     }
 }
 
-/// A launcher's turn, where launchers take turns.
+/// The lock on `spawn.lock`, by which launchers take turns. Windows only.
 #[derive(Debug)]
-struct Turn(File);
+struct TurnLock(File);
 
-impl Turn {
+impl TurnLock {
     fn try_take(file: File) -> io::Result<Option<Self>> {
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
@@ -134,7 +140,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for TurnLock {
     fn drop(&mut self) {
         platform::release_lock(&self.0);
     }
@@ -145,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lock_is_one_and_free_again_when_dropped() -> Result<(), Box<dyn std::error::Error>> {
+    fn one_holder_at_a_time_and_free_after_drop() -> Result<(), Box<dyn std::error::Error>> {
         let runtime = tempfile::tempdir()?;
         let paths = Paths::in_directory(runtime.path().join("runtime/some"));
         paths.prepare()?;
@@ -158,8 +164,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_lock_on_a_directory_that_was_replaced_is_no_lock() -> Result<(), Box<dyn std::error::Error>>
-    {
+    fn a_lock_on_a_replaced_directory_does_not_count() -> Result<(), Box<dyn std::error::Error>> {
         let runtime = tempfile::tempdir()?;
         let paths = Paths::in_directory(runtime.path().join("runtime/some"));
         paths.prepare()?;

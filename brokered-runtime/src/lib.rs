@@ -18,13 +18,16 @@ pub mod errors;
 mod fault;
 mod fields;
 mod handoff;
+mod hash;
 mod identity;
 mod instance_lock;
 mod launch;
+mod never;
+mod nonce;
 #[cfg(feature = "operator")]
 pub mod operator;
 mod phase;
-#[allow(unsafe_code, reason = "the one door to the operating system")]
+#[allow(unsafe_code, reason = "the only module that makes system calls")]
 mod platform;
 mod record;
 #[cfg(feature = "testing")]
@@ -35,7 +38,7 @@ pub mod testing;
 #[path = "fuzz.rs"]
 pub mod __fuzz;
 
-pub use backend::{BindError, BrokeredBackend, Endpoint, IpcListener, IpcStream, Never, bootstrap};
+pub use backend::{BindError, BrokeredBackend, Endpoint, bootstrap};
 pub use brokered_macros::brokered_daemon;
 pub use control::{ControlError, Load, LoadState, Milestone, Status, StopOutcome};
 pub use daemon::{
@@ -43,9 +46,11 @@ pub use daemon::{
 };
 #[cfg(feature = "tokio")]
 pub use daemon::{TokioListener, TokioStream};
+pub use endpoint::{IpcListener, IpcStream};
 pub use identity::{Daemon, DirectoryError, Instance, InstanceError, WaitFor};
-/// The crate whose listeners and streams these are. Its traits have what they can do beyond `Read` and `Write`:
-/// `use brokered_runtime::interprocess::local_socket::traits::Stream as _;` for time-outs.
+/// The crate that defines [`IpcListener`] and [`IpcStream`]. Its traits provide what goes beyond `Read` and `Write`:
+/// import `brokered_runtime::interprocess::local_socket::traits::Stream as _` to set timeouts.
 pub use interprocess;
 pub use launch::{Failure, LaunchError, StartStage};
+pub use never::Never;
 pub use phase::{Phase, UnknownPhase};

@@ -1,29 +1,41 @@
-//! [`Phase`]: how far a daemon has come.
+//! [`Phase`]: how far a daemon has come, from its bound endpoint to its end.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How far a daemon has come. The same names stand in its record and in what it tells its launcher.
+/// How far a daemon has come.
+///
+/// Phases only advance, in this order. Each has one name, which the record, the replies of the control endpoint, the
+/// service manager's status and `brokered` show.
+///
+/// ```
+/// use brokered_runtime::Phase;
+///
+/// let phase: Phase = "loading".parse()?;
+/// assert!(Phase::Bound < phase && phase < Phase::Ready);
+/// assert_eq!(phase.to_string(), "loading");
+/// # Ok::<(), brokered_runtime::UnknownPhase>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Phase {
-    /// The endpoint is bound and recorded: clients can connect, and wait.
+    /// The endpoint is bound: clients can connect, and wait in the backlog.
     Bound,
     /// The daemon's states are loading.
     Loading,
-    /// All states have loaded.
+    /// The daemon has loaded its states and accepts clients.
     Ready,
-    /// The daemon was asked to end, and serves what it had accepted.
+    /// The daemon shuts down: it serves its open connections and refuses new ones.
     Draining,
     /// The daemon has ended.
     Stopped,
-    /// The daemon has ended because it could not go on.
+    /// The daemon has ended because of a failure: a state that did not load, a panic, or an error of `main`.
     Failed,
 }
 
 impl Phase {
-    /// The phase's one name.
+    /// The name of the phase, in lower case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -52,13 +64,18 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A text that names no phase.
+/// The error of parsing a text that is not the name of a [`Phase`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownPhase(String);
 
 impl fmt::Display for UnknownPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no phase of a daemon", self.0)
+        write!(f, "{:?} is not a phase; the phases are ", self.0)?;
+        for (index, phase) in Phase::ALL.into_iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{phase}")?;
+        }
+        Ok(())
     }
 }
 

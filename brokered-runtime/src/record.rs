@@ -1,6 +1,7 @@
-//! The record: the lockfile's readable half. Who is bound, where, since when, and in which phase.
+//! The record: the file that says which process is bound, where, since when, and in which phase.
 //!
-//! One writer, the holder of the instance lock. With the lock free, a record is history, not news.
+//! Only the holder of the instance lock writes it. While no process holds the lock, the record is stale: it tells how
+//! the last daemon ended.
 
 use std::env;
 use std::error::Error;
@@ -14,10 +15,10 @@ use crate::fields::{Fields, Lines, from_unix_time, unix_time};
 use crate::identity::paths::Paths;
 use crate::{Instance, Phase, platform};
 
-/// The longest record that is read. One of ours has a few hundred bytes.
-const LONGEST: u64 = 64 * 1024;
+/// How many bytes of a record are read. A usual record has a few hundred bytes.
+const MAX_BYTES: u64 = 64 * 1024;
 
-/// Who is bound, where, since when, and in which phase.
+/// The contents of the file `record`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) name: String,
@@ -29,24 +30,24 @@ pub(crate) struct Record {
     pub(crate) phase: Phase,
     pub(crate) owner: Owner,
     pub(crate) started: SystemTime,
-    /// The same by the clock that counts from the machine's start, which nobody sets: a process that is
-    /// younger than this is not the one that wrote the record.
+    /// When the daemon started, as the time since boot. Unlike `started`, no clock change affects it. A process that
+    /// is younger did not write the record.
     pub(crate) since_boot: Option<Duration>,
-    /// Whether the daemon answers on `control`. A hand-written backend does not.
+    /// Whether the daemon has a control endpoint. A hand-written backend has none.
     pub(crate) has_control: bool,
     pub(crate) package: Option<String>,
     pub(crate) version: Option<String>,
     pub(crate) log: Option<PathBuf>,
     pub(crate) failure: Option<String>,
-    /// How it ended, in words, if its launcher saw that.
+    /// The exit status as text, if the launcher saw the process end.
     pub(crate) exit: Option<String>,
-    /// The executable, as the daemon's own process knows it.
+    /// The path of the executable.
     pub(crate) program: Option<PathBuf>,
-    /// What it was started with, beside its name.
+    /// The command-line arguments, without the program's name.
     pub(crate) arguments: Vec<OsString>,
-    /// How long the process lived before its `main`, as far as the platform says.
+    /// How long the process ran before its `main`, if the platform reports it.
     pub(crate) premain: Option<Duration>,
-    /// How many threads it had before the runtime started one.
+    /// How many threads the process had before the runtime started its first one.
     pub(crate) premain_threads: Option<u32>,
 }
 
@@ -55,16 +56,16 @@ pub(crate) struct Record {
 pub(crate) enum Owner {
     /// A client's `connect_or_spawn`.
     Launcher,
-    /// Somebody else: a person, a script.
+    /// A person or a script.
     Hand,
-    /// systemd, whose the endpoint is.
+    /// systemd, which owns the endpoint.
     Systemd,
-    /// launchd, whose the endpoint is.
+    /// launchd, which owns the endpoint.
     Launchd,
 }
 
 impl Record {
-    /// The record of this process, as one that was started by hand.
+    /// The record of this process, as a daemon that was started by hand.
     pub(crate) fn of_this_process(instance: &Instance, endpoint: PathBuf) -> Self {
         let daemon = instance.daemon();
         Self {
@@ -93,28 +94,28 @@ impl Record {
         }
     }
 
-    /// Adds how this process was started, so that it can be started again. Not on the way to `BOUND`: the
-    /// system has to be asked.
-    pub(crate) fn note_program(&mut self) {
+    /// Adds the command line of this process, so that it can be started again. This needs system calls, so it is not
+    /// done before `BOUND`.
+    pub(crate) fn add_command_line(&mut self) {
         if self.program.is_none() {
             self.program = env::current_exe().ok();
             self.arguments = env::args_os().skip(1).collect();
         }
     }
 
-    /// Writes the record in the place of the one before.
+    /// Replaces the file with this record, in one step.
     pub(crate) fn write(&self, paths: &Paths) -> Result<(), RecordError> {
         let path = paths.record();
         platform::replace_file(&path, &paths.new_record(), self.to_text().as_bytes())
             .map_err(|source| RecordError { path, source })
     }
 
-    /// Reads the record of an instance. `None` if there is none, or none that makes sense.
+    /// Reads the record of an instance. `None` if the file is missing or malformed.
     pub(crate) fn read(paths: &Paths) -> Option<Self> {
         Self::from_text(&read_limited(&paths.record()).ok()?)
     }
 
-    /// How long ago the daemon started, for people to read.
+    /// How long ago the daemon started. For messages only: the clock can have changed.
     pub(crate) fn age(&self) -> Duration {
         self.started.elapsed().unwrap_or_default()
     }
@@ -203,8 +204,8 @@ impl Record {
 }
 
 impl Owner {
-    /// Whether it is a service manager, which keeps the endpoint when the daemon has ended.
-    pub(crate) fn is_manager(self) -> bool {
+    /// Whether it is a service manager, which keeps the endpoint after the daemon has ended.
+    pub(crate) fn is_service_manager(self) -> bool {
         matches!(self, Self::Systemd | Self::Launchd)
     }
 
@@ -227,12 +228,12 @@ impl Owner {
 fn read_limited(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     platform::open_regular(path)?
-        .take(LONGEST)
+        .take(MAX_BYTES)
         .read_to_string(&mut text)?;
     Ok(text)
 }
 
-/// A record that could not be written. A daemon without one could not be found, so it does not serve.
+/// The error of writing a record. Clients and operators could not find a daemon without one, so it does not serve.
 #[derive(Debug)]
 pub(crate) struct RecordError {
     path: PathBuf,
@@ -243,8 +244,8 @@ impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "cannot write the record {}: {}; a daemon that is not recorded cannot be found, so it does \
-             not serve: make room, or set BROKERED_RUNTIME_DIR to a directory on another file system",
+            "cannot write the record {}: {}; a daemon without a record cannot be found, so it does not serve: \
+             free some space, or set BROKERED_RUNTIME_DIR to a directory on another file system",
             self.path.display(),
             self.source
         )
@@ -288,19 +289,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_record_survives_a_round_trip() {
         assert_eq!(Record::from_text(&record().to_text()), Some(record()));
     }
 
     #[test]
-    fn a_torn_record_is_none() {
+    fn a_truncated_record_is_none_or_complete() {
         let text = record().to_text();
         for length in 0..text.len() {
             let Some(torn) = text.get(..length) else {
                 continue;
             };
             if let Some(read) = Record::from_text(torn) {
-                // Only fields that a record may lack can be missing from one that is read.
+                // A record that lost a required field is not read at all.
                 assert_eq!((read.pid, read.phase), (4711, Phase::Ready), "{torn}");
             }
         }
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_beyond_all_clocks_is_none() {
+    fn a_time_that_the_clock_cannot_hold_is_none() {
         let text = record().to_text();
         let beyond = text.replace("1700000000.007000", "18446744073709551615.999999");
         assert_ne!(text, beyond);

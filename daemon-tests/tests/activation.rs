@@ -190,7 +190,7 @@ fn what_is_no_listener_is_refused() -> Outcome {
         .output()?;
     assert_eq!(output.status.code(), Some(71), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("service manager passed"),
+        stderr(&output).contains("listener of the service manager"),
         "{}",
         stderr(&output)
     );

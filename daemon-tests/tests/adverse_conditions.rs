@@ -375,7 +375,7 @@ fn a_directory_that_goes_in_the_middle_of_a_launch_fails_it_and_no_other() -> Ou
         assert!(!first.status.success(), "{}", stdout(&first));
         assert!(said.contains("ended during its start-up"), "{said}");
         assert!(
-            said.contains("its lock is not on the instance's directory"),
+            said.contains("the passed lock is not on the instance directory"),
             "{said}"
         );
         harmless(&said);

@@ -365,7 +365,7 @@ fn the_record_of_a_dead_daemon_is_not_taken_for_the_next_ones() -> Outcome {
     assert_eq!(by_hand.status.code(), Some(69));
     let said = stderr(&by_hand);
     assert!(!said.contains(&pid.to_string()), "{said}");
-    assert!(said.contains("has not recorded itself"), "{said}");
+    assert!(said.contains("has not written its record yet"), "{said}");
     writeln!(go, "go")?;
     client.wait()?;
     Ok(())

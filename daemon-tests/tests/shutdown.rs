@@ -37,7 +37,7 @@ fn nobody_for_a_while_is_the_end() -> Outcome {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(began.elapsed() >= Duration::from_secs(1));
     assert!(
-        stderr(&output).contains("nobody was served"),
+        stderr(&output).contains("no connection for 1 s: ending"),
         "{}",
         stderr(&output)
     );
@@ -144,7 +144,7 @@ fn a_directory_or_an_endpoint_that_is_gone_is_the_end() -> Outcome {
         let output = daemon.end()?;
         assert_eq!(output.status.code(), Some(0), "{what}: {}", stderr(&output));
         assert!(
-            stderr(&output).contains("is gone, or another one"),
+            stderr(&output).contains("was removed or replaced"),
             "{what}"
         );
         if replaced && what == "directory" {

@@ -159,7 +159,7 @@ fn entering_main_twice_ends_with_70() -> Outcome {
         .output()?;
     assert_eq!(twice.status.code(), Some(70));
     assert!(
-        stderr(&twice).contains("a second time"),
+        stderr(&twice).contains("main was called twice"),
         "{}",
         stderr(&twice)
     );

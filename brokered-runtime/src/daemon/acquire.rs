@@ -1,10 +1,14 @@
-//! Steps 2 and 3: hold the lock, bind the endpoint.
+//! Steps 2 and 3: take the instance lock, and bind the endpoint.
 
+#[cfg(feature = "testing")]
+use std::any::Any;
+#[cfg(feature = "testing")]
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::activation::Manager;
 use super::error::StartError;
+use super::service_manager::ServiceManager;
 use crate::endpoint;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
@@ -12,23 +16,28 @@ use crate::platform::Channel;
 use crate::record::Record;
 use crate::{Instance, IpcListener};
 
-/// How long a daemon that was started by hand waits for a lock: one that is ending needs a moment.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a daemon that was started by hand waits for the lock. A daemon that is ending releases it within that time.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// What a daemon has once it is bound.
+/// The longest pause between two attempts to take the lock.
+const MAX_LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// What a daemon has acquired once it is bound.
 #[derive(Debug)]
 pub(crate) struct Acquired {
     pub(crate) instance: Instance,
     pub(crate) paths: Paths,
     pub(crate) lock: InstanceLock,
     pub(crate) record: Record,
+    /// The channel to the launcher, if a launcher started the daemon.
     pub(crate) channel: Option<Channel>,
-    pub(crate) manager: Option<Manager>,
-    /// When `main` was entered, as the time since the machine was started.
-    pub(crate) entered: Option<Duration>,
-    /// A test's own directory, which goes with the daemon.
+    /// The service manager, if it asked for notifications.
+    pub(crate) service_manager: Option<ServiceManager>,
+    /// When `main` began, as the time since boot.
+    pub(crate) main_began: Option<Duration>,
+    /// The directory of a unit test's daemon. It is removed after the lock on it is released.
     #[cfg(feature = "testing")]
-    pub(crate) scratch: Option<std::sync::Arc<crate::testing::Scratch>>,
+    pub(crate) test_directory: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Acquired {
@@ -44,18 +53,18 @@ impl Acquired {
             lock,
             record,
             channel: None,
-            manager: None,
-            entered: None,
+            service_manager: None,
+            main_began: None,
             #[cfg(feature = "testing")]
-            scratch: None,
+            test_directory: None,
         }
     }
 }
 
-/// Step 2, started by hand: prepares the directories and takes the lock.
+/// Step 2 without a launcher's lock: creates the directories and takes the lock.
 pub(crate) fn take_lock(paths: &Paths) -> Result<InstanceLock, StartError> {
     paths.prepare()?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + LOCK_TIMEOUT;
     let mut pause = Duration::from_millis(1);
     loop {
         let taken = InstanceLock::try_take(paths).map_err(|source| StartError::Lock {
@@ -72,11 +81,11 @@ pub(crate) fn take_lock(paths: &Paths) -> Result<InstanceLock, StartError> {
             });
         }
         thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(10));
+        pause = (pause * 2).min(MAX_LOCK_PAUSE);
     }
 }
 
-/// Step 3, unless a launcher has done it: binds.
+/// Step 3: binds, unless a launcher has passed a listener.
 pub(crate) fn bind(
     adopted: Option<IpcListener>,
     paths: &Paths,

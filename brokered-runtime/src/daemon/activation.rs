@@ -1,31 +1,23 @@
-//! Step 1 under a service manager: systemd or launchd holds the endpoint, and passes it.
+//! Step 1 under a service manager: socket activation. systemd or launchd has bound the endpoint, and passes it.
 //!
-//! <https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>,
-//! <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>
+//! <https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>
 
 use std::env;
-use std::fmt::Write as _;
 use std::io;
 use std::process;
-use std::time::Duration;
 
 use super::error::StartError;
-use crate::diagnostics::print;
-use crate::handoff::Event;
-use crate::platform::{self, Notifier};
+use super::service_manager::{NOTIFY_SOCKET, WATCHDOG_PID, WATCHDOG_USEC};
+use crate::platform;
 use crate::record::Owner;
-use crate::{Daemon, IpcListener, Phase};
+use crate::{Daemon, IpcListener};
 
 const LISTEN_PID: &str = "LISTEN_PID";
 const LISTEN_FDS: &str = "LISTEN_FDS";
 const LISTEN_FDNAMES: &str = "LISTEN_FDNAMES";
-const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
-const WATCHDOG_PID: &str = "WATCHDOG_PID";
-const WATCHDOG_USEC: &str = "WATCHDOG_USEC";
 
-/// What a service manager says in the environment, and what nobody but the process that it has started should
-/// hear.
-const SPOKEN: [&str; 7] = [
+/// The environment variables of a service manager. They are meant for this process and not for its children.
+const VARIABLES: [&str; 7] = [
     LISTEN_PID,
     LISTEN_FDS,
     LISTEN_FDNAMES,
@@ -42,36 +34,34 @@ pub(super) struct Activated {
     pub(super) owner: Owner,
 }
 
-/// Whether a service manager has started this process to serve an endpoint that it holds. Nothing is changed
-/// by asking.
+/// Whether a service manager has started this process and passed it a listener. The check changes nothing.
 pub(super) fn is_activated() -> bool {
-    passed_by_systemd().is_some() || is_launchds()
+    systemd_listeners().is_some() || is_launchd_job()
 }
 
-/// How many listeners systemd has passed, if it has passed some to this process.
-fn passed_by_systemd() -> Option<usize> {
+/// How many listeners systemd has passed to this process, if any.
+fn systemd_listeners() -> Option<usize> {
     let pid: u32 = env::var(LISTEN_PID).ok()?.parse().ok()?;
     let passed: usize = env::var(LISTEN_FDS).ok()?.parse().ok()?;
     (passed > 0 && pid == process::id()).then_some(passed)
 }
 
-/// Takes the listener over. With more than one, it is the one that is called like the daemon
-/// (`FileDescriptorName=`), or else the first.
-pub(super) fn take_over(daemon: Daemon) -> Result<Activated, StartError> {
-    let failed = |problem| StartError::Activation { problem };
-    if let Some(passed) = passed_by_systemd() {
+/// Adopts the listener. Of several, it is the one with the daemon's name (`FileDescriptorName=`), or else the first.
+pub(super) fn adopt_listener(daemon: Daemon) -> Result<Activated, StartError> {
+    let failed = |source| StartError::Activation { source };
+    if let Some(passed) = systemd_listeners() {
         let names = env::var(LISTEN_FDNAMES).unwrap_or_default();
-        let place = names
+        let index = names
             .split(':')
             .take(passed)
             .position(|name| name == daemon.name())
             .unwrap_or_default();
         return Ok(Activated {
-            listener: platform::take_passed_listener(place, passed).map_err(failed)?,
+            listener: platform::take_passed_listener(index, passed).map_err(failed)?,
             owner: Owner::Systemd,
         });
     }
-    match launchds_listener().map_err(failed)? {
+    match launchd_listener().map_err(failed)? {
         Some(listener) => Ok(Activated {
             listener,
             owner: Owner::Launchd,
@@ -80,101 +70,35 @@ pub(super) fn take_over(daemon: Daemon) -> Result<Activated, StartError> {
     }
 }
 
-/// Whether launchd has started this process: it names the job in the environment of each.
+/// Whether launchd has started this process. It sets this variable for each of its jobs.
 #[cfg(all(target_os = "macos", feature = "launchd-experimental"))]
-fn is_launchds() -> bool {
+fn is_launchd_job() -> bool {
     env::var_os("XPC_SERVICE_NAME").is_some_and(|name| !name.is_empty() && name != "0")
 }
 
-/// The check-in with launchd, which nobody has run yet. The socket is called `Listeners` in the property list.
+/// The listener of the property list's key `Listeners`. Nobody has run this check-in with launchd yet.
 #[cfg(all(target_os = "macos", feature = "launchd-experimental"))]
-fn launchds_listener() -> io::Result<Option<IpcListener>> {
+fn launchd_listener() -> io::Result<Option<IpcListener>> {
     platform::take_launchd_listener(c"Listeners")
 }
 
 #[cfg(not(all(target_os = "macos", feature = "launchd-experimental")))]
-fn is_launchds() -> bool {
+fn is_launchd_job() -> bool {
     false
 }
 
 #[cfg(not(all(target_os = "macos", feature = "launchd-experimental")))]
 #[allow(
     clippy::unnecessary_wraps,
-    reason = "the doors have one shape on every platform"
+    reason = "the signature is that of the function on macOS"
 )]
-fn launchds_listener() -> io::Result<Option<IpcListener>> {
+fn launchd_listener() -> io::Result<Option<IpcListener>> {
     Ok(None)
 }
 
-/// Takes what a service manager says out of the environment, so that no child of the daemon's takes it for its
-/// own.
-pub(super) fn forget() {
-    if SPOKEN.iter().any(|name| env::var_os(name).is_some()) {
-        platform::remove_variables(&SPOKEN);
+/// Removes the service manager's variables from the environment, so that no child process takes them for its own.
+pub(super) fn remove_variables() {
+    if VARIABLES.iter().any(|name| env::var_os(name).is_some()) {
+        platform::remove_environment_variables(&VARIABLES);
     }
-}
-
-/// A service manager that wants to know how the daemon is.
-#[derive(Debug)]
-pub(crate) struct Manager {
-    notifier: Notifier,
-    watchdog: Option<Duration>,
-}
-
-impl Manager {
-    /// The one that the environment names, if it does.
-    pub(super) fn from_environment(daemon: Daemon) -> Option<Self> {
-        match Notifier::named_by(NOTIFY_SOCKET) {
-            Ok(notifier) => notifier.map(|notifier| Self {
-                notifier,
-                watchdog: watchdog(),
-            }),
-            Err(error) => {
-                print(
-                    daemon.name(),
-                    format_args!("cannot report to the service manager ({NOTIFY_SOCKET}): {error}"),
-                );
-                None
-            }
-        }
-    }
-
-    /// How often the manager wants to hear that the daemon is alive.
-    pub(super) fn watchdog(&self) -> Option<Duration> {
-        self.watchdog
-    }
-
-    pub(super) fn is_alive(&self) {
-        self.notifier.tell("WATCHDOG=1");
-    }
-
-    /// Tells an event, and the number of the system's error behind a failure, in the manager's words.
-    pub(super) fn tell(&self, event: &Event, errno: Option<i32>) {
-        let one_line = |text: &str| text.replace('\n', " ");
-        let said = match event {
-            Event::Bound => format!("STATUS={}", Phase::Bound),
-            Event::Status(progress) => format!("STATUS={}", one_line(progress)),
-            Event::Ready => format!("READY=1\nSTATUS={}", Phase::Ready),
-            Event::Stopping => format!("STOPPING=1\nSTATUS={}", Phase::Draining),
-            Event::Failed(why) => {
-                let mut said = format!("STATUS={}", one_line(why));
-                if let Some(errno) = errno {
-                    let _ = write!(said, "\nERRNO={errno}");
-                }
-                said
-            }
-            Event::Adopted => return,
-        };
-        self.notifier.tell(&said);
-    }
-}
-
-/// Twice within the time after which the manager takes the daemon for dead.
-fn watchdog() -> Option<Duration> {
-    let for_us = env::var(WATCHDOG_PID)
-        .ok()
-        .is_none_or(|pid| pid.parse() == Ok(process::id()));
-    let microseconds: u64 = env::var(WATCHDOG_USEC).ok()?.parse().ok()?;
-    let half = Duration::from_micros(microseconds / 2);
-    (for_us && !half.is_zero()).then_some(half)
 }

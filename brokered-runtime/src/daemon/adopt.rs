@@ -1,4 +1,4 @@
-//! Steps 0 and 1: leave behind what leaked in, and take over what a launcher has handed over.
+//! Steps 0 and 1: reset what the process inherited from its starter, and adopt the hand-off from a launcher.
 
 use std::env;
 use std::fs::File;
@@ -10,55 +10,54 @@ use super::error::StartError;
 use crate::handoff::{self, Event, Message};
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, Channel, Received};
+use crate::platform::{self, Channel, ReceivedMessage};
 use crate::{Daemon, Instance, IpcListener, endpoint, fault};
 
-/// What a launcher has handed over.
+/// The hand-off from a launcher.
 #[derive(Debug)]
 pub(crate) struct Handoff {
     pub(crate) channel: Channel,
     pub(crate) message: Message,
     pub(crate) lock: InstanceLock,
-    /// The endpoint, unless the daemon binds it.
+    /// The listener, unless the daemon binds the endpoint itself.
     pub(crate) listener: Option<IpcListener>,
 }
 
-/// Whether a launcher has started this process: the environment announces it, and standard input is the
-/// launcher's channel. Nothing is changed by asking.
+/// Whether a launcher has started this process: the environment announces it, and standard input is a channel with the
+/// announced nonce. The check changes nothing.
 pub(crate) fn is_announced() -> bool {
     let announcement = env::var(handoff::LAUNCH).unwrap_or_default();
     handoff::announced_nonce(&announcement)
         .is_some_and(|nonce| Channel::is_stdin(&handoff::first_line(nonce)))
 }
 
-/// Whether whoever started this process says that it is the daemon.
+/// Whether the environment says that this process is the daemon.
 pub(crate) fn has_daemon_role() -> bool {
     env::var_os(handoff::ROLE).is_some_and(|role| role == "daemon")
 }
 
-/// Step 0: leaves behind what this process inherited from whoever happened to start it.
+/// Step 0: resets descriptors, signals and terminal that this process inherited from its starter.
 ///
-/// Only where nothing of the daemon's own has run yet, since all that is open above standard error is
-/// closed.
+/// It closes all descriptors above standard error, so no code of the daemon may have run before.
 pub(crate) fn reset_inherited_state() {
     platform::close_inherited_descriptors();
     platform::reset_signals();
     platform::detach_terminal();
 }
 
-/// The part of step 0 that a process can go through at any time: its descriptors and its signals may be its
-/// own by now.
+/// The part of step 0 that is safe at any time. A hand-written `main` may have opened descriptors and set signal
+/// handlers before it.
 pub(crate) fn detach_terminal() {
     platform::detach_terminal();
 }
 
-/// Step 1: takes over lock and listener, seals them, and forgets how they came.
-pub(crate) fn take_over() -> Result<Handoff, StartError> {
-    let channel = Channel::from_stdin().map_err(|problem| StartError::Handoff { problem })?;
+/// Step 1: adopts the lock and the listener, and removes the variables that announced them.
+pub(crate) fn adopt_handoff() -> Result<Handoff, StartError> {
+    let channel = Channel::from_stdin().map_err(|source| StartError::Handoff { source })?;
     match receive(&channel) {
         Ok((message, lock, listener)) => {
-            // Failing to tell a launcher that is gone changes nothing.
-            let _ = channel.tell(&Event::Adopted.to_line());
+            // The launcher may have ended; the daemon serves all the same.
+            let _ = channel.send_line(&Event::Adopted.to_line());
             fault::pass("daemon:adopted");
             Ok(Handoff {
                 channel,
@@ -68,22 +67,22 @@ pub(crate) fn take_over() -> Result<Handoff, StartError> {
             })
         }
         Err(error) => {
-            let _ = channel.tell(&Event::Failed(error.to_string()).to_line());
+            let _ = channel.send_line(&Event::Failed(error.to_string()).to_line());
             Err(error)
         }
     }
 }
 
-/// What was sent, with the lock held: the launcher's, or where it can't be handed over, taken here.
+/// Receives the message, the lock and the listener. Where a lock can't be passed, the daemon takes it here.
 fn receive(channel: &Channel) -> Result<(Message, InstanceLock, Option<IpcListener>), StartError> {
-    let failed = |problem| StartError::Handoff { problem };
+    let failed = |source| StartError::Handoff { source };
     let received = receive_message(channel).map_err(failed)?;
-    forget();
+    remove_variables();
     fault::pass("daemon:message-consumed");
 
     let text = String::from_utf8_lossy(&received.text);
     let message = Message::from_text(&text)
-        .ok_or_else(|| failed(invalid("the launch message lacks something")))?;
+        .ok_or_else(|| failed(invalid("the launch message lacks a required field")))?;
     let paths = Paths::in_directory(message.runtime.clone());
     let lock = match received.lock {
         Some(lock) => adopt_lock(lock, &paths).map_err(failed)?,
@@ -95,32 +94,31 @@ fn receive(channel: &Channel) -> Result<(Message, InstanceLock, Option<IpcListen
     Ok((message, lock, received.listener))
 }
 
-fn receive_message(channel: &Channel) -> io::Result<Received> {
+fn receive_message(channel: &Channel) -> io::Result<ReceivedMessage> {
     let received = channel.receive()?;
     fault::point("daemon:message-received")?;
-    platform::null_input()?;
+    platform::redirect_stdin_to_null()?;
     Ok(received)
 }
 
 fn adopt_lock(lock: File, paths: &Paths) -> io::Result<InstanceLock> {
     InstanceLock::adopt(lock, paths)?
-        .ok_or_else(|| invalid("its lock is not on the instance's directory"))
+        .ok_or_else(|| invalid("the passed lock is not on the instance directory"))
 }
 
 fn adopt_listener(listener: &IpcListener, paths: &Paths) -> io::Result<()> {
     if !platform::listens_at(listener, &paths.socket)? {
-        return Err(invalid("its listener is not on the instance's endpoint"));
+        return Err(invalid("the passed listener is not on the endpoint"));
     }
     platform::listen_again(listener)
 }
 
-fn invalid(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
+fn invalid(problem: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
 impl Handoff {
-    /// The instance that the launcher meant, if this executable is its daemon. If it is not, the endpoint
-    /// that the launcher has bound for it is given up.
+    /// The instance that the launcher meant. If it meant another daemon than this executable, the endpoint is unlinked.
     pub(crate) fn instance_of(&self, daemon: Daemon) -> Result<Instance, StartError> {
         let described = |name: &str, contract: u32| format!("{name}, contract {contract}");
         let asked = described(&self.message.name, self.message.contract);
@@ -130,7 +128,7 @@ impl Handoff {
                 &Paths::in_directory(self.message.runtime.clone()),
                 &self.lock,
             );
-            return Err(StartError::Mismatch { asked, here });
+            return Err(StartError::OtherDaemon { asked, here });
         }
         Ok(Instance::from_handoff(
             daemon,
@@ -141,7 +139,7 @@ impl Handoff {
     }
 }
 
-/// The instance of a daemon that was started by hand: the environment says which.
+/// The instance of a daemon that no launcher started. `BROKERED_INSTANCE` selects it.
 pub(crate) fn instance_from_environment(daemon: Daemon) -> Instance {
     let named = env::var_os(handoff::INSTANCE).filter(|value| !value.is_empty());
     match named {
@@ -151,19 +149,21 @@ pub(crate) fn instance_from_environment(daemon: Daemon) -> Instance {
     }
 }
 
-/// Step 1 of a daemon that was started by hand: learns which instance it is, and forgets from where.
+/// Step 1 without a launcher: reads the instance from the environment, and removes the variables.
 pub(crate) fn take_instance_from_environment(daemon: Daemon) -> Instance {
     let instance = instance_from_environment(daemon);
-    forget();
+    remove_variables();
     instance
 }
 
-/// Takes the variables that speak of this start out of the environment, so that no child of the daemon's
-/// takes them for its own. Where another thread could be reading it, they stay, and are spent.
-pub(crate) fn forget() {
-    const SPOKEN: [&str; 3] = [handoff::LAUNCH, handoff::ROLE, handoff::INSTANCE];
+/// Removes the variables of this start from the environment, so that no child process takes them for its own.
+///
+/// If the process already has other threads, the variables stay, because another thread could read the environment at
+/// the same time. The announcement is marked as used in any case.
+pub(crate) fn remove_variables() {
+    const VARIABLES: [&str; 3] = [handoff::LAUNCH, handoff::ROLE, handoff::INSTANCE];
     handoff::mark_announcement_used();
-    if SPOKEN.iter().any(|name| env::var_os(name).is_some()) {
-        platform::remove_variables(&SPOKEN);
+    if VARIABLES.iter().any(|name| env::var_os(name).is_some()) {
+        platform::remove_environment_variables(&VARIABLES);
     }
 }

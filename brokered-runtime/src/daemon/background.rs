@@ -1,26 +1,28 @@
-//! [`Background`]: a state that loads while clients are served.
+//! [`Background`]: a state that loads while clients are served (step 6).
 
 use std::any::Any;
 use std::fmt;
 use std::io;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread;
 
-use super::bound::{Bound, ReadinessGuard, prove_in_background};
+use super::bound::{Bound, prove_in_background};
+use super::guards::ReadinessGuard;
+use super::latch::{Latch, LatchWaiter};
 use super::lifecycle::Lifecycle;
-use super::report::LoadNumber;
-use super::run::message_of;
+use super::report::LoadIndex;
 use super::state::{LoadFailed, State, name_of};
-use super::stopping::{StopState, Stopping};
 use super::trace;
+use crate::diagnostics::panic_message;
 
-/// A state that loads on a thread of its own, while clients are served.
+/// A state that loads on its own thread, while clients are served.
 ///
-/// As a parameter of `main`, it is there at once; what is in it comes later. The daemon is ready when it has
-/// loaded. Clones are of the same state.
+/// As a parameter of `main`, it is available at once, and its value later. The daemon is ready when the value has
+/// loaded. A clone refers to the same value.
 ///
 /// ```no_run
 /// use std::io::{self, Write};
@@ -50,55 +52,56 @@ use super::trace;
 /// }
 /// ```
 ///
-/// # A load that fails
+/// # Failed loads
 ///
-/// ends the daemon, as one in the foreground does: with exit code 70, and with the reason in the record, for the
-/// client that started the daemon and for whoever waits for it. Clients that are being served have one second.
-/// So nobody ever gets an error from here: whoever waits for the state waits until the process is gone.
+/// A load that fails ends the daemon with exit code 70, like one in the foreground. The reason is in the record, and is
+/// reported to the client that started the daemon and to clients that wait for readiness. Open connections have one
+/// second to finish. So the methods here return no errors: a thread that waits for the value waits until the process
+/// ends.
 pub struct Background<T> {
     cell: Arc<Cell<T>>,
 }
 
 struct Cell<T> {
     value: OnceLock<T>,
-    /// Set when there is a value.
-    loaded: Arc<StopState>,
+    /// Set after the value.
+    loaded: Arc<Latch>,
 }
 
 impl<T> Background<T> {
-    /// The state, once it has loaded. Blocks until then.
+    /// The value. Blocks until it has loaded.
     #[must_use]
     pub fn get(&self) -> &T {
         loop {
             if let Some(value) = self.try_get() {
                 return value;
             }
-            Stopping::of(&self.cell.loaded).wait();
+            LatchWaiter::new(&self.cell.loaded).wait();
         }
     }
 
-    /// The state, if it has loaded.
+    /// The value, if it has loaded.
     #[must_use]
     pub fn try_get(&self) -> Option<&T> {
         self.cell.value.get()
     }
 
-    /// The state, once it has loaded, to be awaited in any executor.
+    /// A future that returns the value once it has loaded. It works in any executor.
     pub fn wait(&self) -> impl Future<Output = &T> + Send
     where
         T: Send + Sync,
     {
         Loading {
             state: self,
-            loaded: Stopping::of(&self.cell.loaded),
+            loaded: LatchWaiter::new(&self.cell.loaded),
         }
     }
 }
 
-/// The wait for a state.
+/// The future of [`Background::wait`].
 struct Loading<'a, T> {
     state: &'a Background<T>,
-    loaded: Stopping,
+    loaded: LatchWaiter,
 }
 
 impl<'a, T> Future for Loading<'a, T> {
@@ -138,7 +141,7 @@ where
 {
     type Error = io::Error;
 
-    /// Starts to load it.
+    /// Starts the thread that loads the value.
     fn load(bound: &Bound) -> io::Result<Self> {
         let cell = Arc::new(Cell {
             value: OnceLock::new(),
@@ -148,24 +151,24 @@ where
         let not_ready = bound.defer_ready();
         let name = name_of::<T>();
         let report = lifecycle.report();
-        let number = report
-            .is_in_background(&name_of::<Self>(), &name)
+        let index = report
+            .move_to_background(&name_of::<Self>(), &name)
             .unwrap_or_else(|| report.begin_load(&name, true));
         let background = Self {
             cell: Arc::clone(&cell),
         };
         thread::Builder::new()
             .name(format!("load {name}"))
-            .spawn(move || load(&cell, &name, number, &lifecycle, not_ready))?;
+            .spawn(move || load(&cell, &name, index, &lifecycle, not_ready))?;
         Ok(background)
     }
 }
 
-/// What the thread does.
+/// Loads the value, on the thread.
 fn load<T: State>(
     cell: &Cell<T>,
     name: &str,
-    number: LoadNumber,
+    index: LoadIndex,
     lifecycle: &Arc<Lifecycle>,
     not_ready: ReadinessGuard,
 ) {
@@ -174,9 +177,9 @@ fn load<T: State>(
     let loaded = panic::catch_unwind(AssertUnwindSafe(|| {
         T::load(&bound).map_err(|error| LoadFailed::of(name, error.into().as_ref()))
     }));
-    let why = match loaded {
+    let reason = match loaded {
         Ok(Ok(value)) => {
-            lifecycle.report().end_load(number, None);
+            lifecycle.report().end_load(index, None);
             let _ = cell.value.set(value);
             cell.loaded.set();
             cell.loaded.wake();
@@ -185,21 +188,21 @@ fn load<T: State>(
         }
         Ok(Err(failed)) => {
             lifecycle.set_errno(failed.errno);
-            failed.why
+            failed.reason
         }
-        Err(panic) => {
-            let why = panicked(name, panic.as_ref());
-            // Dropping it could panic once more.
-            std::mem::forget(panic);
-            why
+        Err(payload) => {
+            let reason = panicked(name, payload.as_ref());
+            // Dropping the payload could panic again.
+            mem::forget(payload);
+            reason
         }
     };
-    lifecycle.report().end_load(number, Some(&why));
-    lifecycle.fail(&why);
-    // Nobody is ever told that this daemon is ready.
-    std::mem::forget(not_ready);
+    lifecycle.report().end_load(index, Some(&reason));
+    lifecycle.fail(&reason);
+    // The daemon must never become ready.
+    mem::forget(not_ready);
 }
 
-fn panicked(name: &str, panic: &(dyn Any + Send)) -> String {
-    format!("loading {name} panicked: {}", message_of(panic))
+fn panicked(name: &str, payload: &(dyn Any + Send)) -> String {
+    format!("loading {name} panicked: {}", panic_message(payload))
 }

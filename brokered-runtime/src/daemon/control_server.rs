@@ -1,7 +1,7 @@
-//! The control endpoint: the framework's own, which answers while every worker of the user's is busy.
+//! Step 5: the control server, which answers on the control endpoint even while all threads of the daemon are busy.
 //!
-//! The keeper's thread serves it between its other duties, so nothing here waits for anybody: a request is
-//! read as it comes, and a reply is sent at once or not at all.
+//! The supervisor thread runs it beside its other tasks, so nothing here blocks: a request is read as it arrives, and a
+//! reply is sent at once or not at all.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,43 +11,43 @@ use super::lifecycle::Lifecycle;
 use crate::control::{ERROR, FAILED, MAX_REQUEST_SIZE, PHASE, PROGRESS, Request};
 use crate::diagnostics::print;
 use crate::fields::Lines;
-use crate::platform::{self, AcceptError, AcceptQueue, PollSource, SignalPipe, WakeReason};
+use crate::platform::{self, AcceptError, AcceptQueue, PollSource, SignalPoller, WakeReason};
 use crate::{IpcStream, Phase};
 
-/// How long a request may take to come.
-const REQUEST: Duration = Duration::from_secs(1);
+/// How long a client may take to send its request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many clients may be about to ask. For one more, the one that has taken longest has to go.
-const MOST_ASKING: usize = 64;
+/// How many clients may be sending a request. One more replaces the one that has taken longest.
+const MAX_PENDING_REQUESTS: usize = 64;
 
-/// How many clients may wait, for the daemon to be ready or to end.
-const MOST_WAITING: usize = 256;
+/// How many clients may wait for readiness or for the end.
+const MAX_WAITERS: usize = 256;
 
-/// How many clients are let in before everybody else is looked after again.
-const MOST_AT_ONCE: usize = 16;
+/// How many clients are accepted at once, before other tasks have their turn.
+const MAX_ACCEPTS_AT_ONCE: usize = 16;
 
-/// How long to wait when descriptors or memory have run out.
-const EXHAUSTED: Duration = Duration::from_millis(20);
+/// How long to accept no client after descriptors or memory have run out.
+const EXHAUSTED_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// How long progress waits to be told after other progress was: whoever tells of each of a million files
-/// keeps nobody busy.
+/// The shortest time between two progress updates. A daemon can set its progress far more often, at no cost to clients.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Where clients of the control endpoint are looked after.
+/// The control endpoint and its clients.
 #[derive(Debug)]
 pub(super) struct ControlServer {
     listener: Option<AcceptQueue>,
-    asking: VecDeque<PendingRequest>,
-    waiting: Vec<Waiting>,
-    /// Until when nobody is let in.
-    full_until: Option<Instant>,
-    /// From when on progress may be told.
+    /// The clients that are sending a request, oldest first.
+    pending: VecDeque<PendingRequest>,
+    waiters: Vec<Waiter>,
+    /// Until when no client is accepted.
+    exhausted_until: Option<Instant>,
+    /// When the next progress update may be sent.
     next_update: Instant,
-    /// When to tell a service manager that the daemon is alive.
+    /// When to notify the watchdog of the service manager.
     next_watchdog: Option<Instant>,
 }
 
-/// A client that has not asked yet, or not to the end.
+/// A client whose request is not complete yet.
 #[derive(Debug)]
 struct PendingRequest {
     stream: IpcStream,
@@ -55,43 +55,44 @@ struct PendingRequest {
     deadline: Instant,
 }
 
-/// A client that has asked, and is told what comes.
+/// A client whose connection stays open until an event.
 #[derive(Debug)]
-struct Waiting {
+struct Waiter {
     stream: IpcStream,
     until: Until,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Until {
+    /// The daemon is ready, or never will be.
     Ready,
-    Gone,
+    /// The process has ended. The kernel closes the connection then.
+    End,
 }
 
-/// What came of hearing a client.
-enum Heard {
-    /// Not all of its request.
-    Part,
-    /// Its request, which was answered, and it is gone.
-    Done,
-    /// A request that takes until something happens.
-    Waits(Until),
+/// What remains to be done for a client.
+enum Next {
+    /// Read the rest of its request.
+    Read,
+    /// Nothing: close the connection.
+    Close,
+    /// Keep the connection open.
+    Wait(Until),
 }
 
 impl ControlServer {
     pub(super) fn new(lifecycle: &Lifecycle) -> Self {
         Self {
-            next_watchdog: lifecycle.watchdog().map(|_| Instant::now()),
+            next_watchdog: lifecycle.watchdog_interval().map(|_| Instant::now()),
             listener: None,
-            asking: VecDeque::new(),
-            waiting: Vec::new(),
-            full_until: None,
+            pending: VecDeque::new(),
+            waiters: Vec::new(),
+            exhausted_until: None,
             next_update: Instant::now(),
         }
     }
 
-    /// Step 5: binds the endpoint, if it is not bound. A daemon whose control endpoint can't be bound serves
-    /// all the same: it can still be told to end by a signal.
+    /// Binds the control endpoint, unless it is bound. A daemon without one serves all the same: a signal can end it.
     pub(super) fn open(&mut self, lifecycle: &Lifecycle) {
         if self.listener.is_some() {
             return;
@@ -100,28 +101,30 @@ impl ControlServer {
             Ok(listener) => self.listener = listener,
             Err(error) => print(
                 lifecycle.name(),
-                format_args!("no control endpoint, so `status` and `stop` get no answer: {error}"),
+                format_args!(
+                    "no control endpoint, so `status` and `stop` cannot reach this daemon: {error}"
+                ),
             ),
         }
     }
 
-    /// Waits for a signal, another thread, or the deadline, and serves clients meanwhile.
+    /// Waits for a signal, another thread or the deadline, and serves clients meanwhile.
     pub(super) fn wait(
         &mut self,
         lifecycle: &Lifecycle,
-        signals: &mut SignalPipe,
+        signals: &mut SignalPoller,
         deadline: Option<Instant>,
     ) -> io::Result<WakeReason> {
         loop {
             self.send_updates(lifecycle);
             self.notify_watchdog(lifecycle);
             let until = self.next_deadline(lifecycle, deadline);
-            let ready = signals.poll(&self.watches(), until)?;
-            self.serve(lifecycle, &ready.watched);
-            match ready.reason {
-                WakeReason::Time | WakeReason::Watched => {
+            let polled = signals.poll(&self.poll_sources(), until)?;
+            self.serve(lifecycle, &polled.ready);
+            match polled.reason {
+                WakeReason::Deadline | WakeReason::Source => {
                     if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                        return Ok(WakeReason::Time);
+                        return Ok(WakeReason::Deadline);
                     }
                 }
                 reason => return Ok(reason),
@@ -129,87 +132,94 @@ impl ControlServer {
         }
     }
 
-    /// When something is to be done here, or there.
+    /// When there is something to do without an event: the earliest of all deadlines.
     fn next_deadline(&self, lifecycle: &Lifecycle, deadline: Option<Instant>) -> Option<Instant> {
-        let overdue = self.asking.front().map(|asking| asking.deadline);
-        let news = lifecycle.has_update().then_some(self.next_update);
-        [deadline, overdue, self.full_until, news, self.next_watchdog]
-            .into_iter()
-            .flatten()
-            .min()
+        let request = self.pending.front().map(|request| request.deadline);
+        let has_update = lifecycle.report().has_update();
+        [
+            deadline,
+            request,
+            self.exhausted_until,
+            has_update.then_some(self.next_update),
+            self.next_watchdog,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn notify_watchdog(&mut self, lifecycle: &Lifecycle) {
         let now = Instant::now();
         if self.next_watchdog.is_some_and(|at| now >= at) {
             lifecycle.notify_watchdog();
-            self.next_watchdog = lifecycle.watchdog().map(|every| now + every);
+            self.next_watchdog = lifecycle.watchdog_interval().map(|interval| now + interval);
         }
     }
 
-    /// Those who ask, those who wait, and the listener, in this order.
-    fn watches(&self) -> Vec<PollSource<'_>> {
-        let asking = self
-            .asking
+    /// The pending requests, the waiters and the listener, in this order.
+    fn poll_sources(&self) -> Vec<PollSource<'_>> {
+        let pending = self
+            .pending
             .iter()
-            .map(|one| PollSource::Reading(&one.stream));
-        let waiting = self
-            .waiting
+            .map(|request| PollSource::Readable(&request.stream));
+        let waiters = self
+            .waiters
             .iter()
-            .map(|one| PollSource::Ending(&one.stream));
+            .map(|waiter| PollSource::HangUp(&waiter.stream));
         let listener = self
             .listener
             .as_ref()
-            .filter(|_| self.full_until.is_none())
+            .filter(|_| self.exhausted_until.is_none())
             .map(PollSource::Listener);
-        asking.chain(waiting).chain(listener).collect()
+        pending.chain(waiters).chain(listener).collect()
     }
 
-    fn serve(&mut self, lifecycle: &Lifecycle, watched: &[bool]) {
+    /// Serves the clients that have an event, in the order of [`poll_sources`](Self::poll_sources).
+    fn serve(&mut self, lifecycle: &Lifecycle, has_event: &[bool]) {
         let now = Instant::now();
-        if self.full_until.is_some_and(|until| now >= until) {
-            self.full_until = None;
+        if self.exhausted_until.is_some_and(|until| now >= until) {
+            self.exhausted_until = None;
         }
-        let (asking, rest) = watched.split_at(self.asking.len().min(watched.len()));
-        let (waiting, listener) = rest.split_at(self.waiting.len().min(rest.len()));
-        let mut gone = waiting.iter();
-        self.waiting
-            .retain(|_| !gone.next().copied().unwrap_or_default());
-        for has_sent in asking {
-            let Some(one) = self.asking.pop_front() else {
+        let (pending, rest) = has_event.split_at(self.pending.len().min(has_event.len()));
+        let (waiters, listener) = rest.split_at(self.waiters.len().min(rest.len()));
+        let mut has_ended = waiters.iter();
+        self.waiters
+            .retain(|_| !has_ended.next().copied().unwrap_or_default());
+        for has_sent in pending {
+            let Some(request) = self.pending.pop_front() else {
                 break;
             };
             if *has_sent {
-                self.hear(lifecycle, one);
-            } else if now >= one.deadline {
-                refuse(&one.stream, "no request came within a second");
+                self.read(lifecycle, request);
+            } else if now >= request.deadline {
+                send_error(&request.stream, "no request came within a second");
             } else {
-                self.asking.push_back(one);
+                self.pending.push_back(request);
             }
         }
         if listener.first().copied().unwrap_or_default() {
             self.accept_clients(lifecycle);
         }
-        lifecycle.set_waiting_clients(self.waiting.len());
+        lifecycle.set_waiting_clients(self.waiters.len());
     }
 
     fn accept_clients(&mut self, lifecycle: &Lifecycle) {
-        for _ in 0..MOST_AT_ONCE {
+        for _ in 0..MAX_ACCEPTS_AT_ONCE {
             let Some(listener) = &self.listener else {
                 return;
             };
             match platform::accept(listener) {
-                Ok(stream) => self.welcome(lifecycle, stream),
+                Ok(stream) => self.admit(lifecycle, stream),
                 Err(error) => {
                     match platform::accept_error(&error) {
-                        // Nobody else is there.
-                        AcceptError::Over => {}
-                        AcceptError::Again => continue,
+                        // No further client waits.
+                        AcceptError::ShutDown => {}
+                        AcceptError::Retry => continue,
                         AcceptError::Exhausted | AcceptError::Broken => {
-                            if let Some(oldest) = self.asking.pop_front() {
-                                refuse(&oldest.stream, BUSY);
+                            if let Some(oldest) = self.pending.pop_front() {
+                                send_error(&oldest.stream, BUSY);
                             }
-                            self.full_until = Some(Instant::now() + EXHAUSTED);
+                            self.exhausted_until = Some(Instant::now() + EXHAUSTED_TIMEOUT);
                         }
                     }
                     return;
@@ -218,92 +228,96 @@ impl ControlServer {
         }
     }
 
-    fn welcome(&mut self, lifecycle: &Lifecycle, stream: IpcStream) {
+    /// Admits a client of the daemon's own user.
+    fn admit(&mut self, lifecycle: &Lifecycle, stream: IpcStream) {
         if platform::set_nonblocking(&stream).is_err() {
             return;
         }
         match platform::foreign_peer(&stream) {
             Ok(None) => {}
-            Ok(Some(_)) => return refuse(&stream, "this daemon answers its own user alone"),
-            Err(_) => return refuse(&stream, "the system does not say who asks"),
+            Ok(Some(_)) => return send_error(&stream, "this daemon answers only its own user"),
+            Err(_) => {
+                return send_error(&stream, "the system does not report the user of the client");
+            }
         }
-        if self.asking.len() >= MOST_ASKING
-            && let Some(oldest) = self.asking.pop_front()
+        if self.pending.len() >= MAX_PENDING_REQUESTS
+            && let Some(oldest) = self.pending.pop_front()
         {
-            refuse(&oldest.stream, BUSY);
+            send_error(&oldest.stream, BUSY);
         }
-        let asking = PendingRequest {
+        let request = PendingRequest {
             stream,
             line: Vec::new(),
-            deadline: Instant::now() + REQUEST,
+            deadline: Instant::now() + REQUEST_TIMEOUT,
         };
-        // Whoever connects to ask has mostly asked by now.
-        self.hear(lifecycle, asking);
+        // Most clients have sent their request by now.
+        self.read(lifecycle, request);
     }
 
-    fn hear(&mut self, lifecycle: &Lifecycle, mut one: PendingRequest) {
-        match one.hear(lifecycle) {
-            Heard::Part => self.asking.push_back(one),
-            Heard::Done => {}
-            Heard::Waits(until) => self.add_waiter(one.stream, until),
+    fn read(&mut self, lifecycle: &Lifecycle, mut request: PendingRequest) {
+        match request.read(lifecycle) {
+            Next::Read => self.pending.push_back(request),
+            Next::Close => {}
+            Next::Wait(until) => self.add_waiter(request.stream, until),
         }
     }
 
     fn add_waiter(&mut self, stream: IpcStream, until: Until) {
-        if self.waiting.len() >= MOST_WAITING {
-            // The end comes for all of them; being ready can be asked for again.
-            let other = self
-                .waiting
+        if self.waiters.len() >= MAX_WAITERS {
+            // A client that waits for readiness can ask again; one that waits for the end has sent `stop` already.
+            let replaceable = self
+                .waiters
                 .iter()
-                .position(|one| until == Until::Gone && one.until == Until::Ready);
-            match other {
-                Some(index) => refuse(&self.waiting.swap_remove(index).stream, BUSY),
-                None => return refuse(&stream, BUSY),
+                .position(|waiter| until == Until::End && waiter.until == Until::Ready);
+            match replaceable {
+                Some(index) => send_error(&self.waiters.swap_remove(index).stream, BUSY),
+                None => return send_error(&stream, BUSY),
             }
         }
-        self.waiting.push(Waiting { stream, until });
+        self.waiters.push(Waiter { stream, until });
     }
 
-    /// Tells whoever waits what there is to tell, and the launcher, too.
+    /// Sends progress to the waiters and to the starter, and a reply to the waiters for readiness once it is decided.
     pub(super) fn send_updates(&mut self, lifecycle: &Lifecycle) {
         let now = Instant::now();
         if now >= self.next_update
-            && let Some(progress) = lifecycle.take_update()
+            && let Some(progress) = lifecycle.report().take_update()
         {
             self.next_update = now + UPDATE_INTERVAL;
             lifecycle.send_progress(&progress);
             let mut lines = Lines::default();
             lines.push(PROGRESS, &progress);
             let text = lines.into_string();
-            self.waiting
-                .retain(|one| one.until == Until::Gone || send(&one.stream, &text));
+            self.waiters
+                .retain(|waiter| waiter.until == Until::End || send(&waiter.stream, &text));
         }
         let phase = lifecycle.phase();
         if phase >= Phase::Ready {
-            let text = arrival(lifecycle, phase);
-            self.waiting.retain(|one| {
-                if one.until == Until::Ready {
-                    send(&one.stream, &text);
+            let text = ready_reply(lifecycle, phase);
+            self.waiters.retain(|waiter| {
+                if waiter.until == Until::Ready {
+                    send(&waiter.stream, &text);
                 }
-                one.until == Until::Gone
+                waiter.until == Until::End
             });
         }
-        lifecycle.set_waiting_clients(self.waiting.len());
+        lifecycle.set_waiting_clients(self.waiters.len());
     }
 }
 
-const BUSY: &str = "too many clients ask at once; try again";
+const BUSY: &str = "too many requests at once; try again";
 
 impl PendingRequest {
-    fn hear(&mut self, lifecycle: &Lifecycle) -> Heard {
+    /// Reads what has arrived, and answers a complete request.
+    fn read(&mut self, lifecycle: &Lifecycle) -> Next {
         let mut bytes = [0_u8; MAX_REQUEST_SIZE];
         let room = MAX_REQUEST_SIZE - self.line.len();
         match platform::receive_nonblocking(&self.stream, &mut bytes[..room]) {
             Ok(0) => {
                 if !self.line.is_empty() {
-                    refuse(&self.stream, "the request has no end: it is one line");
+                    send_error(&self.stream, "the request has no line end");
                 }
-                Heard::Done
+                Next::Close
             }
             Ok(length) => {
                 self.line.extend_from_slice(&bytes[..length]);
@@ -315,19 +329,19 @@ impl PendingRequest {
                     io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
                 ) =>
             {
-                Heard::Part
+                Next::Read
             }
-            Err(_) => Heard::Done,
+            Err(_) => Next::Close,
         }
     }
 
-    fn answer(&self, lifecycle: &Lifecycle) -> Heard {
+    fn answer(&self, lifecycle: &Lifecycle) -> Next {
         let Some(end) = self.line.iter().position(|byte| *byte == b'\n') else {
             if self.line.len() < MAX_REQUEST_SIZE {
-                return Heard::Part;
+                return Next::Read;
             }
-            refuse(&self.stream, "a request has at most 4096 bytes");
-            return Heard::Done;
+            send_error(&self.stream, "a request has at most 4096 bytes");
+            return Next::Close;
         };
         let line = &self.line[..end];
         match Request::from_line(line) {
@@ -335,7 +349,7 @@ impl PendingRequest {
                 Some(status) => {
                     send(&self.stream, &(status.to_text() + "\n"));
                 }
-                None => refuse(&self.stream, "the daemon is gone"),
+                None => send_error(&self.stream, "the daemon has ended"),
             },
             Some(Request::WaitReady) => return self.await_ready(lifecycle),
             Some(Request::Stop) => {
@@ -343,59 +357,66 @@ impl PendingRequest {
                 let mut lines = Lines::default();
                 lines.push(PHASE, Phase::Draining.as_str());
                 if send(&self.stream, &(lines.into_string() + "\n")) {
-                    return Heard::Waits(Until::Gone);
+                    return Next::Wait(Until::End);
                 }
             }
             None => {
                 let known = Request::ALL.map(|request| format!("`{}`", request.as_line()));
                 let shown = String::from_utf8_lossy(&line[..line.len().min(80)]);
-                refuse(
+                send_error(
                     &self.stream,
-                    &format!("unknown request {shown:?}; known are {}", known.join(", ")),
+                    &format!(
+                        "unknown request {shown:?}; the requests are {}",
+                        known.join(", ")
+                    ),
                 );
             }
         }
-        Heard::Done
+        Next::Close
     }
 
-    fn await_ready(&self, lifecycle: &Lifecycle) -> Heard {
+    fn await_ready(&self, lifecycle: &Lifecycle) -> Next {
         let phase = lifecycle.phase();
         if phase >= Phase::Ready {
-            send(&self.stream, &arrival(lifecycle, phase));
-            return Heard::Done;
+            send(&self.stream, &ready_reply(lifecycle, phase));
+            return Next::Close;
         }
         let mut lines = Lines::default();
         lines.push(PHASE, phase.as_str());
-        if let Some(progress) = lifecycle.latest_progress() {
+        if let Some(progress) = lifecycle.report().progress() {
             lines.push(PROGRESS, progress);
         }
         if send(&self.stream, &lines.into_string()) {
-            Heard::Waits(Until::Ready)
+            Next::Wait(Until::Ready)
         } else {
-            Heard::Done
+            Next::Close
         }
     }
 }
 
-/// The end of waiting to be ready: it is, or never will be.
-fn arrival(lifecycle: &Lifecycle, phase: Phase) -> String {
+/// The reply to a client that waits for readiness: the daemon is ready, or never will be.
+fn ready_reply(lifecycle: &Lifecycle, phase: Phase) -> String {
     let mut lines = Lines::default();
-    let why = lifecycle.failure();
-    let phase = if why.is_some() { Phase::Failed } else { phase };
-    if let Some(why) = why {
-        lines.push(FAILED, why);
+    let failure = lifecycle.failure();
+    let phase = if failure.is_some() {
+        Phase::Failed
+    } else {
+        phase
+    };
+    if let Some(reason) = failure {
+        lines.push(FAILED, reason);
     }
     lines.push(PHASE, phase.as_str());
     lines.into_string() + "\n"
 }
 
-fn refuse(stream: &IpcStream, why: &str) {
+fn send_error(stream: &IpcStream, error: &str) {
     let mut lines = Lines::default();
-    lines.push(ERROR, why);
+    lines.push(ERROR, error);
     send(stream, &(lines.into_string() + "\n"));
 }
 
-/// Sends all of a text at once. Whoever does not read what it is sent goes without, and without its connection.
+/// Sends a text at once, and returns whether all of it was sent. A client that does not read loses its connection.
 fn send(stream: &IpcStream, text: &str) -> bool {
     matches!(platform::send_nonblocking(stream, text.as_bytes()), Ok(length) if length == text.len())
 }

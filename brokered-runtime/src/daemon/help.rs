@@ -1,12 +1,13 @@
-//! `--help` and `--version`, answered from constants and the computed path before anything is touched.
+//! `--help` and `--version`. The answers need only constants and the computed endpoint; nothing is created.
 
 use std::env;
 use std::ffi::OsString;
 
-use super::run::{Help, Program};
+use super::adopt;
+use super::program::{Help, Program};
 use crate::{Daemon, InstanceError, platform};
 
-/// The answer to a lone `--help` or `--version`.
+/// The answer, if the only argument is `--help` or `--version`.
 pub(super) fn answer(program: &Program) -> Option<String> {
     let mut arguments = env::args_os().skip(1);
     let (Some(argument), None) = (arguments.next(), arguments.next()) else {
@@ -38,9 +39,9 @@ fn generated(program: &Program) -> String {
         description => format!("{description}\n\n"),
     };
     let instance = if daemon.is_per_directory() {
-        "the directory to serve; this daemon is one for each directory"
+        "the directory to serve; there is one daemon for each directory"
     } else {
-        "the name of the instance to be, if it is not the default one"
+        "the name of the instance, unless it is the default one"
     };
     format!(
         "{package} {version}\n{about}\
@@ -57,9 +58,9 @@ fn generated(program: &Program) -> String {
          Exit codes:\n  \
             0  asked to end\n  \
             1  main returned an error\n  \
-           64  the instance or the endpoint is not a valid one\n  \
-           69  already bound by another process, which goes on serving\n  \
-           70  a state failed to load, or main was entered twice\n  \
+           64  the instance or the endpoint is invalid\n  \
+           69  another process has bound the endpoint, and keeps serving\n  \
+           70  a state failed to load, or main was called twice\n  \
            71  the endpoint cannot be bound\n  \
            73  the directory, the lock or the record cannot be created\n  \
           101  main panicked\n",
@@ -70,12 +71,12 @@ fn generated(program: &Program) -> String {
 }
 
 fn endpoint(daemon: Daemon) -> String {
-    match super::adopt::instance_from_environment(daemon).endpoint() {
+    match adopt::instance_from_environment(daemon).endpoint() {
         Ok(endpoint) => endpoint.display().to_string(),
         Err(InstanceError::NoDirectory { .. }) => {
-            "one for each directory; BROKERED_INSTANCE=<directory> --help tells which".to_owned()
+            "one for each directory; set BROKERED_INSTANCE=<directory> to see it here".to_owned()
         }
-        Err(error) => format!("not to be told: {error}"),
+        Err(error) => format!("unknown: {error}"),
     }
 }
 
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn help_names_what_is_needed_to_run_it() {
+    fn help_lists_environment_and_exit_codes() {
         let help = answer(&PROGRAM, "--help").expect("an answer");
         for part in ["indexer 1.2.3\nIndexes\n", "BROKERED_RUNTIME_DIR", "  69  "] {
             assert!(help.contains(part), "{part:?} is missing in\n{help}");
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn other_arguments_are_the_daemons_own() {
+    fn other_arguments_are_left_to_the_daemon() {
         assert_eq!(answer(&PROGRAM, "--helpful"), None);
         assert_eq!(answer(&PROGRAM, "-h"), None);
         let own = Program {
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_replaces_the_help_and_not_the_version() {
+    fn a_custom_text_replaces_help_but_not_version() {
         let own = Program {
             help: Help::Text("mine"),
             ..PROGRAM

@@ -1,61 +1,62 @@
-//! Idle exit: since when nobody was served, without a clock that ticks.
+//! [`Idle`]: idle exit. It computes when to end from the end of the last connection, without a timer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::Daemon;
 
-/// Since when nobody was served.
+/// When the daemon was last in use.
 #[derive(Debug)]
 pub(super) struct Idle {
-    after: Option<Duration>,
+    /// `None` if the daemon has no idle exit.
+    timeout: Option<Duration>,
     began: Instant,
-    /// Milliseconds from the beginning to when a connection was closed last.
-    latest: AtomicU64,
-    /// Whether somebody counts connections.
-    counts: AtomicBool,
+    /// Milliseconds from `began` to the end of the last connection.
+    last_use: AtomicU64,
+    /// Whether connections are counted. Otherwise the daemon may be in use at any time.
+    is_counted: AtomicBool,
 }
 
 impl Idle {
     pub(super) fn new(daemon: Daemon) -> Self {
         let seconds = daemon.idle_exit().map(u64::from);
         Self {
-            after: seconds.map(Duration::from_secs),
+            timeout: seconds.map(Duration::from_secs),
             began: Instant::now(),
-            latest: AtomicU64::new(0),
-            counts: AtomicBool::new(true),
+            last_use: AtomicU64::new(0),
+            is_counted: AtomicBool::new(true),
         }
     }
 
-    /// After how long the daemon ends, if it does.
-    pub(super) fn after(&self) -> Option<Duration> {
-        self.after
+    /// After how long without connections the daemon ends.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.timeout
     }
 
-    /// A connection is closed, or the daemon has just become ready.
+    /// Notes that a connection has ended, or that the daemon is ready.
     pub(super) fn touch(&self) {
-        if self.after.is_some() {
+        if self.timeout.is_some() {
             let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.latest.fetch_max(now, Ordering::AcqRel);
+            self.last_use.fetch_max(now, Ordering::AcqRel);
         }
     }
 
-    /// Whether connections are counted from now on. Where nobody does, nobody knows who is served.
-    pub(super) fn set_counts(&self, counts: bool) {
-        self.counts.store(counts, Ordering::Release);
+    /// Sets whether connections are counted. While they are not, the daemon never counts as idle.
+    pub(super) fn set_counted(&self, is_counted: bool) {
+        self.is_counted.store(is_counted, Ordering::Release);
     }
 
-    /// When to end, if nothing happens until then. With connections open, that is when to look again.
-    pub(super) fn end_at(&self, open: usize) -> Option<Instant> {
-        let after = self.after?;
-        if !self.counts.load(Ordering::Acquire) {
+    /// When to check next whether the daemon is idle: with no open connection, the time of the idle exit.
+    pub(super) fn next_check(&self, open: usize) -> Option<Instant> {
+        let timeout = self.timeout?;
+        if !self.is_counted.load(Ordering::Acquire) {
             return None;
         }
         if open > 0 {
-            return Some(Instant::now() + after);
+            return Some(Instant::now() + timeout);
         }
-        let latest = Duration::from_millis(self.latest.load(Ordering::Acquire));
-        Some(self.began + latest + after)
+        let last_use = Duration::from_millis(self.last_use.load(Ordering::Acquire));
+        Some(self.began + last_use + timeout)
     }
 }
 
@@ -64,13 +65,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_daemon_that_is_to_stay_stays() {
-        assert_eq!(Idle::new(Daemon::new("some")).end_at(0), None);
+    fn there_is_no_idle_exit_without_a_timeout_or_without_a_count() {
+        assert_eq!(Idle::new(Daemon::new("some")).next_check(0), None);
         let idle = Idle::new(Daemon::new("some").idle_exit_secs(1));
-        idle.set_counts(false);
-        assert_eq!(idle.end_at(0), None);
-        idle.set_counts(true);
-        let end = idle.end_at(0).expect("an end");
-        assert!(idle.end_at(1).expect("another look") >= end);
+        idle.set_counted(false);
+        assert_eq!(idle.next_check(0), None);
+        idle.set_counted(true);
+        let end = idle.next_check(0).expect("an idle exit");
+        assert!(idle.next_check(1).expect("a next check") >= end);
     }
 }

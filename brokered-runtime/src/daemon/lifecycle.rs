@@ -1,108 +1,72 @@
-//! What the parts of a running daemon share: its phase, its record, its connections, and its end.
+//! [`Lifecycle`]: what the threads of a running daemon share, and the steps that concern several of its parts.
+//!
+//! Each part has its own type and file: [`Readiness`], [`FailureReason`], [`Starter`],
+//! [`OwnedFiles`], [`OpenConnections`], [`WaitingClients`], [`Idle`] and [`Report`].
 
 use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::acquire::Acquired;
-use super::activation::Manager;
+use super::connections::OpenConnections;
 use super::error::StartError;
+use super::failure::FailureReason;
 use super::idle::Idle;
-use super::report::Report;
-use super::stopping::{StopState, Stopping};
+use super::latch::Latch;
+#[cfg(feature = "tokio")]
+use super::latch::LatchWaiter;
+use super::owned_files::OwnedFiles;
+use super::readiness::Readiness;
+use super::report::{self, Report};
+use super::starter::Starter;
+use super::stopping::Stopping;
+use super::waiting_clients::WaitingClients;
 use crate::control::Status;
 use crate::diagnostics::print;
 use crate::handoff::Event;
-use crate::identity::paths::Paths;
-use crate::instance_lock::InstanceLock;
-use crate::platform::{self, AcceptQueue, AcceptWaker, Channel, FileIdentity, ForkGuard, Wake};
-use crate::record::Record;
+use crate::platform::{self, AcceptQueue, AcceptWaker, ForkGuard, PollWaker};
 use crate::{Instance, IpcStream, Phase, endpoint, fault};
 
-/// What the parts of a running daemon share.
+/// How long a failed daemon waits until the clients of its control endpoint have received the reason.
+const FAILURE_REPORT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What the threads of a running daemon share.
 #[derive(Debug)]
-pub(crate) struct Lifecycle {
+pub(super) struct Lifecycle {
     instance: Instance,
-    paths: Paths,
-    phase: AtomicU8,
-    stop_requested: AtomicBool,
-    stop: Arc<StopState>,
-    /// Set once new clients are refused.
-    refusing: Arc<StopState>,
-    connections: Connections,
-    accept: AcceptWaker,
-    /// Keeps the listener from children that are forked without an exec, wherever it goes.
-    _seal: ForkGuard,
-    /// Where the daemon listens.
-    endpoint: PathBuf,
-    /// What is at its path, if it is this daemon's own.
-    own_endpoint: Option<FileIdentity>,
-    /// Whether the endpoint is a service manager's, which goes on with it.
-    is_shared: bool,
-    manager: Option<Manager>,
-    /// The number of the system's error behind a failure, or 0.
-    errno: AtomicI32,
-    supervisor: OnceLock<Wake>,
-    channel: Mutex<Option<Channel>>,
+    /// When `main` began, as the time since boot.
+    main_began: Option<Duration>,
+    readiness: Readiness,
+    failure: FailureReason,
+    starter: Starter,
     report: Report,
     idle: Idle,
-    is_recorded: AtomicBool,
-    /// What the daemon still waits for before it is ready: its loads in the background, whoever has deferred
-    /// it, and `main`, which has not come to accept clients.
-    readiness_blockers: AtomicUsize,
-    /// Why the daemon cannot go on.
-    failure: OnceLock<String>,
+    connections: OpenConnections,
     waiting_clients: WaitingClients,
-    /// `None` once the daemon has let go of everything.
-    resources: Mutex<Option<Resources>>,
-    /// When `main` was entered, as the time since the machine was started.
-    entered: Option<Duration>,
-    /// Of a test's daemon, which has no supervisor: whoever asks for something does it.
+    accept: AcceptWaker,
+    /// Closes the listener in children that are forked without `exec`, wherever the listener is.
+    _fork_guard: ForkGuard,
+    stop_requested: AtomicBool,
+    /// Set when the drain begins.
+    stop: Arc<Latch>,
+    /// Set when new clients are refused.
+    refusing: Arc<Latch>,
+    /// Wakes the supervisor thread.
+    supervisor: OnceLock<PollWaker>,
+    /// Whether this is the daemon of a unit test. It has no supervisor thread: each caller does its work.
     #[cfg(feature = "testing")]
     is_unsupervised: bool,
-}
-
-/// What a daemon leaves when it ends.
-#[derive(Debug)]
-struct Resources {
-    record: Record,
-    endpoint_exists: bool,
-    control_exists: bool,
-    lock: InstanceLock,
-    /// What goes with the last of it: a test's own directory, after the lock on it.
-    #[cfg(feature = "testing")]
-    _scratch: Option<Arc<crate::testing::Scratch>>,
-}
-
-/// How many connections somebody serves.
-#[derive(Debug, Default)]
-struct Connections {
-    open: AtomicUsize,
-    none: Condvar,
-    waiting: Mutex<Waiting>,
-}
-
-/// How many clients of the control endpoint wait to hear something.
-#[derive(Debug, Default)]
-struct WaitingClients {
-    number: Mutex<usize>,
-    changed: Condvar,
-}
-
-/// How far the wait for them is.
-#[derive(Debug, Default)]
-struct Waiting {
-    main_has_returned: bool,
-    cut_short: bool,
+    /// The last field: dropping it releases the lock.
+    files: OwnedFiles,
 }
 
 impl Lifecycle {
-    pub(crate) fn new(acquired: Acquired, listener: &AcceptQueue) -> Result<Self, StartError> {
-        let is_shared = acquired.record.owner.is_manager();
+    pub(super) fn new(acquired: Acquired, listener: &AcceptQueue) -> Result<Self, StartError> {
+        let is_shared = acquired.record.owner.is_service_manager();
         let accept = if is_shared {
-            AcceptWaker::of_shared(listener, &acquired.record.endpoint)
+            AcceptWaker::for_shared(listener, &acquired.record.endpoint)
         } else {
             AcceptWaker::new(listener, &acquired.paths.socket)
         };
@@ -112,93 +76,50 @@ impl Lifecycle {
                 if !is_shared {
                     endpoint::unlink(&acquired.paths, &acquired.lock);
                 }
-                return Err(StartError::Signals { source });
+                return Err(StartError::Thread { source });
             }
         };
-        // Before anybody can know of it and replace it.
-        let own_endpoint = if is_shared {
-            None
-        } else {
-            platform::identity_of(&acquired.paths.socket).ok().flatten()
-        };
-        let idle = Idle::new(acquired.instance.daemon());
+        let daemon = acquired.instance.daemon();
         Ok(Self {
+            main_began: acquired.main_began,
+            readiness: Readiness::new(),
+            failure: FailureReason::default(),
+            starter: Starter::new(acquired.channel, acquired.service_manager),
+            #[cfg(feature = "testing")]
+            is_unsupervised: acquired.test_directory.is_some(),
+            files: OwnedFiles::new(
+                daemon.name(),
+                acquired.paths,
+                acquired.record,
+                acquired.lock,
+                #[cfg(feature = "testing")]
+                acquired.test_directory,
+            ),
             instance: acquired.instance,
-            paths: acquired.paths,
-            phase: AtomicU8::new(Phase::Bound as u8),
+            report: Report::new(),
+            idle: Idle::new(daemon),
+            connections: OpenConnections::default(),
+            waiting_clients: WaitingClients::default(),
+            accept,
+            _fork_guard: ForkGuard::of_listener(listener),
             stop_requested: AtomicBool::new(false),
             stop: Arc::default(),
             refusing: Arc::default(),
-            connections: Connections::default(),
-            accept,
-            _seal: ForkGuard::of_listener(listener),
-            endpoint: acquired.record.endpoint.clone(),
-            own_endpoint,
-            is_shared,
-            manager: acquired.manager,
-            errno: AtomicI32::new(0),
             supervisor: OnceLock::new(),
-            channel: Mutex::new(acquired.channel),
-            report: Report::new(),
-            idle,
-            is_recorded: AtomicBool::new(false),
-            readiness_blockers: AtomicUsize::new(1),
-            failure: OnceLock::new(),
-            waiting_clients: WaitingClients::default(),
-            resources: Mutex::new(Some(Resources {
-                record: acquired.record,
-                endpoint_exists: !is_shared,
-                control_exists: false,
-                lock: acquired.lock,
-                #[cfg(feature = "testing")]
-                _scratch: acquired.scratch.clone(),
-            })),
-            entered: acquired.entered,
-            #[cfg(feature = "testing")]
-            is_unsupervised: acquired.scratch.is_some(),
         })
     }
 
-    pub(crate) fn instance(&self) -> &Instance {
+    pub(super) fn instance(&self) -> &Instance {
         &self.instance
     }
 
-    pub(crate) fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         self.instance.daemon().name()
     }
 
-    pub(crate) fn phase(&self) -> Phase {
-        let phase = self.phase.load(Ordering::Acquire);
-        Phase::ALL[usize::from(phase)]
-    }
-
-    /// Goes on to a later phase; an earlier one is news of yesterday. The record follows, written by
-    /// the supervisor.
-    pub(crate) fn enter(&self, phase: Phase) {
-        if self.phase.fetch_max(phase as u8, Ordering::AcqRel) < phase as u8 {
-            self.wake_supervisor();
-        }
-    }
-
-    /// The daemon is not ready before this was taken back by [`remove_readiness_blocker`](Self::remove_readiness_blocker).
-    pub(super) fn add_readiness_blocker(&self) {
-        self.readiness_blockers.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// One thing fewer to wait for. The last one makes the daemon ready, unless it is ending.
-    pub(super) fn remove_readiness_blocker(&self) {
-        if self.readiness_blockers.fetch_sub(1, Ordering::AcqRel) == 1
-            && self.phase() < Phase::Ready
-            && self.failure.get().is_none()
-        {
-            self.report.pass("ready");
-            self.idle.touch();
-            self.tell(&Event::Ready);
-            fault::pass("daemon:ready");
-            // The launcher has nothing more to wait for.
-            self.channel().take();
-            self.enter(Phase::Ready);
-        }
+    /// Where the daemon listens.
+    pub(super) fn endpoint(&self) -> &Path {
+        self.files.endpoint()
     }
 
     pub(super) fn report(&self) -> &Report {
@@ -209,224 +130,241 @@ impl Lifecycle {
         &self.idle
     }
 
-    /// Says how far the daemon is, to whoever waits for it. The supervisor passes it on.
-    pub(super) fn progress(&self, text: &str) {
-        if self.report.progress(text) {
-            self.wake_supervisor();
-        }
-    }
-
-    pub(super) fn has_update(&self) -> bool {
-        self.report.has_update()
-    }
-
-    pub(super) fn take_update(&self) -> Option<String> {
-        self.report.news()
-    }
-
-    pub(super) fn latest_progress(&self) -> Option<String> {
-        self.report.latest()
-    }
-
-    /// Tells the launcher of progress, if it listens: it may not read, and then what comes later counts more.
-    pub(super) fn send_progress(&self, progress: &str) {
-        let event = Event::Status(progress.to_owned());
-        self.notify_manager(&event);
-        if let Some(channel) = self.channel().as_ref() {
-            channel.try_send_line(&event.to_line());
-        }
-    }
-
-    fn notify_manager(&self, event: &Event) {
-        if let Some(manager) = &self.manager {
-            let errno = self.errno.load(Ordering::Acquire);
-            manager.tell(event, (errno != 0).then_some(errno));
-        }
-    }
-
-    /// How often a service manager wants to hear that the daemon is alive.
-    pub(super) fn watchdog(&self) -> Option<Duration> {
-        self.manager.as_ref().and_then(Manager::watchdog)
-    }
-
-    /// Tells the service manager that the daemon is alive.
-    pub(super) fn notify_watchdog(&self) {
-        if let Some(manager) = &self.manager {
-            manager.is_alive();
-        }
-    }
-
-    /// The number of the system's error behind a failure.
-    pub(super) fn set_errno(&self, errno: Option<i32>) {
-        self.errno.store(errno.unwrap_or(0), Ordering::Release);
-    }
-
-    /// Whether the endpoint is a service manager's.
-    #[cfg(feature = "tokio")]
-    pub(super) fn is_shared(&self) -> bool {
-        self.is_shared
-    }
-
-    /// The next client.
-    pub(super) fn accept(&self, listener: &AcceptQueue) -> io::Result<IpcStream> {
-        self.accept.accept(listener)
-    }
-
-    /// Somebody else accepts from now on.
-    pub(super) fn hand_off_listener(&self) {
-        self.accept.hand_off();
-    }
-
-    /// What the daemon says of itself. `None` once it has let go of everything.
-    pub(super) fn status(&self) -> Option<Status> {
-        let mut status = {
-            let resources = self.resources();
-            let record = &resources.as_ref()?.record;
-            status_of(record)
-        };
-        if status.premain.is_none() {
-            status.premain = self.premain();
-        }
-        status.phase = self.phase();
-        status.connections_open = self.connections.open.load(Ordering::Acquire) as u64;
-        status.idle_exit = self.idle.after();
-        self.report.fill(&mut status);
-        Some(status)
-    }
-
-    /// Binds the control endpoint, once the daemon is recorded. `None` before that, and after the end.
-    pub(super) fn bind_control(&self) -> io::Result<Option<AcceptQueue>> {
-        if !self.is_recorded.load(Ordering::Acquire) {
-            return Ok(None);
-        }
-        let mut resources = self.resources();
-        let Some(resources) = resources.as_mut() else {
-            return Ok(None);
-        };
-        let listener =
-            endpoint::bind_control(&self.paths, &resources.lock).map_err(io::Error::other)?;
-        resources.control_exists = true;
-        self.report.pass("control");
-        platform::start_polled_queue(listener, &self.paths.control()).map(Some)
-    }
-
-    /// Whether the directory, or the endpoint in it, is still the one that this daemon has.
-    pub(super) fn owns_its_paths(&self) -> bool {
-        let resources = self.resources();
-        let Some(resources) = resources.as_ref() else {
-            return true;
-        };
-        if !resources.lock.is_on(&self.paths) {
-            return false;
-        }
-        match (self.own_endpoint, platform::identity_of(&self.paths.socket)) {
-            (Some(ours), Ok(at_path)) => at_path == Some(ours),
-            // Whoever can't look can't tell.
-            (None, _) | (_, Err(_)) => true,
-        }
-    }
-
-    /// Why the daemon cannot go on, if it can't.
-    pub(super) fn failure(&self) -> Option<&str> {
-        self.failure.get().map(String::as_str)
-    }
-
-    /// The daemon cannot go on, and a thread that is not `main` has found that out: it drains, but not for
-    /// long.
-    pub(super) fn fail(&self, why: &str) {
-        let _ = self.failure.set(why.to_owned());
-        self.request_stop();
-    }
-
-    /// How many clients of the control endpoint wait.
-    pub(super) fn set_waiting_clients(&self, number: usize) {
-        let mut waiting = lock(&self.waiting_clients.number);
-        if *waiting != number {
-            *waiting = number;
-            self.waiting_clients.changed.notify_all();
-        }
-    }
-
-    /// `main` has failed: whoever waits on the control endpoint is told why before the process is gone.
-    pub(crate) fn report_failure(&self, why: &str) {
-        let _ = self.failure.set(why.to_owned());
-        self.phase.fetch_max(Phase::Failed as u8, Ordering::AcqRel);
-        self.wake_supervisor();
-        let told = self.waiting_clients.changed.wait_timeout_while(
-            lock(&self.waiting_clients.number),
-            FAILURE_REPORT_TIMEOUT,
-            |waiting| *waiting > 0,
-        );
-        drop(told);
-    }
-
-    /// Tells the launcher, if there is one that still listens.
-    pub(crate) fn tell(&self, event: &Event) {
-        self.notify_manager(event);
-        let mut channel = self.channel();
-        if channel
-            .as_ref()
-            .is_some_and(|channel| channel.tell(&event.to_line()).is_err())
-        {
-            *channel = None;
-        }
-    }
-
-    /// Whoever waits for signals can be woken with this from now on.
-    pub(crate) fn set_supervisor(&self, wake: Wake) {
+    /// Installs what wakes the supervisor thread.
+    pub(super) fn set_supervisor(&self, wake: PollWaker) {
         let _ = self.supervisor.set(wake);
     }
 
-    /// Asks the daemon to end. The supervisor does the rest.
-    pub(crate) fn request_stop(&self) {
-        let asked_before = self.stop_requested.swap(true, Ordering::AcqRel);
-        if self.is_supervised() {
-            self.wake_supervisor();
-        } else if !asked_before {
-            self.begin_drain();
+    fn wake_supervisor(&self) {
+        if let Some(supervisor) = self.supervisor.get() {
+            supervisor.wake();
+        } else if !self.is_supervised() {
+            self.update_record();
         }
     }
 
-    pub(crate) fn is_stop_requested(&self) -> bool {
-        self.stop_requested.load(Ordering::Acquire)
+    /// Whether there is a supervisor thread, or one is about to start.
+    #[cfg(feature = "testing")]
+    fn is_supervised(&self) -> bool {
+        !self.is_unsupervised
     }
 
-    pub(crate) fn stopping(&self) -> Stopping {
-        Stopping::of(&self.stop)
+    #[cfg(not(feature = "testing"))]
+    #[allow(
+        clippy::unused_self,
+        reason = "only the daemon of a unit test has no supervisor thread"
+    )]
+    fn is_supervised(&self) -> bool {
+        true
     }
+}
 
-    /// To wait until new clients are refused: whoever has not queued by then is somebody else's.
-    #[cfg(feature = "tokio")]
-    pub(super) fn refusing(&self) -> Stopping {
-        Stopping::of(&self.refusing)
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stop.is_set()
-    }
-
-    /// Step 4: writes the record, and tells the launcher. From now on the daemon can be found.
-    pub(crate) fn record(&self) -> Result<(), StartError> {
-        if let Some(resources) = self.resources().as_mut() {
-            // It may have been asked to end by now.
-            resources.record.phase = self.phase();
-            resources.record.write(&self.paths)?;
-        }
+/// The record, the phase and readiness.
+impl Lifecycle {
+    /// Step 4: writes the record, and reports `BOUND`. From now on clients and operators can find the daemon.
+    pub(super) fn record(&self) -> Result<(), StartError> {
+        self.files.write_record(|| self.phase())?;
         fault::pass("daemon:recorded");
         self.report.pass("recorded");
-        self.is_recorded.store(true, Ordering::Release);
-        self.tell(&Event::Bound);
+        self.files.set_recorded();
+        self.notify_starter(&Event::Bound);
         fault::pass("daemon:launcher-notified");
         Ok(())
     }
 
-    /// The drain begins: nobody new is let in, and whoever waits for the end hears of it.
-    pub(crate) fn begin_drain(&self) {
+    /// Brings the record up to the current phase.
+    pub(super) fn update_record(&self) {
+        self.files.update_record(self.phase(), || self.premain());
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.readiness.phase()
+    }
+
+    /// Advances to a phase. The supervisor thread updates the record.
+    pub(super) fn enter(&self, phase: Phase) {
+        if self.readiness.advance(phase) {
+            self.wake_supervisor();
+        }
+    }
+
+    /// The daemon is not ready before [`remove_readiness_blocker`](Self::remove_readiness_blocker).
+    pub(super) fn add_readiness_blocker(&self) {
+        self.readiness.add_blocker();
+    }
+
+    /// Removes a blocker. Without the last one the daemon is ready, unless it is ending.
+    pub(super) fn remove_readiness_blocker(&self) {
+        if self.readiness.remove_blocker()
+            && self.phase() < Phase::Ready
+            && self.failure().is_none()
+        {
+            self.report.pass("ready");
+            self.idle.touch();
+            self.notify_starter(&Event::Ready);
+            fault::pass("daemon:ready");
+            self.starter.close_channel();
+            self.enter(Phase::Ready);
+        }
+    }
+
+    /// How long the process ran before its `main`.
+    fn premain(&self) -> Option<Duration> {
+        self.main_began.and_then(platform::process_age_at)
+    }
+}
+
+/// What others learn of the daemon.
+impl Lifecycle {
+    /// Reports an event to the launcher and to the service manager.
+    pub(super) fn notify_starter(&self, event: &Event) {
+        self.starter.notify(event, self.failure.errno());
+    }
+
+    /// Sets the progress text. The supervisor thread passes it on.
+    pub(super) fn set_progress(&self, text: &str) {
+        if self.report.set_progress(text) {
+            self.wake_supervisor();
+        }
+    }
+
+    /// Reports progress to the launcher and to the service manager.
+    pub(super) fn send_progress(&self, progress: &str) {
+        self.starter.notify_progress(progress, self.failure.errno());
+    }
+
+    /// How often the service manager's watchdog expects a notification.
+    pub(super) fn watchdog_interval(&self) -> Option<Duration> {
+        self.starter.watchdog_interval()
+    }
+
+    pub(super) fn notify_watchdog(&self) {
+        self.starter.notify_watchdog();
+    }
+
+    /// The reply to `status`. `None` once the daemon has released everything.
+    pub(super) fn status(&self) -> Option<Status> {
+        let mut status = report::status_of(self.files.record()?);
+        if status.premain.is_none() {
+            status.premain = self.premain();
+        }
+        status.phase = self.phase();
+        status.connections_open = self.connections.number() as u64;
+        status.idle_exit = self.idle.timeout();
+        self.report.fill(&mut status);
+        Some(status)
+    }
+
+    /// Step 5: binds the control endpoint. `None` before the daemon is recorded, and after it has released everything.
+    pub(super) fn bind_control(&self) -> io::Result<Option<AcceptQueue>> {
+        let listener = self.files.bind_control()?;
+        if listener.is_some() {
+            self.report.pass("control");
+        }
+        Ok(listener)
+    }
+
+    /// Sets how many clients of the control endpoint wait.
+    pub(super) fn set_waiting_clients(&self, number: usize) {
+        self.waiting_clients.set(number);
+    }
+}
+
+/// Clients and connections.
+impl Lifecycle {
+    /// Accepts the next client.
+    pub(super) fn accept(&self, listener: &AcceptQueue) -> io::Result<IpcStream> {
+        self.accept.accept(listener)
+    }
+
+    /// From now on `main` accepts on the listener itself.
+    pub(super) fn hand_off_listener(&self) {
+        self.accept.hand_off();
+    }
+
+    /// Whether a service manager owns the endpoint.
+    #[cfg(feature = "tokio")]
+    pub(super) fn is_shared(&self) -> bool {
+        self.files.is_shared()
+    }
+
+    pub(super) fn open_connection(&self) {
+        self.connections.open();
+    }
+
+    pub(super) fn close_connection(&self) {
+        self.report.add_served();
+        self.idle.touch();
+        self.connections.close();
+    }
+
+    /// Waits until no connection is open, or the supervisor thread cuts the drain short.
+    pub(super) fn wait_for_connections(&self) {
+        self.connections.wait();
+    }
+
+    /// Cuts the drain short, and returns whether `main` has returned and now ends the process itself.
+    pub(super) fn cut_short(&self) -> bool {
+        self.connections.cut_short()
+    }
+
+    /// When to check whether the daemon is idle.
+    pub(super) fn next_idle_check(&self) -> Option<Instant> {
+        if self.phase() == Phase::Ready {
+            self.idle.next_check(self.connections.number())
+        } else {
+            None
+        }
+    }
+
+    /// The idle timeout, if the daemon had no open connection for that long.
+    pub(super) fn is_idle(&self) -> Option<Duration> {
+        let open = self.connections.number();
+        let is_over = self
+            .next_idle_check()
+            .is_some_and(|end| Instant::now() >= end);
+        self.idle.timeout().filter(|_| open == 0 && is_over)
+    }
+}
+
+/// The end.
+impl Lifecycle {
+    /// Requests a graceful shutdown. The supervisor thread does the rest.
+    pub(super) fn request_stop(&self) {
+        let was_requested = self.stop_requested.swap(true, Ordering::AcqRel);
+        if self.is_supervised() {
+            self.wake_supervisor();
+        } else if !was_requested {
+            self.begin_drain();
+        }
+    }
+
+    pub(super) fn is_stop_requested(&self) -> bool {
+        self.stop_requested.load(Ordering::Acquire)
+    }
+
+    /// Becomes set when the drain begins.
+    pub(super) fn stopping(&self) -> Stopping {
+        Stopping::new(&self.stop)
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.is_set()
+    }
+
+    /// Becomes set when new clients are refused. Clients that are not in the backlog by then are not this daemon's.
+    #[cfg(feature = "tokio")]
+    pub(super) fn refusing(&self) -> LatchWaiter {
+        LatchWaiter::new(&self.refusing)
+    }
+
+    /// Begins the drain: new clients are refused, and the waiters of [`stopping`](Self::stopping) are woken.
+    pub(super) fn begin_drain(&self) {
         fault::pass("daemon:stop-requested");
-        self.tell(&Event::Stopping);
+        self.notify_starter(&Event::Stopping);
         self.report.pass("draining");
         self.stop.set();
-        // Whoever comes after this finds nobody, and whoever came before has queued, and is accepted.
+        // Clients that connected before this point are in the backlog and are accepted. Later ones find no endpoint.
         if !AcceptWaker::REFUSES_NEW_CLIENTS && !self.accept.connects_to_wake() {
             self.unlink_endpoint();
         }
@@ -447,228 +385,63 @@ impl Lifecycle {
         self.update_record();
     }
 
-    /// How long the process lived before its `main`.
-    fn premain(&self) -> Option<Duration> {
-        self.entered.and_then(platform::age_at)
+    /// Unlinks the endpoint, once.
+    pub(super) fn unlink_endpoint(&self) {
+        self.files.unlink_endpoint();
     }
 
-    /// Brings the record up to the present phase. One that is not written is tried again with the next.
-    pub(crate) fn update_record(&self) {
-        let phase = self.phase();
-        if let Some(resources) = self.resources().as_mut()
-            && resources.record.phase != phase
-            && resources.lock.is_on(&self.paths)
-        {
-            let mut record = resources.record.clone();
-            record.phase = phase;
-            record.note_program();
-            if record.premain.is_none() {
-                record.premain = self.premain();
-            }
-            match record.write(&self.paths) {
-                Ok(()) => resources.record = record,
-                Err(error) => print(self.name(), error),
-            }
-        }
+    /// Whether the directory and the endpoint at their paths are still those of this daemon.
+    pub(super) fn owns_its_paths(&self) -> bool {
+        self.files.are_in_place()
     }
 
-    /// Gives the endpoint up, once.
-    pub(crate) fn unlink_endpoint(&self) {
-        if let Some(resources) = self.resources().as_mut()
-            && std::mem::take(&mut resources.endpoint_exists)
-        {
-            endpoint::unlink(&self.paths, &resources.lock);
-        }
+    /// After a clean end, earlier starts do not count towards the start limit.
+    pub(super) fn clear_start_count(&self) {
+        self.files.clear_start_count();
     }
 
-    /// The daemon ends as it should: how often it was started before counts no more.
-    pub(crate) fn clear_start_count(&self) {
-        if let Some(resources) = self.resources().as_ref()
-            && resources.lock.is_on(&self.paths)
-        {
-            let _ = std::fs::remove_file(self.paths.starts());
-        }
-    }
-
-    fn unlink_control(&self) {
-        if let Some(resources) = self.resources().as_mut()
-            && std::mem::take(&mut resources.control_exists)
-        {
-            endpoint::unlink_control(&self.paths, &resources.lock);
-        }
-    }
-
-    /// Leaves nothing behind, and releases the lock last.
-    pub(crate) fn shut_down(&self) {
+    /// Removes everything that the daemon has created, and releases the lock last.
+    pub(super) fn shut_down(&self) {
         fault::pass("daemon:drained");
-        self.unlink_endpoint();
-        self.unlink_control();
+        self.files.unlink_endpoint();
+        self.files.unlink_control();
         fault::pass("daemon:unlinked");
-        if let Some(resources) = self.resources().take() {
-            if resources.lock.is_on(&self.paths) {
-                self.finish_record(resources.record);
-            }
-            self.phase.fetch_max(Phase::Stopped as u8, Ordering::AcqRel);
-        }
+        self.files.release(|| {
+            self.readiness.advance(Phase::Stopped);
+        });
     }
 
-    /// The record of a daemon that has ended is removed, unless it has to tell the next one that the endpoint is
-    /// not its own.
-    fn finish_record(&self, mut record: Record) {
-        if self.is_shared {
-            record.phase = Phase::Stopped;
-            if let Err(error) = record.write(&self.paths) {
-                print(self.name(), error);
-            }
-        } else {
-            let _ = std::fs::remove_file(self.paths.record());
-        }
+    /// The reason why the daemon fails, if it does.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.text()
     }
 
-    /// Leaves the reason behind, for the launcher and in the record, and releases the lock last.
-    pub(crate) fn shut_down_failed(&self, why: &str) {
-        self.phase.fetch_max(Phase::Failed as u8, Ordering::AcqRel);
-        self.unlink_endpoint();
-        self.unlink_control();
-        let mut resources = self.resources();
-        if let Some(resources) = resources.as_mut()
-            && resources.lock.is_on(&self.paths)
-        {
-            resources.record.phase = Phase::Failed;
-            resources.record.note_program();
-            resources.record.failure = Some(why.to_owned());
-            if let Err(error) = resources.record.write(&self.paths) {
-                print(self.name(), error);
-            }
-        }
-        self.tell(&Event::Failed(why.to_owned()));
-        *resources = None;
+    /// Sets the error number of the system call behind a failure.
+    pub(super) fn set_errno(&self, errno: Option<i32>) {
+        self.failure.set_errno(errno);
     }
 
-    /// One more connection is served.
-    pub(crate) fn open_connection(&self) {
-        self.connections.open.fetch_add(1, Ordering::AcqRel);
+    /// The daemon fails on another thread than that of `main`. It drains for a short time.
+    pub(super) fn fail(&self, reason: &str) {
+        self.failure.set(reason);
+        self.request_stop();
     }
 
-    /// One connection fewer is served.
-    pub(crate) fn close_connection(&self) {
-        self.report.served();
-        self.idle.touch();
-        if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            drop(lock(&self.connections.waiting));
-            self.connections.none.notify_all();
-        }
+    /// `main` has failed. Waits until the clients of the control endpoint have received the reason.
+    pub(super) fn report_failure(&self, reason: &str) {
+        self.failure.set(reason);
+        self.readiness.advance(Phase::Failed);
+        self.wake_supervisor();
+        self.waiting_clients.wait_for_none(FAILURE_REPORT_TIMEOUT);
     }
 
-    /// Waits until nobody serves a connection any more, or the supervisor has lost its patience.
-    pub(crate) fn wait_for_connections(&self) {
-        let mut waiting = lock(&self.connections.waiting);
-        waiting.main_has_returned = true;
-        while self.connections.open.load(Ordering::Acquire) > 0 && !waiting.cut_short {
-            waiting = self
-                .connections
-                .none
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Records and reports the failure, and releases the lock last.
+    pub(super) fn shut_down_failed(&self, reason: &str) {
+        self.readiness.advance(Phase::Failed);
+        self.files.unlink_endpoint();
+        self.files.unlink_control();
+        self.files.release_failed(reason, || {
+            self.notify_starter(&Event::Failed(reason.to_owned()));
+        });
     }
-
-    /// Nobody waits for connections any more. Whether `main` has returned, and ends the process itself.
-    pub(crate) fn cut_short(&self) -> bool {
-        let mut waiting = lock(&self.connections.waiting);
-        waiting.cut_short = true;
-        self.connections.none.notify_all();
-        waiting.main_has_returned
-    }
-
-    /// Where the daemon listens.
-    pub(crate) fn socket(&self) -> &PathBuf {
-        &self.endpoint
-    }
-
-    /// When to look whether the daemon is idle.
-    pub(super) fn idle_at(&self) -> Option<Instant> {
-        if self.phase() == Phase::Ready {
-            self.idle
-                .end_at(self.connections.open.load(Ordering::Acquire))
-        } else {
-            None
-        }
-    }
-
-    /// For how long nobody was served, if that is long enough to end.
-    pub(super) fn is_idle(&self) -> Option<Duration> {
-        let open = self.connections.open.load(Ordering::Acquire);
-        let is_over = self.idle_at().is_some_and(|end| Instant::now() >= end);
-        self.idle.after().filter(|_| open == 0 && is_over)
-    }
-
-    fn wake_supervisor(&self) {
-        if let Some(supervisor) = self.supervisor.get() {
-            supervisor.wake();
-        } else if !self.is_supervised() {
-            self.update_record();
-        }
-    }
-
-    /// Whether there is a supervisor, or one is about to come.
-    #[cfg(feature = "testing")]
-    fn is_supervised(&self) -> bool {
-        !self.is_unsupervised
-    }
-
-    #[cfg(not(feature = "testing"))]
-    #[allow(
-        clippy::unused_self,
-        reason = "a test's daemon is the only one without"
-    )]
-    fn is_supervised(&self) -> bool {
-        true
-    }
-
-    fn channel(&self) -> MutexGuard<'_, Option<Channel>> {
-        lock(&self.channel)
-    }
-
-    fn resources(&self) -> MutexGuard<'_, Option<Resources>> {
-        lock(&self.resources)
-    }
-}
-
-/// How long the clients of the control endpoint are given to hear why a daemon fails.
-const FAILURE_REPORT_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// What the record tells of a daemon's status.
-fn status_of(record: &Record) -> Status {
-    Status {
-        name: record.name.clone(),
-        contract: record.contract,
-        directory: record.directory.clone(),
-        instance: record.instance.clone(),
-        endpoint: record.endpoint.clone(),
-        pid: record.pid,
-        phase: record.phase,
-        owner: record.owner.as_str().to_owned(),
-        package: record.package.clone(),
-        version: record.version.clone(),
-        log: record.log.clone(),
-        started: record.started,
-        uptime: Duration::ZERO,
-        connections_open: 0,
-        connections_served: 0,
-        panics: 0,
-        errors: 0,
-        idle_exit: None,
-        progress: None,
-        loads: Vec::new(),
-        last_error: None,
-        premain: record.premain,
-        premain_threads: record.premain_threads,
-        milestones: Vec::new(),
-    }
-}
-
-/// A panic elsewhere is no reason not to clean up.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

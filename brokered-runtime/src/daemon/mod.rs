@@ -1,32 +1,71 @@
-//! The daemon's side: from the start of the process to its end, in the order of the protocol.
+//! The daemon's side, from the start of the process to its end.
+//!
+//! Read the files in this order, which is that of the protocol's steps:
+//!
+//! 1. `run`: the role of the process, then its start, its `main` and its end. The attribute's `main` calls it.
+//!    `program` is what the attribute passes, and `help` answers `--help` and `--version`.
+//! 2. `start`: steps 0 to 4, for each kind of starter. It uses
+//!    - `adopt`: step 0, reset what was inherited; step 1, adopt the hand-off from a launcher;
+//!    - `activation`: step 1 under a service manager, socket activation;
+//!    - `acquire`: step 2, take the instance lock; step 3, bind the endpoint;
+//!    - `error`: why a daemon did not start, and its exit code;
+//!    - `announce`: the message on a terminal.
+//! 3. `lifecycle`: what the threads of the daemon share. Step 4, the record, is here. Its parts are
+//!    - `readiness` (the phase), `failure`, `report` (counters and progress), `idle` and `connections`;
+//!    - `owned_files`: the record, the endpoints and the lock;
+//!    - `starter` and `service_manager`: notifications; `waiting_clients`: waiters on the control endpoint;
+//!    - `stopping`, on a `latch`: the flag that tells when the daemon shuts down.
+//! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`.
+//! 5. `state` and `background`: step 6, load the states.
+//! 6. `bound`, `handle` and `guards`: step 7, what `main` receives. It accepts clients with `serve`, on
+//!    `incoming`, or with `tokio_listener`.
+//!
+//! Besides, `trace` has the spans for the feature `tracing`, and `unsupervised` is the daemon of a unit test.
+//!
+//! No two files import each other, and none imports `launch`: `tests/architecture.rs` checks both.
 
 pub(crate) mod acquire;
 mod activation;
 pub(crate) mod adopt;
 mod announce;
 mod background;
-pub(crate) mod bound;
+mod bound;
+mod connections;
 mod control_server;
 pub(crate) mod error;
+mod failure;
+mod guards;
+mod handle;
 mod help;
 mod idle;
-#[cfg(feature = "tokio")]
-mod into_tokio;
-pub(crate) mod lifecycle;
+mod incoming;
+mod latch;
+mod lifecycle;
+mod owned_files;
+mod program;
+mod readiness;
 mod report;
 pub(crate) mod run;
 mod serve;
+mod service_manager;
+mod start;
+mod starter;
 pub(crate) mod state;
 mod stopping;
 mod supervisor;
+#[cfg(feature = "tokio")]
+mod tokio_listener;
 mod trace;
 #[cfg(feature = "testing")]
 pub(crate) mod unsupervised;
+mod waiting_clients;
 
 pub use background::Background;
-pub use bound::{Bound, ConnectionGuard, Handle, ReadinessGuard};
-#[cfg(feature = "tokio")]
-pub use into_tokio::{TokioListener, TokioStream};
-pub use serve::Incoming;
+pub use bound::Bound;
+pub use guards::{ConnectionGuard, ReadinessGuard};
+pub use handle::Handle;
+pub use incoming::Incoming;
 pub use state::State;
 pub use stopping::Stopping;
+#[cfg(feature = "tokio")]
+pub use tokio_listener::{TokioListener, TokioStream};

@@ -1,41 +1,42 @@
-//! What a daemon can say of itself: its counts, its loads, its progress, its last error.
+//! [`Report`]: what `status` shows of a running daemon: counts, loads, progress, milestones and the last error.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::trace;
 use crate::control::{Load, LoadState, Milestone, Status};
+use crate::record::Record;
 
-/// The longest text of progress, or of an error, that is kept.
-const LONGEST: usize = 1024;
+/// How many bytes of a progress text or an error are kept.
+const MAX_TEXT: usize = 1024;
 
-/// The most loads that are kept: a state may load others, and those more.
-const MOST_LOADS: usize = 256;
+/// How many loads are kept. A state can load further states, without a limit.
+const MAX_LOADS: usize = 256;
 
-/// What a daemon can say of itself.
+/// The counters and texts behind `status`.
 #[derive(Debug)]
 pub(super) struct Report {
     began: Instant,
     served: AtomicU64,
     panics: AtomicU64,
     errors: AtomicU64,
-    /// Whether there is progress that nobody was told of.
-    is_news: AtomicBool,
-    told: Mutex<Told>,
+    /// Whether the progress text has not been passed on yet.
+    has_update: AtomicBool,
+    details: Mutex<Details>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Details {
     progress: Option<String>,
     last_error: Option<String>,
     loads: Vec<(Load, Instant)>,
     milestones: Vec<Milestone>,
 }
 
-/// One of the loads of this process.
+/// The index of a load of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LoadNumber(usize);
+pub(super) struct LoadIndex(usize);
 
 impl Report {
     pub(super) fn new() -> Self {
@@ -44,73 +45,78 @@ impl Report {
             served: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             errors: AtomicU64::new(0),
-            is_news: AtomicBool::new(false),
-            told: Mutex::default(),
+            has_update: AtomicBool::new(false),
+            details: Mutex::default(),
         }
     }
 
-    /// Notes that the daemon came past this now.
-    pub(super) fn pass(&self, what: &str) {
-        trace::passed(what);
-        self.pass_at(what, SystemTime::now());
+    /// Adds a milestone that is reached now.
+    pub(super) fn pass(&self, milestone: &str) {
+        trace::passed(milestone);
+        self.pass_at(milestone, SystemTime::now());
     }
 
-    pub(super) fn pass_at(&self, what: &str, at: SystemTime) {
-        self.told().milestones.push(Milestone::new(what, at));
+    /// Adds a milestone that was reached at this time.
+    pub(super) fn pass_at(&self, milestone: &str, at: SystemTime) {
+        self.details()
+            .milestones
+            .push(Milestone::new(milestone, at));
     }
 
-    /// Notes progress. Whether the keeper has to be woken for it, and is not about to look anyway.
-    pub(super) fn progress(&self, text: &str) -> bool {
-        self.told().progress = Some(shortened(text));
-        !self.is_news.swap(true, Ordering::AcqRel)
+    /// Sets the progress text, and returns whether the supervisor thread must be woken to pass it on.
+    pub(super) fn set_progress(&self, text: &str) -> bool {
+        self.details().progress = Some(shortened(text));
+        !self.has_update.swap(true, Ordering::AcqRel)
     }
 
-    /// The progress, if it is news. To be told once.
-    pub(super) fn news(&self) -> Option<String> {
-        if self.is_news.swap(false, Ordering::AcqRel) {
-            self.told().progress.clone()
+    /// Takes the progress text, if it has not been passed on yet.
+    pub(super) fn take_update(&self) -> Option<String> {
+        if self.has_update.swap(false, Ordering::AcqRel) {
+            self.details().progress.clone()
         } else {
             None
         }
     }
 
-    /// Whether there is progress that nobody was told of.
+    /// Whether the progress text has not been passed on yet.
     pub(super) fn has_update(&self) -> bool {
-        self.is_news.load(Ordering::Acquire)
+        self.has_update.load(Ordering::Acquire)
     }
 
-    /// What was said of progress last.
-    pub(super) fn latest(&self) -> Option<String> {
-        self.told().progress.clone()
+    /// The latest progress text.
+    pub(super) fn progress(&self) -> Option<String> {
+        self.details().progress.clone()
     }
 
-    pub(super) fn begin_load(&self, name: &str, in_background: bool) -> LoadNumber {
+    /// Adds a load that begins now.
+    pub(super) fn begin_load(&self, name: &str, in_background: bool) -> LoadIndex {
         let load = Load::new(name.to_owned(), in_background, SystemTime::now());
-        let mut told = self.told();
-        if told.loads.len() < MOST_LOADS {
-            told.loads.push((load, Instant::now()));
-            LoadNumber(told.loads.len() - 1)
+        let mut details = self.details();
+        if details.loads.len() < MAX_LOADS {
+            details.loads.push((load, Instant::now()));
+            LoadIndex(details.loads.len() - 1)
         } else {
-            LoadNumber(usize::MAX)
+            LoadIndex(usize::MAX)
         }
     }
 
-    /// The load that is noted under one name is that of a state in the background.
-    pub(super) fn is_in_background(&self, was: &str, name: &str) -> Option<LoadNumber> {
-        let mut told = self.told();
-        let (load, _) = told.loads.last_mut()?;
+    /// Turns the load that began last, `Background<T>`, into the background load of `T`.
+    pub(super) fn move_to_background(&self, was: &str, name: &str) -> Option<LoadIndex> {
+        let mut details = self.details();
+        let (load, _) = details.loads.last_mut()?;
         if load.name != was || load.state != LoadState::Loading {
             return None;
         }
         name.clone_into(&mut load.name);
         load.in_background = true;
-        Some(LoadNumber(told.loads.len() - 1))
+        Some(LoadIndex(details.loads.len() - 1))
     }
 
-    pub(super) fn end_load(&self, number: LoadNumber, failed: Option<&str>) {
-        if let Some((load, began)) = self.told().loads.get_mut(number.0) {
+    /// Ends a load, with the reason if it failed.
+    pub(super) fn end_load(&self, index: LoadIndex, failure: Option<&str>) {
+        if let Some((load, began)) = self.details().loads.get_mut(index.0) {
             let took = began.elapsed();
-            load.state = match failed {
+            load.state = match failure {
                 None => LoadState::Loaded { took },
                 Some(why) => LoadState::Failed {
                     took,
@@ -120,58 +126,88 @@ impl Report {
         }
     }
 
-    /// The same for one that may have become that of a state in the background, which ends later.
-    pub(super) fn end_load_in_front(&self, number: LoadNumber, failed: Option<&str>) {
+    /// Ends a load, unless it continues in the background.
+    pub(super) fn end_foreground_load(&self, index: LoadIndex, failure: Option<&str>) {
         let is_in_background = self
-            .told()
+            .details()
             .loads
-            .get(number.0)
+            .get(index.0)
             .is_some_and(|(load, _)| load.in_background);
-        if !is_in_background || failed.is_some() {
-            self.end_load(number, failed);
+        if !is_in_background || failure.is_some() {
+            self.end_load(index, failure);
         }
     }
 
-    /// One connection was served.
-    pub(super) fn served(&self) {
+    /// Counts a connection that was served.
+    pub(super) fn add_served(&self) {
         if self.served.fetch_add(1, Ordering::Relaxed) == 0 {
             self.pass("served");
         }
     }
 
-    /// A handler has panicked.
-    pub(super) fn panicked(&self, with: &str) {
+    /// Counts a handler's panic.
+    pub(super) fn add_panic(&self, message: &str) {
         self.panics.fetch_add(1, Ordering::Relaxed);
-        self.told().last_error = Some(shortened(&format!("a handler panicked: {with}")));
+        self.details().last_error = Some(shortened(&format!("a handler panicked: {message}")));
     }
 
-    /// A handler has returned an error.
-    pub(super) fn failed(&self, error: &str) {
+    /// Counts an error that a handler returned.
+    pub(super) fn add_error(&self, error: &str) {
         self.errors.fetch_add(1, Ordering::Relaxed);
-        self.told().last_error = Some(shortened(&format!("a connection failed: {error}")));
+        self.details().last_error = Some(shortened(&format!("a connection failed: {error}")));
     }
 
-    /// Adds to a status what is known here.
+    /// Adds the counters and texts to a status.
     pub(super) fn fill(&self, status: &mut Status) {
-        let told = self.told();
+        let details = self.details();
         status.uptime = self.began.elapsed();
         status.connections_served = self.served.load(Ordering::Relaxed);
         status.panics = self.panics.load(Ordering::Relaxed);
         status.errors = self.errors.load(Ordering::Relaxed);
-        status.progress.clone_from(&told.progress);
-        status.last_error.clone_from(&told.last_error);
-        status.loads = told.loads.iter().map(|(load, _)| load.clone()).collect();
-        status.milestones.clone_from(&told.milestones);
+        status.progress.clone_from(&details.progress);
+        status.last_error.clone_from(&details.last_error);
+        status.loads = details.loads.iter().map(|(load, _)| load.clone()).collect();
+        status.milestones.clone_from(&details.milestones);
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn details(&self) -> MutexGuard<'_, Details> {
+        self.details.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The beginning of a text.
+/// The part of a status that the record holds.
+pub(super) fn status_of(record: Record) -> Status {
+    Status {
+        name: record.name,
+        contract: record.contract,
+        directory: record.directory,
+        instance: record.instance,
+        endpoint: record.endpoint,
+        pid: record.pid,
+        phase: record.phase,
+        owner: record.owner.as_str().to_owned(),
+        package: record.package,
+        version: record.version,
+        log: record.log,
+        started: record.started,
+        uptime: Duration::ZERO,
+        connections_open: 0,
+        connections_served: 0,
+        panics: 0,
+        errors: 0,
+        idle_exit: None,
+        progress: None,
+        loads: Vec::new(),
+        last_error: None,
+        premain: record.premain,
+        premain_threads: record.premain_threads,
+        milestones: Vec::new(),
+    }
+}
+
+/// The first [`MAX_TEXT`] bytes of a text, or a little less: a character is never cut.
 fn shortened(text: &str) -> String {
-    let mut end = text.len().min(LONGEST);
+    let mut end = text.len().min(MAX_TEXT);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -183,25 +219,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_long_is_cut_between_characters() {
+    fn a_long_text_is_cut_between_characters() {
         assert_eq!(shortened("short"), "short");
-        let long = "ä".repeat(LONGEST);
+        let long = "ä".repeat(MAX_TEXT);
         let cut = shortened(&format!("x{long}"));
         assert!(
-            cut.len() < LONGEST && cut.len() > LONGEST - 4,
+            cut.len() < MAX_TEXT && cut.len() > MAX_TEXT - 4,
             "{}",
             cut.len()
         );
     }
 
     #[test]
-    fn progress_is_news_once() {
+    fn progress_is_passed_on_once() {
         let report = Report::new();
-        assert_eq!(report.news(), None);
-        assert!(report.progress("one"));
-        assert!(!report.progress("two"), "the keeper is on its way");
-        assert_eq!(report.news().as_deref(), Some("two"));
-        assert_eq!(report.news(), None);
-        assert_eq!(report.latest().as_deref(), Some("two"));
+        assert_eq!(report.take_update(), None);
+        assert!(report.set_progress("one"));
+        assert!(
+            !report.set_progress("two"),
+            "the supervisor thread is already woken"
+        );
+        assert_eq!(report.take_update().as_deref(), Some("two"));
+        assert_eq!(report.take_update(), None);
+        assert_eq!(report.progress().as_deref(), Some("two"));
     }
 }

@@ -1,4 +1,4 @@
-//! [`State`]: what a daemon loads once it is bound.
+//! [`State`]: what a daemon loads after bind, and how its load is run and reported (step 6).
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -8,10 +8,10 @@ use super::bound::Bound;
 use super::trace;
 use crate::{Phase, fault};
 
-/// What a daemon loads once its endpoint is bound.
+/// What a daemon loads after its endpoint is bound.
 ///
-/// A parameter of the annotated `main`, after the [`Bound`], is loaded by [`load`](State::load) before
-/// `main` runs, in the order of the parameters. Clients are connected by then and wait, however long it
+/// Each parameter of the annotated `main` after the [`Bound`] is a state. [`load`](State::load) loads them in the order
+/// of the parameters, before `main` runs. Clients can already connect, and wait in the backlog for as long as the load
 /// takes.
 ///
 /// ```no_run
@@ -35,14 +35,13 @@ use crate::{Phase, fault};
 /// }
 /// ```
 ///
-/// A daemon that is asked to end while it loads has ten seconds to finish loading; then it is ended. A long load
-/// looks at [`Handle::stopping`](crate::Handle::stopping) between its steps.
+/// If the daemon is stopped while it loads, the load has ten seconds to finish; then the process is ended. A long load
+/// should check [`Handle::stopping`](crate::Handle::stopping) between its steps.
 ///
 /// # Errors
 ///
-/// A load that fails ends the daemon with exit code 70. Its error, and what caused it, is printed, kept in
-/// the record, and told to the client that started the daemon if it waits for
-/// [`WaitFor::Ready`](crate::WaitFor::Ready).
+/// A load that fails ends the daemon with exit code 70. Its error, with all causes, is printed and written into the
+/// record. The client that started the daemon receives it if it waits for [`WaitFor::Ready`](crate::WaitFor::Ready).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` would have to exist before the endpoint is bound",
     label = "a daemon's `main` gets only what is loaded after bind",
@@ -51,37 +50,39 @@ use crate::{Phase, fault};
     note = "see brokered_runtime::errors [B103]"
 )]
 pub trait State: Sized {
-    /// What can go wrong: an error type, a `String`, a boxed error.
+    /// The error of a failed load: an error type, a `String`, or a boxed error.
     type Error: Into<Box<dyn Error + Send + Sync>>;
 
-    /// Loads the state. The [`Bound`] tells which instance this is; it can be looked at and not
-    /// consumed, so clients cannot be accepted from here.
+    /// Loads the state.
+    ///
+    /// The [`Bound`] gives access to the instance and to progress reports. A load only borrows it, so it cannot accept
+    /// clients.
     ///
     /// # Errors
     ///
-    /// Whatever prevents the daemon from serving.
+    /// Any error that prevents the daemon from serving.
     fn load(bound: &Bound) -> Result<Self, Self::Error>;
 }
 
 /// A state that failed to load.
 #[derive(Debug)]
 pub(crate) struct LoadFailed {
-    /// What failed, why, and what caused that.
-    pub(crate) why: String,
-    /// The number of the system's error behind it.
+    /// The state, the error and all its causes.
+    pub(crate) reason: String,
+    /// The error number of the system call behind it.
     pub(crate) errno: Option<i32>,
 }
 
 impl LoadFailed {
     pub(super) fn of(state: &str, error: &(dyn Error + 'static)) -> Self {
         Self {
-            why: describe(state, error),
+            reason: describe(state, error),
             errno: errno_of(error),
         }
     }
 }
 
-/// The number of the system's error that is behind an error.
+/// The first error number of a system call in an error and its sources.
 fn errno_of(error: &(dyn Error + 'static)) -> Option<i32> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -103,20 +104,20 @@ pub(crate) fn load<S: State>(
     lifecycle.enter(Phase::Loading);
     fault::pass("daemon:loading");
     let name = name_of::<S>();
-    let number = lifecycle.report().begin_load(&name, false);
+    let index = lifecycle.report().begin_load(&name, false);
     let _span = trace::load(&name);
     let loaded = load(bound).map_err(|error| LoadFailed::of(&name, error.into().as_ref()));
-    let failed = loaded.as_ref().err().map(|failed| failed.why.as_str());
-    lifecycle.report().end_load_in_front(number, failed);
+    let failure = loaded.as_ref().err().map(|failed| failed.reason.as_str());
+    lifecycle.report().end_foreground_load(index, failure);
     loaded
 }
 
-/// A state's name, as its author writes it.
+/// The name of a state's type, without paths.
 pub(super) fn name_of<S>() -> String {
     without_paths(std::any::type_name::<S>())
 }
 
-/// All states have loaded, but for those in the background.
+/// All states have loaded, except those that load in the background.
 pub(crate) fn ready(bound: Bound) -> Bound {
     fault::pass("daemon:loaded");
     bound
@@ -132,18 +133,18 @@ fn describe(state: &str, error: &dyn Error) -> String {
     text
 }
 
-/// A type's name as it is written: `Cache<Index>` for `program::cache::Cache<program::Index>`.
+/// The name of a type without its paths: `Cache<Index>` for `program::cache::Cache<program::Index>`.
 fn without_paths(name: &str) -> String {
-    let is_of_a_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    let is_in_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
     let mut short = String::new();
     let mut rest = name;
     while !rest.is_empty() {
-        let end = rest.find(|c| !is_of_a_path(c)).unwrap_or(rest.len());
-        let (path, behind) = rest.split_at(end);
+        let end = rest.find(|c| !is_in_path(c)).unwrap_or(rest.len());
+        let (path, after) = rest.split_at(end);
         short.push_str(path.rsplit("::").next().unwrap_or(path));
-        let punctuation = behind.find(is_of_a_path).unwrap_or(behind.len());
-        short.push_str(&behind[..punctuation]);
-        rest = &behind[punctuation..];
+        let punctuation = after.find(is_in_path).unwrap_or(after.len());
+        short.push_str(&after[..punctuation]);
+        rest = &after[punctuation..];
     }
     short
 }
@@ -153,25 +154,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_is_called_what_its_author_calls_it() {
-        let said = |name| without_paths(name);
-        assert_eq!(said("program::index::Index"), "Index");
+    fn a_type_name_has_no_paths() {
+        assert_eq!(without_paths("program::index::Index"), "Index");
         assert_eq!(
-            said("a::Cache<b::Key, (c::d::Value, u8)>"),
+            without_paths("a::Cache<b::Key, (c::d::Value, u8)>"),
             "Cache<Key, (Value, u8)>"
         );
-        assert_eq!(said("[a::b; 3]"), "[b; 3]");
+        assert_eq!(without_paths("[a::b; 3]"), "[b; 3]");
     }
 
     #[test]
-    fn an_error_is_told_with_its_causes() {
+    fn an_error_is_described_with_its_causes() {
         let inner = io::Error::other("disk on fire");
         let outer = crate::InstanceError::Directory {
             path: "/srv".into(),
             source: inner,
         };
-        let said = describe("Index", &outer);
-        assert!(said.starts_with("loading Index failed: cannot reach the directory /srv"));
-        assert!(said.ends_with("disk on fire"), "{said}");
+        let text = describe("Index", &outer);
+        assert!(text.starts_with("loading Index failed: cannot reach the directory /srv"));
+        assert!(text.ends_with("disk on fire"), "{text}");
     }
 }

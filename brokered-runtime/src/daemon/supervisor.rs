@@ -1,5 +1,6 @@
-//! The keeper: the thread that answers for the daemon, waits for its end, and sees to it that it comes.
+//! The supervisor thread: it handles signals, control requests, idle exit and the end.
 
+use std::env;
 use std::io;
 use std::mem;
 use std::sync::{Arc, mpsc};
@@ -11,35 +12,41 @@ use super::error::exit_code;
 use super::lifecycle::Lifecycle;
 use super::trace;
 use crate::diagnostics::print;
-use crate::platform::{self, AcceptedConnections, SignalPipe, WakeReason};
+use crate::platform::{self, AcceptedConnections, SignalPoller, WakeReason};
 
 /// How long a drain may take.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a drain may take when the daemon can't go on.
-const DRAIN_OF_A_FAILURE: Duration = Duration::from_secs(1);
+/// How long a drain may take after a failure.
+const FAILURE_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often a drain looks for connections that only wait for a request.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// How often a drain looks for quiet connections.
+const QUIET_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often the daemon looks whether its directory and its endpoint are still there.
-const CHECK: Duration = Duration::from_secs(60);
+/// How often the daemon checks that its directory and its endpoint are in place.
+const PATH_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How long a keeper that cannot wait leaves the system before it tries again.
-const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+/// How long the thread pauses after a failed wait.
+const WAIT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long the last words of a daemon may take.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long a drain may take before the daemon prints why it does not end.
+const DRAIN_NOTICE_DELAY: Duration = Duration::from_millis(500);
 
-/// A keeper that is not at work yet: signals wait for it.
+/// How long a message on standard error may take.
+const PRINT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long `main` may take to end the process after the drain was cut short.
+const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The supervisor before its thread runs. Signals are already caught, and wait for the thread.
 pub(super) struct Supervisor {
-    signals: SignalPipe,
+    signals: SignalPoller,
 }
 
 impl Supervisor {
-    /// From now on `SIGTERM` and `SIGINT` end the daemon gracefully, as soon as the keeper is at work.
+    /// Catches `SIGTERM` and `SIGINT`. They start a graceful shutdown as soon as the thread runs.
     pub(super) fn install(lifecycle: &Lifecycle) -> io::Result<Self> {
-        let (signals, wake) = SignalPipe::install()?;
+        let (signals, wake) = SignalPoller::install()?;
         lifecycle.set_supervisor(wake);
         Ok(Self { signals })
     }
@@ -49,19 +56,20 @@ impl Supervisor {
         let lifecycle = Arc::clone(lifecycle);
         thread::Builder::new()
             .name("brokered".to_owned())
-            .spawn(move || watch(&lifecycle, self.signals))
+            .spawn(move || run(&lifecycle, self.signals))
             .map(drop)
     }
 }
 
-fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
+/// The whole life of the thread. The process usually ends while it supervises the drain.
+fn run(lifecycle: &Lifecycle, mut signals: SignalPoller) {
     let mut control = ControlServer::new(lifecycle);
     let requested_by = supervise(lifecycle, &mut control, &mut signals);
     let _span = trace::drain();
     lifecycle.begin_drain();
-    let why = supervise_drain(lifecycle, &mut control, &mut signals, requested_by);
-    // With `main` back, the process ends by itself now, and with `main`'s exit code.
-    let ends_itself = lifecycle.cut_short();
+    let reason = supervise_drain(lifecycle, &mut control, &mut signals, requested_by);
+    // If `main` has returned, the process ends by itself now, with the exit code of `main`.
+    let main_has_returned = lifecycle.cut_short();
     control.send_updates(lifecycle);
     let code = if let Some(failure) = lifecycle.failure() {
         lifecycle.shut_down_failed(failure);
@@ -72,53 +80,53 @@ fn watch(lifecycle: &Lifecycle, mut signals: SignalPipe) {
         lifecycle.shut_down();
         print_with_timeout(
             lifecycle.name(),
-            format!("{why}; connections are cut short"),
+            format!("{reason}; connections are cut short"),
         );
         0
     };
-    if ends_itself {
-        thread::sleep(LAST_WORDS);
+    if main_has_returned {
+        thread::sleep(EXIT_TIMEOUT);
     }
     platform::end_process(code)
 }
 
-/// Returns when the daemon is to end, with what asked for it.
+/// Supervises the running daemon, and returns what requested its end.
 fn supervise(
     lifecycle: &Lifecycle,
     control: &mut ControlServer,
-    signals: &mut SignalPipe,
+    signals: &mut SignalPoller,
 ) -> WakeReason {
-    let every = between_checks();
-    let mut check_at = Instant::now() + every;
-    let mut is_told = false;
+    let interval = path_check_interval();
+    let mut path_check_at = Instant::now() + interval;
+    let mut wait_failed = false;
     loop {
         control.open(lifecycle);
         lifecycle.update_record();
         if lifecycle.is_stop_requested() {
             return WakeReason::Thread;
         }
-        let idle_at = lifecycle.idle_at();
-        let next = idle_at.map_or(check_at, |idle_at| idle_at.min(check_at));
-        match wait(lifecycle, control, signals, next, &mut is_told) {
+        let idle_check_at = lifecycle.next_idle_check();
+        let next = idle_check_at.map_or(path_check_at, |at| at.min(path_check_at));
+        match wait(lifecycle, control, signals, next, &mut wait_failed) {
             WakeReason::Signal => return WakeReason::Signal,
-            WakeReason::Thread | WakeReason::Watched => continue,
-            WakeReason::Time => {}
+            WakeReason::Thread | WakeReason::Source => continue,
+            WakeReason::Deadline => {}
         }
-        if let Some(after) = lifecycle.is_idle() {
+        if let Some(timeout) = lifecycle.is_idle() {
             print_with_timeout(
                 lifecycle.name(),
-                format!("nobody was served for {} s: ending", after.as_secs()),
+                format!("no connection for {} s: ending", timeout.as_secs()),
             );
             return WakeReason::Thread;
         }
-        if Instant::now() >= check_at {
-            check_at = Instant::now() + every;
+        if Instant::now() >= path_check_at {
+            path_check_at = Instant::now() + interval;
             if !lifecycle.owns_its_paths() {
                 print_with_timeout(
                     lifecycle.name(),
                     format!(
-                        "{} is gone, or another one: ending, and the next client starts a new daemon",
-                        lifecycle.socket().display()
+                        "{} was removed or replaced: ending; the next client starts a new daemon",
+                        lifecycle.endpoint().display()
                     ),
                 );
                 return WakeReason::Thread;
@@ -127,107 +135,108 @@ fn supervise(
     }
 }
 
-/// Waits for a signal, another thread, or the deadline, and serves clients meanwhile.
+/// Waits for a signal, another thread or the deadline, and serves control requests meanwhile.
 ///
-/// A system that lets nobody wait, as where the limit of descriptors was taken down under a running process, may do so
-/// a moment later. A daemon that gave up here would hear nothing ever again.
+/// The wait can fail for a moment, for example if the limit of descriptors was lowered while the process runs. The
+/// thread then tries again: if it ended, nothing could stop the daemon any more.
 fn wait(
     lifecycle: &Lifecycle,
     control: &mut ControlServer,
-    signals: &mut SignalPipe,
+    signals: &mut SignalPoller,
     deadline: Instant,
-    is_told: &mut bool,
+    has_failed: &mut bool,
 ) -> WakeReason {
     let error = match control.wait(lifecycle, signals, Some(deadline)) {
         Ok(reason) => {
-            *is_told = false;
+            *has_failed = false;
             return reason;
         }
         Err(error) => error,
     };
-    if !mem::replace(is_told, true) {
+    if !mem::replace(has_failed, true) {
         print_with_timeout(
             lifecycle.name(),
-            format!("cannot wait for signals and clients, and tries again: {error}"),
+            format!("cannot wait for signals and control requests, trying again: {error}"),
         );
     }
-    thread::sleep(BETWEEN_TRIES);
+    thread::sleep(WAIT_RETRY_INTERVAL);
     if Instant::now() >= deadline {
-        WakeReason::Time
+        WakeReason::Deadline
     } else {
-        // It may have asked for the end.
+        // Another thread may have requested the end meanwhile.
         WakeReason::Thread
     }
 }
 
-/// How often the daemon looks whether its directory and its endpoint are still there.
-fn between_checks() -> Duration {
-    // For the tests of it, and in their builds alone.
+fn path_check_interval() -> Duration {
+    // Only debug builds read the variable. The tests set it.
     if cfg!(debug_assertions)
-        && let Ok(milliseconds) = std::env::var("BROKERED_TEST_CHECK_MS")
+        && let Ok(milliseconds) = env::var("BROKERED_TEST_CHECK_MS")
         && let Ok(milliseconds) = milliseconds.parse()
     {
         return Duration::from_millis(milliseconds);
     }
-    CHECK
+    PATH_CHECK_INTERVAL
 }
 
-/// Returns when the drain is to be cut short. Otherwise the process ends meanwhile.
+/// Supervises the drain, and returns why it must be cut short. A drain that succeeds ends with the process.
 fn supervise_drain(
     lifecycle: &Lifecycle,
     control: &mut ControlServer,
-    signals: &mut SignalPipe,
+    signals: &mut SignalPoller,
     requested_by: WakeReason,
 ) -> String {
     let began = Instant::now();
-    let mut deadline = began + DRAIN;
+    let mut deadline = began + DRAIN_TIMEOUT;
     let mut signalled = requested_by == WakeReason::Signal;
-    // Whoever waits at a terminal is told why, if there is anything to wait for.
-    let mut tell_why_at = Some(began + LAST_WORDS);
-    let mut connections = AcceptedConnections::on(lifecycle.socket());
-    let mut look_at = began;
-    let mut is_told = false;
+    // A person at a terminal learns why the daemon still runs.
+    let mut notice_at = Some(began + DRAIN_NOTICE_DELAY);
+    let mut connections = AcceptedConnections::on(lifecycle.endpoint());
+    let mut quiet_check_at = began;
+    let mut wait_failed = false;
     loop {
         if lifecycle.failure().is_some() {
-            deadline = deadline.min(began + DRAIN_OF_A_FAILURE);
+            deadline = deadline.min(began + FAILURE_DRAIN_TIMEOUT);
         }
         let now = Instant::now();
         if now >= deadline {
             return format!("still busy after {} s", (deadline - began).as_secs());
         }
-        if now >= look_at {
+        if now >= quiet_check_at {
             connections.shut_down_quiet();
-            look_at = now + BETWEEN_LOOKS;
+            quiet_check_at = now + QUIET_CHECK_INTERVAL;
         }
-        if tell_why_at.is_some_and(|at| now >= at) {
-            tell_why_at = None;
+        if notice_at.is_some_and(|at| now >= at) {
+            notice_at = None;
             print_with_timeout(
                 lifecycle.name(),
                 format!(
-                    "ending; connections are served for at most {} s, and a further signal cuts them short",
+                    "ending; open connections are served for at most {} s, and another signal cuts them short",
                     (deadline - began).as_secs()
                 ),
             );
         }
-        let next = deadline.min(look_at).min(tell_why_at.unwrap_or(deadline));
-        match wait(lifecycle, control, signals, next, &mut is_told) {
+        let next = deadline
+            .min(quiet_check_at)
+            .min(notice_at.unwrap_or(deadline));
+        match wait(lifecycle, control, signals, next, &mut wait_failed) {
             WakeReason::Thread => lifecycle.update_record(),
-            WakeReason::Signal if signalled => return "asked again to stop".to_owned(),
+            WakeReason::Signal if signalled => return "received another signal".to_owned(),
             WakeReason::Signal => signalled = true,
-            WakeReason::Time | WakeReason::Watched => {}
+            WakeReason::Deadline | WakeReason::Source => {}
         }
     }
 }
 
-/// Says something without waiting for whoever should read it: standard error may be a pipe that is full, or
-/// locked by a thread that is stuck in it.
-fn print_with_timeout(name: &'static str, what: String) {
-    let (said, heard) = mpsc::channel();
-    let speaker = thread::Builder::new().spawn(move || {
-        print(name, what);
-        let _ = said.send(());
+/// Prints a message, and does not wait for it for long: standard error can be a full pipe, or locked by a blocked
+/// thread.
+fn print_with_timeout(name: &'static str, message: String) {
+    let (sender, receiver) = mpsc::channel();
+    let printer = thread::Builder::new().spawn(move || {
+        print(name, message);
+        let _ = sender.send(());
     });
-    if speaker.is_ok() {
-        let _ = heard.recv_timeout(LAST_WORDS);
+    if printer.is_ok() {
+        let _ = receiver.recv_timeout(PRINT_TIMEOUT);
     }
 }

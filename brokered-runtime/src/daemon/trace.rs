@@ -1,4 +1,4 @@
-//! Spans for a daemon's phases and connections, with the feature `tracing`. Without it there is nothing here.
+//! Spans and events for the feature `tracing`. Without the feature, the functions do nothing.
 
 #[cfg(feature = "tracing")]
 pub(super) use on::{connection, drain, load, passed, serving};
@@ -13,27 +13,27 @@ mod on {
 
     const TARGET: &str = "brokered";
 
-    /// The daemon has come to a phase, or past something.
-    pub(in crate::daemon) fn passed(what: &str) {
-        info!(target: TARGET, "{what}");
+    /// The event of a milestone.
+    pub(in crate::daemon) fn passed(milestone: &str) {
+        info!(target: TARGET, "{milestone}");
     }
 
-    /// A state loads.
+    /// The span of a state's load.
     pub(in crate::daemon) fn load(state: &str) -> EnteredSpan {
         info_span!(target: TARGET, "load", state).entered()
     }
 
-    /// The daemon serves.
+    /// The span of `serve`.
     pub(in crate::daemon) fn serving() -> EnteredSpan {
         info_span!(target: TARGET, "serve").entered()
     }
 
-    /// One connection is served.
+    /// The span of one connection.
     pub(in crate::daemon) fn connection() -> EnteredSpan {
         debug_span!(target: TARGET, "connection").entered()
     }
 
-    /// The daemon ends.
+    /// The span of the drain.
     pub(in crate::daemon) fn drain() -> EnteredSpan {
         info_span!(target: TARGET, "drain").entered()
     }
@@ -41,10 +41,10 @@ mod on {
 
 #[cfg(not(feature = "tracing"))]
 mod off {
-    /// No span.
+    /// Stands for a span.
     pub(in crate::daemon) struct Off;
 
-    pub(in crate::daemon) fn passed(_what: &str) {}
+    pub(in crate::daemon) fn passed(_milestone: &str) {}
 
     pub(in crate::daemon) fn load(_state: &str) -> Off {
         Off

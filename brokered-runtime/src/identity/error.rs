@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::platform::Fault;
+use crate::platform::DirectoryFault;
 
 /// Why the paths of an [`Instance`](crate::Instance) cannot be computed.
 ///
@@ -126,12 +126,12 @@ pub struct DirectoryError {
 
 #[derive(Debug)]
 enum Problem {
-    Fault(Fault),
+    Fault(DirectoryFault),
     Io(io::Error),
 }
 
 impl DirectoryError {
-    pub(crate) fn fault(path: PathBuf, fault: Fault) -> Self {
+    pub(crate) fn fault(path: PathBuf, fault: DirectoryFault) -> Self {
         Self {
             path,
             problem: Problem::Fault(fault),
@@ -157,21 +157,21 @@ impl fmt::Display for DirectoryError {
         let path = self.path.display();
         let elsewhere = "or set BROKERED_RUNTIME_DIR to a directory of your own";
         match &self.problem {
-            Problem::Fault(Fault::Link) => write!(
+            Problem::Fault(DirectoryFault::Link) => write!(
                 f,
                 "the runtime directory {path} is a symbolic link, and must be a real directory: set \
                  BROKERED_RUNTIME_DIR to the target of the link"
             ),
-            Problem::Fault(Fault::NotADirectory) => write!(
+            Problem::Fault(DirectoryFault::NotADirectory) => write!(
                 f,
                 "the runtime directory {path} is not a directory: move the file that is there, {elsewhere}"
             ),
-            Problem::Fault(Fault::Owner { owner, expected }) => write!(
+            Problem::Fault(DirectoryFault::Owner { owner, expected }) => write!(
                 f,
                 "the runtime directory {path} belongs to user {owner}, but this process runs as user \
                  {expected}: run it as the user who owns the directory, {elsewhere}"
             ),
-            Problem::Fault(Fault::Mode(mode)) => write!(
+            Problem::Fault(DirectoryFault::Mode(mode)) => write!(
                 f,
                 "the runtime directory {path} has mode {mode:04o}, but must have mode 0700, so that no \
                  other user can answer in the daemon's place: run `chmod 700 {path}`, {elsewhere}"

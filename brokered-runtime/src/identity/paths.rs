@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::daemon::Daemon;
 use super::error::{DirectoryError, InstanceError};
+use crate::hash::hash;
 use crate::platform;
 
 /// The environment variable that names the runtime directory. It takes precedence over the platform's default.
@@ -61,7 +62,7 @@ impl Paths {
     fn within(runtime: PathBuf, directory: PathBuf) -> Self {
         Self {
             runtime,
-            socket: platform::endpoint_in(&directory, "socket"),
+            socket: platform::endpoint_path(&directory, "socket"),
             directory,
         }
     }
@@ -73,7 +74,7 @@ impl Paths {
 
     /// The control endpoint.
     pub(crate) fn control(&self) -> PathBuf {
-        platform::endpoint_in(&self.directory, "control")
+        platform::endpoint_path(&self.directory, "control")
     }
 
     /// The record.
@@ -131,7 +132,7 @@ impl Paths {
 
     /// Whether this lock is on the directory to which the path leads now.
     pub(crate) fn is_locked_by(&self, lock: &File) -> io::Result<bool> {
-        platform::is_at(lock, &self.directory)
+        platform::is_lock_at(lock, &self.directory)
     }
 }
 
@@ -167,15 +168,6 @@ fn directory_name(daemon: Daemon, selector: Selector<'_>) -> String {
     name
 }
 
-/// FNV-1a with 64 bits. It is the same in every build; the hash of the standard library may change.
-pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in parts.iter().flat_map(|part| part.iter()) {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    hash
-}
-
 fn prepare(directory: &Path) -> Result<(), DirectoryError> {
     match platform::check_directory(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -193,7 +185,7 @@ fn check(directory: &Path) -> Result<(), DirectoryError> {
 
 fn to_error(
     directory: &Path,
-    checked: io::Result<Option<platform::Fault>>,
+    checked: io::Result<Option<platform::DirectoryFault>>,
 ) -> Result<(), DirectoryError> {
     match checked {
         Ok(None) => Ok(()),
@@ -220,13 +212,5 @@ mod tests {
         let directory = directory_name(WORDS, Selector::Directory(Path::new("/srv")));
         let name = directory_name(WORDS, Selector::Name("/srv"));
         assert_ne!(directory, name);
-    }
-
-    #[test]
-    fn the_hash_is_the_published_fnv_1a() {
-        // Test vectors of the FNV reference. Daemons and clients of different releases must agree.
-        assert_eq!(hash(&[b""]), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(hash(&[b"a"]), 0xaf63_dc4c_8601_ec8c);
-        assert_eq!(hash(&[b"foo", b"bar"]), 0x8594_4171_f739_67e8);
     }
 }

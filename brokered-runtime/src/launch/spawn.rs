@@ -11,6 +11,7 @@ use super::started::StartedDaemon;
 use crate::handoff::{self, Message};
 use crate::identity::paths::Paths;
 use crate::instance_lock::{InstanceLock, LaunchLock};
+use crate::nonce::new_nonce;
 use crate::platform::{self, Channel, ChannelEnd, Child};
 use crate::record::Record;
 use crate::{Instance, IpcListener, Phase, endpoint, fault};
@@ -85,7 +86,7 @@ fn hand_off_and_spawn(
 ) -> Result<(Child, Channel, Log), LaunchError> {
     let log = Log::open(instance, paths)?;
     fault::point("launch:log-opened").map_err(LaunchError::io("open", &log.path))?;
-    let nonce = handoff::new_nonce();
+    let nonce = new_nonce();
     let message = Message {
         name: instance.daemon().name().to_owned(),
         contract: instance.daemon().contract_number(),

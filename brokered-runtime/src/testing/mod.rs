@@ -25,4 +25,3 @@ mod scratch;
 pub use bound::bound;
 pub use daemon::{LaunchBuilder, RunningDaemon, launch};
 pub use error::Error;
-pub(crate) use scratch::Scratch;

@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
-use crate::{handoff, platform};
+use crate::nonce::new_nonce;
+use crate::platform;
 
 /// A directory for one test. Private to this user, and removed when this is dropped.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl Scratch {
             PathBuf::from("/tmp")
         };
         loop {
-            let nonce = handoff::new_nonce();
+            let nonce = new_nonce();
             let path = parent.join(format!("brokered-{}", &nonce[..NONCE_LENGTH]));
             match platform::create_new_directory(&path) {
                 Ok(()) => return Ok(Self(path)),

@@ -1,7 +1,6 @@
-//! The launcher's channel: a socket pair whose other end is the daemon's standard input.
+//! The channel: a socket pair between a launcher and the daemon that it starts. The daemon's end is its standard input.
 //!
-//! The launcher sends one message, text with descriptors, before the daemon exists; the daemon
-//! answers with lines.
+//! Before the daemon exists, the launcher sends one message: text with descriptors. The daemon answers with lines.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,30 +13,31 @@ use std::time::{Duration, Instant};
 
 use interprocess::local_socket::Listener as IpcListener;
 
-use super::fork::ForkGuard;
-use super::socket::{as_unix, from_unix};
-use crate::platform::{Line, Received};
+use super::descriptors::set_close_on_exec;
+use super::fork_guard::ForkGuard;
+use super::listener::{as_unix, from_unix};
+use crate::platform::lines::{self, LineReader};
+use crate::platform::types::{Line, ReceivedMessage};
 
-/// The longest message that is ever sent: two paths, each byte of them escaped, and some more.
+/// The longest message: two paths, each byte of which may be escaped, and a few short fields.
 const LONGEST_MESSAGE: usize = 64 * 1024;
 
 /// The most descriptors in a message: the lock and the listener.
-const MOST_DESCRIPTORS: usize = 2;
+const MAX_DESCRIPTORS: usize = 2;
 
-/// How much the launcher may have left unread, as the system counts it, for it to be told of progress.
-const MOST_UNREAD: libc::c_int = 32 * 1024;
+/// Progress is no longer sent when the launcher has left this much unread, as the system counts it.
+const MAX_UNREAD: libc::c_int = 32 * 1024;
 
 /// One end of the channel.
 #[derive(Debug)]
 pub(crate) struct Channel {
-    /// Dropped before what it seals.
-    _seal: ForkGuard,
+    /// Declared first, because it must be dropped before the descriptor that it guards.
+    _fork_guard: ForkGuard,
     stream: UnixStream,
-    /// What has arrived of a line that is not complete yet.
-    partial: Vec<u8>,
+    lines: LineReader,
 }
 
-/// The end that becomes the daemon's standard input.
+/// The daemon's end, which becomes its standard input.
 #[derive(Debug)]
 pub(crate) struct ChannelEnd(UnixStream);
 
@@ -48,28 +48,26 @@ impl From<ChannelEnd> for Stdio {
 }
 
 impl Channel {
-    /// A new channel, and the end for the daemon.
     pub(crate) fn pair() -> io::Result<(Self, ChannelEnd)> {
-        let (ours, theirs) = UnixStream::pair()?;
-        Ok((Self::over(ours), ChannelEnd(theirs)))
+        let (launcher, daemon) = UnixStream::pair()?;
+        Ok((Self::from_stream(launcher), ChannelEnd(daemon)))
     }
 
-    fn over(stream: UnixStream) -> Self {
+    fn from_stream(stream: UnixStream) -> Self {
         Self {
-            _seal: ForkGuard::new(&stream),
+            _fork_guard: ForkGuard::new(&stream),
             stream,
-            partial: Vec::new(),
+            lines: LineReader::default(),
         }
     }
 
-    /// Whether standard input is a channel whose message begins with this line. Takes nothing out of it.
     pub(crate) fn is_stdin(first_line: &str) -> bool {
         if !is_unix_socket(0) {
             return false;
         }
         let mut seen = vec![0_u8; first_line.len()];
-        // SAFETY: the buffer is valid for writes of the length that is passed with it; descriptor 0
-        // is only looked at.
+        // SAFETY: the buffer is valid for writes of the length that is passed with it. Descriptor 0 is only peeked at,
+        // and may be anything.
         let length = unsafe {
             libc::recv(
                 0,
@@ -81,14 +79,13 @@ impl Channel {
         usize::try_from(length) == Ok(seen.len()) && seen == first_line.as_bytes()
     }
 
-    /// Takes the channel over from standard input, which stays as it is.
+    /// Standard input stays open as well.
     pub(crate) fn from_stdin() -> io::Result<Self> {
         let stdin = io::stdin();
-        let ours = stdin.as_fd().try_clone_to_owned()?;
-        Ok(Self::over(UnixStream::from(ours)))
+        let copy = stdin.as_fd().try_clone_to_owned()?;
+        Ok(Self::from_stream(UnixStream::from(copy)))
     }
 
-    /// Sends the message: its text, the lock, and the listener if it is handed over.
     pub(crate) fn send(
         &self,
         text: &[u8],
@@ -106,17 +103,17 @@ impl Channel {
         send_with(self.stream.as_fd(), text, &descriptors)
     }
 
-    /// Receives the message. Everything was sent before this process began, so nothing is waited for.
-    pub(crate) fn receive(&self) -> io::Result<Received> {
+    /// Does not block, because the launcher sent the message before it started this process.
+    pub(crate) fn receive(&self) -> io::Result<ReceivedMessage> {
         let (text, descriptors) = receive_with(self.stream.as_fd())?;
         let mut descriptors = descriptors.into_iter();
         let Some(lock) = descriptors.next() else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "the launch message came without the instance lock",
+                "the launch message does not carry the instance lock",
             ));
         };
-        Ok(Received {
+        Ok(ReceivedMessage {
             text,
             lock: Some(File::from(lock)),
             listener: descriptors
@@ -125,10 +122,9 @@ impl Channel {
         })
     }
 
-    /// Tells the launcher one line. It may be gone; that is no error of ours, so nothing is waited
-    /// for and no signal is raised.
-    pub(crate) fn tell(&self, line: &str) -> io::Result<()> {
-        let line = format!("{}\n", line.replace('\n', " "));
+    /// The launcher may have ended, so this neither blocks nor raises `SIGPIPE`.
+    pub(crate) fn send_line(&self, line: &str) -> io::Result<()> {
+        let line = lines::terminated(line);
         // SAFETY: the buffer is valid for reads of its length.
         let sent = unsafe {
             libc::send(
@@ -144,53 +140,41 @@ impl Channel {
         Ok(())
     }
 
-    /// Tells the launcher one line that it can do without: nothing is sent that it might have no room for
-    /// later, when it matters.
+    /// Leaves room in the buffer of the socket for the lines that matter, such as a failure.
     pub(crate) fn try_send_line(&self, line: &str) {
         let mut unread: libc::c_int = 0;
-        // SAFETY: `TIOCOUTQ` writes one integer, for which `unread` is valid.
-        let asked =
+        // SAFETY: `TIOCOUTQ` writes one integer, and `unread` is valid for that.
+        let result =
             unsafe { libc::ioctl(self.stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut unread) };
-        if asked == 0 && unread < MOST_UNREAD {
-            let _ = self.tell(line);
+        if result == 0 && unread < MAX_UNREAD {
+            let _ = self.send_line(line);
         }
     }
 
-    /// The next line from the daemon.
     pub(crate) fn next_line(&mut self, deadline: Instant) -> io::Result<Line> {
-        loop {
-            if let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.partial.drain(..=end).collect();
-                let text = String::from_utf8_lossy(&line[..end]).into_owned();
-                return Ok(Line::Text(text));
-            }
+        let mut stream = &self.stream;
+        self.lines.next(deadline, |buffer| {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(Line::TimedOut);
-            }
-            // A zero time-out means none at all to the system, so no wait is shorter than this.
-            self.stream
-                .set_read_timeout(Some(left.max(Duration::from_micros(1))))?;
-            let mut buffer = [0_u8; 1024];
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return Ok(Line::End),
-                Ok(length) => self.partial.extend_from_slice(&buffer[..length]),
+            // To the system a timeout of zero means no timeout, so no wait is shorter than a microsecond.
+            stream.set_read_timeout(Some(left.max(Duration::from_micros(1))))?;
+            match stream.read(buffer) {
+                Ok(length) => Ok(Some(length)),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock
                     | io::ErrorKind::TimedOut
-                    | io::ErrorKind::Interrupted => {}
-                    // The daemon died with our message unread.
-                    io::ErrorKind::ConnectionReset => return Ok(Line::End),
-                    _ => return Err(error),
+                    | io::ErrorKind::Interrupted => Ok(None),
+                    // The daemon has ended without reading the message.
+                    io::ErrorKind::ConnectionReset => Ok(Some(0)),
+                    _ => Err(error),
                 },
             }
-        }
+        })
     }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
-/// `main` of a Rust program runs with `SIGPIPE` ignored; this only spares programs that changed that.
+/// These systems lack the flag. Rust's runtime ignores `SIGPIPE` before `main`, unless the program changes that.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const NO_SIGNAL: libc::c_int = 0;
 
@@ -198,12 +182,12 @@ const NO_SIGNAL: libc::c_int = 0;
     any(target_os = "linux", target_os = "android", target_os = "freebsd"),
     not(brokered_portable)
 ))]
-const RECEIVE_SEALED: libc::c_int = libc::MSG_CMSG_CLOEXEC;
+const RECEIVE_CLOSE_ON_EXEC: libc::c_int = libc::MSG_CMSG_CLOEXEC;
 #[cfg(not(all(
     any(target_os = "linux", target_os = "android", target_os = "freebsd"),
     not(brokered_portable)
 )))]
-const RECEIVE_SEALED: libc::c_int = 0;
+const RECEIVE_CLOSE_ON_EXEC: libc::c_int = 0;
 
 fn is_unix_socket(descriptor: RawFd) -> bool {
     let mut address = MaybeUninit::<libc::sockaddr_storage>::zeroed();
@@ -219,7 +203,7 @@ fn is_unix_socket(descriptor: RawFd) -> bool {
     libc::c_int::from(family) == libc::AF_UNIX
 }
 
-/// Room for a control message that carries [`MOST_DESCRIPTORS`], aligned as its header wants it.
+/// A buffer for a control message that carries [`MAX_DESCRIPTORS`], aligned for its header.
 #[repr(C)]
 union ControlBuffer {
     bytes: [u8; 64],
@@ -243,7 +227,7 @@ fn send_with(
     text: &[u8],
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    assert!(descriptors.len() <= MOST_DESCRIPTORS);
+    assert!(descriptors.len() <= MAX_DESCRIPTORS);
     let payload = descriptor_bytes(descriptors.len());
     let mut part = libc::iovec {
         iov_base: text.as_ptr().cast_mut().cast(),
@@ -255,9 +239,9 @@ fn send_with(
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
     message.msg_control = (&raw mut control).cast();
-    // SAFETY: `CMSG_SPACE` only calculates. The buffer holds 64 bytes, and two descriptors take 24,
-    // so the header that `CMSG_FIRSTHDR` gives and the data behind it lie within it. The pointers in
-    // `message` outlive the call, and `sendmsg` does not write through them.
+    // SAFETY: `CMSG_SPACE` only calculates. The buffer holds 64 bytes, and two descriptors take 24. So the header that
+    // `CMSG_FIRSTHDR` returns and the data after it lie within the buffer. The pointers in `message` outlive the call,
+    // and `sendmsg` does not write through them.
     let sent = unsafe {
         message.msg_controllen = libc::CMSG_SPACE(payload) as _;
         let header = libc::CMSG_FIRSTHDR(&raw const message);
@@ -276,13 +260,13 @@ fn send_with(
         Ok(length) if length == text.len() => Ok(()),
         Ok(_) => Err(io::Error::new(
             io::ErrorKind::WriteZero,
-            "the launch message was sent in part only",
+            "only a part of the launch message was sent",
         )),
         Err(_) => Err(io::Error::last_os_error()),
     }
 }
 
-/// Reads until the empty line that ends a message, and collects the descriptors on the way.
+/// Reads until the empty line that ends a message, and collects the descriptors that arrive with the text.
 fn receive_with(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut text = Vec::new();
     let mut descriptors = Vec::new();
@@ -297,7 +281,7 @@ fn receive_with(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
         if length == 0 {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                "the launch message ends in its middle",
+                "the launch message is not complete",
             ));
         }
     }
@@ -321,21 +305,19 @@ fn receive_part(
     message.msg_iovlen = 1;
     message.msg_control = (&raw mut control).cast();
     message.msg_controllen = size_of::<ControlBuffer>() as _;
-    // SAFETY: all pointers in `message` are valid for writes of the lengths beside them, and outlive
-    // the call.
+    // SAFETY: all pointers in `message` are valid for writes of the lengths beside them, and outlive the call.
     let length = unsafe {
         libc::recvmsg(
             socket.as_raw_fd(),
             &raw mut message,
-            libc::MSG_DONTWAIT | RECEIVE_SEALED,
+            libc::MSG_DONTWAIT | RECEIVE_CLOSE_ON_EXEC,
         )
     };
     let Ok(length) = usize::try_from(length) else {
         return Err(io::Error::last_os_error());
     };
-    // SAFETY: `recvmsg` has filled in `message`; the macros walk the control buffer within
-    // `msg_controllen`. Each descriptor in an `SCM_RIGHTS` message is new to this process and owned by
-    // nobody else.
+    // SAFETY: `recvmsg` has filled `message`, and the macros walk the control buffer within `msg_controllen`. Each
+    // descriptor in an `SCM_RIGHTS` message is new to this process and has no owner.
     unsafe {
         let mut header = libc::CMSG_FIRSTHDR(&raw const message);
         while !header.is_null() {
@@ -355,20 +337,11 @@ fn receive_part(
             header = libc::CMSG_NXTHDR(&raw const message, header);
         }
     }
-    if RECEIVE_SEALED == 0 {
+    if RECEIVE_CLOSE_ON_EXEC == 0 {
         for descriptor in descriptors.iter() {
-            seal(descriptor.as_fd())?;
+            set_close_on_exec(descriptor.as_raw_fd())?;
         }
     }
     text.extend_from_slice(&buffer[..length]);
     Ok(length)
-}
-
-/// Sets close-on-exec.
-fn seal(descriptor: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: `fcntl` with `F_SETFD` takes an integer and touches no memory of ours.
-    if unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
 }

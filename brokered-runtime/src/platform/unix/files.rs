@@ -1,4 +1,4 @@
-//! Directories that are ours alone, the lock on them, and files in them.
+//! Private directories, the lock on them, and the files in them.
 
 use std::env;
 use std::ffi::OsString;
@@ -8,15 +8,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::platform::{Fault, PathOccupant};
+use crate::platform::types::{DirectoryFault, PathOccupant};
 
-/// The longest path that a socket can be bound at, without its closing NUL.
+/// The longest path that a socket can be bound to, without the terminating NUL.
 const LONGEST_SOCKET_PATH: usize = {
-    // `sun_path` is what `sockaddr_un` has beyond its header: 108 bytes on Linux, 104 elsewhere.
+    // `sun_path` follows the header of `sockaddr_un`: 108 bytes on Linux, 104 on other systems.
     let header = std::mem::offset_of!(libc::sockaddr_un, sun_path);
     let whole = size_of::<libc::sockaddr_un>();
     let longest = whole - header - 1;
-    // As on the others.
+    // A portable build has the limit of the other systems.
     if cfg!(brokered_portable) {
         103
     } else {
@@ -25,15 +25,13 @@ const LONGEST_SOCKET_PATH: usize = {
 };
 
 /// The effective user.
-pub(crate) fn user_id() -> u32 {
-    // SAFETY: `geteuid` takes nothing, touches no memory of ours and cannot fail.
+pub(super) fn user_id() -> u32 {
+    // SAFETY: `geteuid` takes no arguments, accesses no memory of this process and cannot fail.
     unsafe { libc::geteuid() }
 }
 
-/// Where the runtime directory is when `BROKERED_RUNTIME_DIR` does not say.
-///
-/// Chosen by presence alone, so that daemon and client always choose alike.
-#[allow(clippy::unnecessary_wraps, reason = "not every platform has one")]
+/// Only the presence of a variable or directory decides, so that daemon and client always choose the same one.
+#[allow(clippy::unnecessary_wraps, reason = "on other platforms this can fail")]
 pub(crate) fn default_runtime_directory() -> io::Result<PathBuf> {
     if let Some(directory) = present("XDG_RUNTIME_DIR") {
         return Ok(directory.join("brokered"));
@@ -53,7 +51,6 @@ pub(crate) fn default_runtime_directory() -> io::Result<PathBuf> {
     Ok(fallback_directory())
 }
 
-/// Where an instance goes whose own path is too long for a socket.
 pub(crate) fn fallback_directory() -> PathBuf {
     PathBuf::from(format!("/tmp/brokered-{}", user_id()))
 }
@@ -64,7 +61,7 @@ fn present(variable: &str) -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// macOS gives each user a temporary directory of their own.
+/// macOS has a private temporary directory for each user.
 #[cfg(target_os = "macos")]
 fn user_temporary_directory() -> Option<PathBuf> {
     let mut buffer = vec![0_u8; 1024];
@@ -88,51 +85,46 @@ fn user_temporary_directory() -> Option<PathBuf> {
     None
 }
 
-/// Where an endpoint of an instance is: in the instance's directory.
-pub(crate) fn endpoint_in(directory: &Path, name: &str) -> PathBuf {
+pub(crate) fn endpoint_path(directory: &Path, name: &str) -> PathBuf {
     directory.join(name)
 }
 
-/// Whether a socket can be bound at this path.
 pub(crate) fn fits_endpoint(path: &Path) -> bool {
     path.as_os_str().len() <= LONGEST_SOCKET_PATH
 }
 
-/// Creates a directory, and those above it that are missing, each with mode `0700`.
-///
-/// A umask that takes the owner's own bits away leaves it with less, which [`check_directory`] then tells.
+/// Each directory gets mode `0700`. A umask that removes bits of the owner leaves less, and [`check_directory`] then
+/// reports that.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Creates a directory that is not there yet, with mode `0700`.
 #[cfg(feature = "testing")]
 pub(crate) fn create_new_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
-/// Looks whether a directory is the effective user's alone. `Ok(None)` if it is.
-pub(crate) fn check_directory(path: &Path) -> io::Result<Option<Fault>> {
+pub(crate) fn check_directory(path: &Path) -> io::Result<Option<DirectoryFault>> {
     let metadata = fs::symlink_metadata(path)?;
     let expected = user_id();
     let mode = metadata.mode() & 0o777;
     Ok(if metadata.file_type().is_symlink() {
-        Some(Fault::Link)
+        Some(DirectoryFault::Link)
     } else if !metadata.is_dir() {
-        Some(Fault::NotADirectory)
+        Some(DirectoryFault::NotADirectory)
     } else if metadata.uid() != expected {
-        Some(Fault::Owner {
+        Some(DirectoryFault::Owner {
             owner: metadata.uid(),
             expected,
         })
     } else if mode != 0o700 {
-        Some(Fault::Mode(mode))
+        Some(DirectoryFault::Mode(mode))
     } else {
         None
     })
 }
 
-/// Opens what the instance lock of this directory is taken on: the directory itself.
+/// The instance lock is on the directory itself.
 pub(crate) fn open_lock(directory: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -140,54 +132,47 @@ pub(crate) fn open_lock(directory: &Path) -> io::Result<File> {
         .open(directory)
 }
 
-/// Opens what launchers take turns on. Here they need not: the lock itself is handed over.
-#[allow(
-    clippy::unnecessary_wraps,
-    reason = "not every platform hands locks over"
-)]
+/// Unix needs no launch lock: launchers take the instance lock itself, and hand it off.
+#[allow(clippy::unnecessary_wraps, reason = "on other platforms this can fail")]
 pub(crate) fn open_launch_lock(_directory: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
-/// Lets go of a lock whose file is about to be closed, which is all that it takes: whoever it was handed to has the same
-/// lock, so it is never unlocked.
+/// Closing the file is enough. An explicit unlock would also release the lock of the daemon that it was handed off to.
 pub(crate) fn release_lock(_lock: &File) {}
 
-/// Whether the open lock is the one that the path leads to now.
-pub(crate) fn is_at(lock: &File, directory: &Path) -> io::Result<bool> {
-    match fs::symlink_metadata(directory) {
-        Ok(at_path) => same_file(lock, &at_path),
+pub(crate) fn is_lock_at(lock: &File, directory: &Path) -> io::Result<bool> {
+    is_open_at(lock, directory)
+}
+
+#[cfg(feature = "operator")]
+pub(crate) fn is_file_at(open: &File, path: &Path) -> io::Result<bool> {
+    is_open_at(open, path)
+}
+
+fn is_open_at(open: &File, path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(at_path) => {
+            let open = open.metadata()?;
+            Ok(open.dev() == at_path.dev() && open.ino() == at_path.ino())
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Whether an open file and the metadata of a path are of one file.
-fn same_file(open: &File, at_path: &fs::Metadata) -> io::Result<bool> {
-    let open = open.metadata()?;
-    Ok(open.dev() == at_path.dev() && open.ino() == at_path.ino())
-}
-
-/// Whether an open file is the one that the path leads to now.
-#[cfg(feature = "operator")]
-pub(crate) fn is_file_at(open: &File, path: &Path) -> io::Result<bool> {
-    is_at(open, path)
-}
-
-/// A directory without links in its path.
 pub(crate) fn canonicalize(path: &Path) -> io::Result<PathBuf> {
     fs::canonicalize(path)
 }
 
-/// What tells a file from all others, while it exists.
+/// Identifies a file while it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileIdentity {
     device: u64,
     inode: u64,
 }
 
-/// What stands at a path. `None` if nothing does.
-pub(crate) fn identity_of(path: &Path) -> io::Result<Option<FileIdentity>> {
+pub(crate) fn file_identity(path: &Path) -> io::Result<Option<FileIdentity>> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(FileIdentity {
             device: metadata.dev(),
@@ -198,7 +183,6 @@ pub(crate) fn identity_of(path: &Path) -> io::Result<Option<FileIdentity>> {
     }
 }
 
-/// What stands where a socket is to be bound.
 pub(crate) fn path_occupant(path: &Path) -> io::Result<PathOccupant> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -210,9 +194,9 @@ pub(crate) fn path_occupant(path: &Path) -> io::Result<PathOccupant> {
         if metadata.uid() != user_id() {
             PathOccupant::ForeignSocket(metadata.uid())
         } else if metadata.mode() & 0o100 == 0 {
-            // What `bind` makes may be executed, as far as the umask lets it, and a umask that takes that from
-            // the owner makes no usable directory.
-            PathOccupant::MadeSocket
+            // `bind` sets the execute bits, and only the umask removes them. A umask that removes the owner's bit
+            // leaves no usable directory, so this socket was not created by `bind` alone.
+            PathOccupant::ServiceManagerSocket
         } else {
             PathOccupant::OwnSocket
         }
@@ -223,11 +207,10 @@ pub(crate) fn path_occupant(path: &Path) -> io::Result<PathOccupant> {
     } else if kind.is_file() {
         PathOccupant::Other("a regular file")
     } else {
-        PathOccupant::Other("something else than a socket")
+        PathOccupant::Other("a special file")
     })
 }
 
-/// Writes a file by way of a temporary one beside it, so that a reader sees all of it or none.
 pub(crate) fn replace_file(path: &Path, temporary: &Path, contents: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
@@ -245,7 +228,7 @@ pub(crate) fn replace_file(path: &Path, temporary: &Path, contents: &[u8]) -> io
     written
 }
 
-/// Opens a file to read, if it is a regular one: nothing that a read could wait for.
+/// A read never blocks, because pipes and devices are refused.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
@@ -258,7 +241,6 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Opens a file of ours to append to.
 pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .append(true)
@@ -268,7 +250,6 @@ pub(crate) fn open_append(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Opens a file of ours to read what is noted in it, and to add to that.
 pub(crate) fn open_read_append(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
@@ -284,15 +265,14 @@ pub(crate) fn open_read_append(path: &Path) -> io::Result<File> {
     }
 }
 
-/// The bytes that a path is hashed and recorded by.
 pub(crate) fn path_bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
 
-/// The inverse of [`path_bytes`].
+/// Any bytes are a path.
 #[allow(
     clippy::unnecessary_wraps,
-    reason = "not every platform's paths are any bytes"
+    reason = "on other platforms not all bytes are a path"
 )]
 pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
     Some(PathBuf::from(OsString::from_vec(bytes)))

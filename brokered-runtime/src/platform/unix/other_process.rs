@@ -1,54 +1,25 @@
-//! Other processes, named by something better than their number, and time that nobody sets.
+//! Other processes. A pidfd refers to one, because its process ID may be reused for another process.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Time since the machine was started, with the time that it slept.
-pub(crate) fn uptime() -> Duration {
-    read_clock(UPTIME).unwrap_or_default()
-}
-
-/// What a clock shows. `None` if there is no such clock, or no longer.
-pub(super) fn read_clock(clock: libc::clockid_t) -> Option<Duration> {
-    let mut time = MaybeUninit::<libc::timespec>::uninit();
-    // SAFETY: `time` is valid for writes, and read only if the call has filled it.
-    let time = unsafe {
-        if libc::clock_gettime(clock, time.as_mut_ptr()) != 0 {
-            return None;
-        }
-        time.assume_init()
-    };
-    let seconds = u64::try_from(time.tv_sec).ok()?;
-    let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
-    Some(Duration::new(seconds, nanoseconds))
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const UPTIME: libc::clockid_t = libc::CLOCK_BOOTTIME;
-/// On macOS this one goes on while the machine sleeps.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const UPTIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
-
-/// A process that can't turn into another one while this is held, as its number could.
+/// A reference that stays with one process, even after that has ended and its ID was reused.
 #[derive(Debug)]
 pub(crate) struct OtherProcess(handle::Handle);
 
 impl OtherProcess {
-    /// The process that has this number now.
     pub(crate) fn open(pid: u32) -> io::Result<Self> {
         handle::Handle::open(pid).map(Self)
     }
 
-    /// Why this is not the process that had this number at a time since the machine's start, and has this
-    /// directory open. `None` if it is.
     pub(crate) fn identity_mismatch(
         &self,
-        began_before: Option<Duration>,
-        has_open: &Path,
+        started_before: Option<Duration>,
+        open_directory: &Path,
     ) -> Option<String> {
-        self.0.identity_mismatch(began_before, has_open)
+        self.0.identity_mismatch(started_before, open_directory)
     }
 
     /// Sends `SIGTERM`.
@@ -61,9 +32,35 @@ impl OtherProcess {
         self.0.signal(libc::SIGKILL)
     }
 
-    /// Waits for its end. Whether it has ended.
     pub(crate) fn wait(&self, deadline: Instant) -> io::Result<bool> {
         self.0.wait(deadline)
+    }
+}
+
+/// The check comes after opening, so that a process which has reused the ID is not killed.
+pub(crate) fn kill_child(pid: u32) -> io::Result<()> {
+    let process = OtherProcess::open(pid)?;
+    if !is_child(pid) {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    process.kill()
+}
+
+/// Whether this is a child of this process that was not reaped.
+#[allow(
+    clippy::useless_conversion,
+    reason = "the type is wider on some systems"
+)]
+fn is_child(pid: u32) -> bool {
+    let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
+    // SAFETY: `info` is valid for writes. The flags keep the call from reaping the child and from blocking.
+    unsafe {
+        libc::waitid(
+            libc::P_PID,
+            pid.into(),
+            info.as_mut_ptr(),
+            libc::WEXITED | libc::WNOWAIT | libc::WNOHANG,
+        ) == 0
     }
 }
 
@@ -79,7 +76,7 @@ mod handle {
     use std::path::Path;
     use std::time::{Duration, Instant};
 
-    use super::super::process_age::began;
+    use super::super::process_age::started_at;
 
     #[derive(Debug)]
     pub(super) struct Handle {
@@ -94,7 +91,7 @@ mod handle {
             if number <= 0 {
                 return Err(io::Error::from_raw_os_error(libc::ESRCH));
             }
-            // SAFETY: `pidfd_open` takes integers, and its descriptor is nobody else's yet.
+            // SAFETY: `pidfd_open` takes integers. The descriptor that it returns is new and has no owner.
             let descriptor = unsafe {
                 let descriptor = libc::syscall(libc::SYS_pidfd_open, number, 0);
                 if descriptor < 0 {
@@ -109,30 +106,33 @@ mod handle {
 
         pub(super) fn identity_mismatch(
             &self,
-            began_before: Option<Duration>,
-            has_open: &Path,
+            started_before: Option<Duration>,
+            open_directory: &Path,
         ) -> Option<String> {
-            let Some(began_before) = began_before else {
+            let Some(started_before) = started_before else {
                 return Some("the record does not say when it began".to_owned());
             };
-            match began(self.pid) {
-                Some(began) if began > began_before => {
-                    return Some("it began after the daemon was recorded".to_owned());
+            match started_at(self.pid) {
+                Some(started) if started > started_before => {
+                    return Some("it began after the record was written".to_owned());
                 }
                 Some(_) => {}
                 None => return Some("the system does not say when it began".to_owned()),
             }
-            // Should it have ended meanwhile, its number may be another's by now, and what was read, too: then
-            // there is nobody whom the descriptor leads to.
-            match has_directory_open(self.pid, has_open) {
+            // `/proc` is read by process ID. Should the process have ended, and the ID been reused, then the pidfd
+            // refers to no process, and a signal to it reaches none.
+            match has_directory_open(self.pid, open_directory) {
                 Ok(true) => None,
-                Ok(false) => Some(format!("it does not hold {}", has_open.display())),
-                Err(error) => Some(format!("what it holds cannot be seen ({error})")),
+                Ok(false) => Some(format!(
+                    "it does not hold {} open",
+                    open_directory.display()
+                )),
+                Err(error) => Some(format!("its open files cannot be read ({error})")),
             }
         }
 
         pub(super) fn signal(&self, signal: libc::c_int) -> io::Result<()> {
-            // SAFETY: with no `siginfo`, `pidfd_send_signal` takes integers.
+            // SAFETY: `pidfd_send_signal` takes integers, and accepts a null pointer for `siginfo`.
             let sent = unsafe {
                 libc::syscall(
                     libc::SYS_pidfd_send_signal,
@@ -146,7 +146,7 @@ mod handle {
                 return Ok(());
             }
             match io::Error::last_os_error() {
-                // It has ended by itself.
+                // It has already ended.
                 error if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
                 error => Err(error),
             }
@@ -155,15 +155,15 @@ mod handle {
         pub(super) fn wait(&self, deadline: Instant) -> io::Result<bool> {
             loop {
                 let left = deadline.saturating_duration_since(Instant::now());
-                let mut watched = libc::pollfd {
+                let mut entry = libc::pollfd {
                     fd: self.descriptor.as_raw_fd(),
                     events: libc::POLLIN,
                     revents: 0,
                 };
                 let milliseconds =
                     libc::c_int::try_from(left.as_millis()).unwrap_or(libc::c_int::MAX);
-                // SAFETY: `watched` is one valid `pollfd`.
-                match unsafe { libc::poll(&raw mut watched, 1, milliseconds) } {
+                // SAFETY: `entry` is one valid `pollfd`.
+                match unsafe { libc::poll(&raw mut entry, 1, milliseconds) } {
                     0 if left <= Duration::from_millis(1) => return Ok(false),
                     0 => {}
                     1 => return Ok(true),
@@ -179,7 +179,7 @@ mod handle {
     fn has_directory_open(pid: u32, directory: &Path) -> io::Result<bool> {
         let directory = fs::symlink_metadata(directory)?;
         for open in fs::read_dir(format!("/proc/{pid}/fd"))? {
-            // It may be closed again by now.
+            // A descriptor may have been closed since the directory was listed.
             if let Ok(open) = fs::metadata(open?.path())
                 && (open.dev(), open.ino()) == (directory.dev(), directory.ino())
             {
@@ -190,7 +190,7 @@ mod handle {
     }
 }
 
-/// Elsewhere a process has no name but its number.
+/// Other systems have no pidfd.
 #[cfg(not(all(
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
@@ -208,14 +208,14 @@ mod handle {
         pub(super) fn open(_pid: u32) -> io::Result<Self> {
             Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "on this platform a process can't be told from a later one with its number",
+                "this platform cannot tell a process from a later one with the same ID",
             ))
         }
 
         pub(super) fn identity_mismatch(
             &self,
-            _began_before: Option<Duration>,
-            _has_open: &Path,
+            _started_before: Option<Duration>,
+            _open_directory: &Path,
         ) -> Option<String> {
             match self.0 {}
         }

@@ -1,22 +1,20 @@
-//! What a child is doing, and which run of the machine this is.
+//! What a process is doing, and how many threads this process has.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use std::fs;
-use std::io;
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
 use std::mem::MaybeUninit;
 
-use super::other_process::OtherProcess;
-use crate::platform::ProcessActivity;
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(brokered_portable)
+))]
+use super::clock::read_clock;
+use crate::platform::types::ProcessActivity;
 
-/// What tells one run of the machine from the next. Empty where nothing does.
-pub(crate) fn boot_id() -> String {
-    if cfg!(brokered_portable) {
-        return String::new();
-    }
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim_end().to_owned()
-}
-
-/// What a process is doing. `None` where the system does not tell, or there is none.
 #[cfg(all(
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
@@ -26,12 +24,12 @@ pub(crate) fn process_activity(pid: u32) -> Option<ProcessActivity> {
     let mut is_asleep = true;
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         let stat = fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
-        // The name is in parentheses and may hold anything.
+        // The name before the state is in parentheses and may contain any character.
         let state = stat.rsplit_once(") ")?.1.chars().next()?;
         is_asleep &= state == 'S';
     }
     let mut clock = MaybeUninit::<libc::clockid_t>::uninit();
-    // SAFETY: `clock` is valid for writes, and read only if the call has filled it.
+    // SAFETY: `clock` is valid for writes. It is read only after the call has filled it.
     let clock = unsafe {
         if libc::clock_getcpuclockid(pid, clock.as_mut_ptr()) != 0 {
             return None;
@@ -40,11 +38,10 @@ pub(crate) fn process_activity(pid: u32) -> Option<ProcessActivity> {
     };
     Some(ProcessActivity {
         is_asleep,
-        cpu_time: super::other_process::read_clock(clock)?,
+        cpu_time: read_clock(clock)?,
     })
 }
 
-/// What a process is doing. Other systems do not tell at a glance.
 #[cfg(not(all(
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
@@ -53,30 +50,66 @@ pub(crate) fn process_activity(_pid: u32) -> Option<ProcessActivity> {
     None
 }
 
-/// Kills a child of this process that is still alive, and nobody else, should its number be another one's
-/// by then.
-pub(crate) fn kill_child(pid: u32) -> io::Result<()> {
-    let process = OtherProcess::open(pid)?;
-    if !is_child(pid) {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    process.kill()
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn thread_count() -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+
+    // The directory has one link for each thread, and two more.
+    let links = fs::metadata("/proc/self/task").ok()?.nlink();
+    u32::try_from(links.checked_sub(2)?).ok()
 }
 
-/// Whether a process is a child of this one that nobody has waited for.
-#[allow(
-    clippy::useless_conversion,
-    reason = "an identity is wider on some systems"
-)]
-fn is_child(pid: u32) -> bool {
-    let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
-    // SAFETY: `info` is valid for writes; nothing is reaped, and nothing waited for.
+#[cfg(target_os = "macos")]
+pub(crate) fn thread_count() -> Option<u32> {
+    let mut task = std::mem::MaybeUninit::<libc::proc_taskinfo>::uninit();
+    let size = libc::c_int::try_from(size_of::<libc::proc_taskinfo>()).ok()?;
+    // SAFETY: `task` is valid for writes of `size` bytes. It is read only after all of them were written.
     unsafe {
-        libc::waitid(
-            libc::P_PID,
-            pid.into(),
-            info.as_mut_ptr(),
-            libc::WEXITED | libc::WNOWAIT | libc::WNOHANG,
-        ) == 0
+        let written = libc::proc_pidinfo(
+            libc::getpid(),
+            libc::PROC_PIDTASKINFO,
+            0,
+            task.as_mut_ptr().cast(),
+            size,
+        );
+        (written == size).then(|| task.assume_init().pti_threadnum)
     }
+    .and_then(|threads| u32::try_from(threads).ok())
+}
+
+#[cfg(target_os = "freebsd")]
+pub(crate) fn thread_count() -> Option<u32> {
+    let mut process = std::mem::MaybeUninit::<libc::kinfo_proc>::uninit();
+    let mut size = size_of::<libc::kinfo_proc>();
+    // SAFETY: `getpid` takes no arguments. `name` has four numbers, as the second argument says. `process` is valid for
+    // writes of `size` bytes, and is read only after all of them were written.
+    unsafe {
+        let name = [
+            libc::CTL_KERN,
+            libc::KERN_PROC,
+            libc::KERN_PROC_PID,
+            libc::getpid(),
+        ];
+        let result = libc::sysctl(
+            name.as_ptr(),
+            4,
+            process.as_mut_ptr().cast(),
+            &raw mut size,
+            std::ptr::null(),
+            0,
+        );
+        (result == 0 && size == size_of::<libc::kinfo_proc>())
+            .then(|| process.assume_init().ki_numthreads)
+    }
+    .and_then(|threads| u32::try_from(threads).ok())
+}
+
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "macos",
+    target_os = "freebsd"
+)))]
+pub(crate) fn thread_count() -> Option<u32> {
+    None
 }

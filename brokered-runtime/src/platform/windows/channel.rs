@@ -1,7 +1,7 @@
-//! The launcher's channel: a pipe whose other end is the daemon's standard input.
+//! The channel: a pipe between a launcher and the daemon that it starts. The daemon's end is its standard input.
 //!
-//! The launcher sends one message before the daemon exists, the daemon answers with lines. Neither lock nor listener
-//! can come with it: the daemon takes and binds its own.
+//! Before the daemon exists, the launcher sends one message. The daemon answers with lines. A pipe carries neither a
+//! lock nor a listener, so the daemon takes the lock and binds itself.
 
 use std::fs::File;
 use std::io;
@@ -14,29 +14,31 @@ use interprocess::local_socket::Listener as IpcListener;
 use interprocess::os::windows::named_pipe::{DuplexPipeStream, pipe_mode::Bytes};
 
 use super::overlapped;
-use super::pipes::{create, unknown_name};
-use super::process::{self, Standard};
-use crate::platform::{Line, Received};
+use super::pipe::{create_pipe, secret_pipe_name};
+use super::standard_handles::{StandardHandle, is_pipe};
+use crate::platform::lines::{self, LineReader};
+use crate::platform::types::{Line, ReceivedMessage};
 
-/// The longest message that is ever sent: what a pipe holds before anybody reads.
+/// The longest message. It must fit in the buffer of the pipe, because the daemon reads it later.
 const LONGEST_MESSAGE: usize = 60 * 1024;
 
-/// How much the launcher is told that it can do without: it may not read, and then what comes later counts more.
-const MOST_IN_PASSING: usize = 32 * 1024;
+/// The number of bytes of progress that are sent at most. A launcher may not read them, and then the lines that matter,
+/// such as a failure, still need room in the buffer.
+const MAX_PROGRESS: usize = 32 * 1024;
 
-/// How long sending a message may take that there is room for.
-const SEND: Duration = Duration::from_secs(5);
+/// How long connecting the two ends, and sending a message that fits in the buffer, may take.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One end of the channel.
 #[derive(Debug)]
 pub(crate) struct Channel {
     pipe: OwnedHandle,
-    /// What has arrived of a line that is not complete yet.
-    partial: Vec<u8>,
-    told_in_passing: AtomicUsize,
+    lines: LineReader,
+    /// The number of bytes of progress that were sent.
+    progress: AtomicUsize,
 }
 
-/// The end that becomes the daemon's standard input.
+/// The daemon's end, which becomes its standard input.
 #[derive(Debug)]
 pub(crate) struct ChannelEnd(OwnedHandle);
 
@@ -47,42 +49,43 @@ impl AsHandle for ChannelEnd {
 }
 
 impl Channel {
-    /// A new channel, and the end for the daemon.
     pub(crate) fn pair() -> io::Result<(Self, ChannelEnd)> {
-        let name = unknown_name("launch");
-        let listener = create(&name)?;
-        let theirs = DuplexPipeStream::<Bytes>::connect_by_path_with_wait_mode(
+        let name = secret_pipe_name("launch");
+        let listener = create_pipe(&name)?;
+        let daemon = DuplexPipeStream::<Bytes>::connect_by_path_with_wait_mode(
             name.as_path(),
-            ConnectWaitMode::Timeout(SEND),
+            ConnectWaitMode::Timeout(SEND_TIMEOUT),
         )?;
-        let ours = listener.accept()?;
-        Ok((Self::over(handle(ours)?), ChannelEnd(handle(theirs)?)))
+        let launcher = listener.accept()?;
+        Ok((
+            Self::from_pipe(handle(launcher)?),
+            ChannelEnd(handle(daemon)?),
+        ))
     }
 
-    fn over(pipe: OwnedHandle) -> Self {
+    fn from_pipe(pipe: OwnedHandle) -> Self {
         Self {
             pipe,
-            partial: Vec::new(),
-            told_in_passing: AtomicUsize::new(0),
+            lines: LineReader::default(),
+            progress: AtomicUsize::new(0),
         }
     }
 
-    /// Whether standard input is a channel whose message begins with this line. Takes nothing out of it.
     pub(crate) fn is_stdin(first_line: &str) -> bool {
         let mut seen = vec![0_u8; first_line.len()];
-        process::standard(Standard::Input)
-            .filter(|input| process::is_pipe(*input))
+        StandardHandle::Input
+            .get()
+            .filter(|input| is_pipe(*input))
             .and_then(|input| overlapped::peek(input, &mut seen).ok())
             .is_some_and(|available| available >= first_line.len() && seen == first_line.as_bytes())
     }
 
-    /// Takes the channel over from standard input, which stays as it is.
+    /// Standard input stays open as well.
     pub(crate) fn from_stdin() -> io::Result<Self> {
-        let input = process::standard(Standard::Input).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Self::over(input.try_clone_to_owned()?))
+        let input = StandardHandle::Input.get().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self::from_pipe(input.try_clone_to_owned()?))
     }
 
-    /// Sends the message. The daemon takes its lock and binds by itself.
     pub(crate) fn send(
         &self,
         text: &[u8],
@@ -95,80 +98,70 @@ impl Channel {
                 "the launch message is longer than 60 KiB",
             ));
         }
-        let sent = overlapped::write(self.pipe.as_handle(), text, Some(Instant::now() + SEND))?;
+        let sent = overlapped::write(
+            self.pipe.as_handle(),
+            text,
+            Some(Instant::now() + SEND_TIMEOUT),
+        )?;
         if sent == text.len() {
             return Ok(());
         }
         Err(io::Error::new(
             io::ErrorKind::WriteZero,
-            "the launch message was sent in part only",
+            "only a part of the launch message was sent",
         ))
     }
 
-    /// Receives the message. Everything was sent before this process began, so nothing is waited for.
-    pub(crate) fn receive(&self) -> io::Result<Received> {
+    /// Does not block, because the launcher sent the message before it started this process.
+    pub(crate) fn receive(&self) -> io::Result<ReceivedMessage> {
         let mut text = Vec::new();
         let mut buffer = [0_u8; 4096];
         while !text.ends_with(b"\n\n") {
             let length =
-                overlapped::read(self.pipe.as_handle(), &mut buffer, overlapped::at_once())?;
+                overlapped::read(self.pipe.as_handle(), &mut buffer, overlapped::no_wait())?;
             match length {
                 None | Some(0) => {
                     return Err(io::Error::new(
                         io::ErrorKind::UnexpectedEof,
-                        "the launch message ends in its middle",
+                        "the launch message is not complete",
                     ));
                 }
                 Some(length) => text.extend_from_slice(&buffer[..length]),
             }
         }
-        Ok(Received {
+        Ok(ReceivedMessage {
             text,
             lock: None,
             listener: None,
         })
     }
 
-    /// Tells the launcher one line. It may be gone; that is no error of ours, so nothing is waited for.
-    pub(crate) fn tell(&self, line: &str) -> io::Result<()> {
-        let line = format!("{}\n", line.replace('\n', " "));
-        let told = overlapped::write(
+    /// The launcher may have ended, so this does not block.
+    pub(crate) fn send_line(&self, line: &str) -> io::Result<()> {
+        let line = lines::terminated(line);
+        let sent = overlapped::write(
             self.pipe.as_handle(),
             line.as_bytes(),
-            overlapped::at_once(),
+            overlapped::no_wait(),
         )?;
-        if told == line.len() {
+        if sent == line.len() {
             return Ok(());
         }
         Err(io::ErrorKind::WouldBlock.into())
     }
 
-    /// Tells the launcher one line that it can do without.
     pub(crate) fn try_send_line(&self, line: &str) {
-        let told = self.told_in_passing.fetch_add(line.len(), Ordering::AcqRel);
-        if told + line.len() < MOST_IN_PASSING {
-            let _ = self.tell(line);
+        let sent = self.progress.fetch_add(line.len(), Ordering::AcqRel);
+        if sent + line.len() < MAX_PROGRESS {
+            let _ = self.send_line(line);
         }
     }
 
-    /// The next line from the daemon.
     pub(crate) fn next_line(&mut self, deadline: Instant) -> io::Result<Line> {
-        loop {
-            if let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.partial.drain(..=end).collect();
-                let text = String::from_utf8_lossy(&line[..end]).into_owned();
-                return Ok(Line::Text(text));
-            }
-            if Instant::now() >= deadline {
-                return Ok(Line::TimedOut);
-            }
-            let mut buffer = [0_u8; 1024];
-            match overlapped::read(self.pipe.as_handle(), &mut buffer, Some(deadline))? {
-                Some(0) => return Ok(Line::End),
-                Some(length) => self.partial.extend_from_slice(&buffer[..length]),
-                None => {}
-            }
-        }
+        let pipe = self.pipe.as_handle();
+        self.lines.next(deadline, |buffer| {
+            overlapped::read(pipe, buffer, Some(deadline))
+        })
     }
 }
 

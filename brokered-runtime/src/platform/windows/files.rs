@@ -1,4 +1,4 @@
-//! Directories that are ours alone, the lock in them, and files beside it.
+//! Private directories, the locks and files in them, and the names of pipes.
 
 use std::env;
 use std::ffi::OsStr;
@@ -16,17 +16,18 @@ use windows_sys::Win32::Storage::FileSystem::{
     GetFileInformationByHandle,
 };
 
-use super::user::{self, Descriptor, Owner, User};
-use super::{check, wide};
-use crate::platform::{Fault, PathOccupant};
+use super::ffi::{check, wide};
+use super::security_descriptor::SecurityDescriptor;
+use super::user::{self, Owner, User};
+use crate::hash::hash;
+use crate::platform::types::{DirectoryFault, PathOccupant};
 
-/// How long somebody may read a file that is to be replaced.
-const READING: Duration = Duration::from_millis(500);
+/// How long [`replace_file`] retries while another process reads the file.
+const REPLACE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What every pipe's name begins with.
-const PIPES: &str = r"\\.\pipe\";
+/// The prefix of every pipe's name.
+const PIPE_PREFIX: &str = r"\\.\pipe\";
 
-/// Where the runtime directory is when `BROKERED_RUNTIME_DIR` does not say.
 pub(crate) fn default_runtime_directory() -> io::Result<PathBuf> {
     let present = |variable: &str| {
         env::var_os(variable)
@@ -39,28 +40,27 @@ pub(crate) fn default_runtime_directory() -> io::Result<PathBuf> {
         .ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-/// No path is too long for a pipe, since a pipe is not at a path.
+/// Never needed, because the name of a pipe is not a path in a directory.
 pub(crate) fn fallback_directory() -> PathBuf {
     env::temp_dir().join("brokered")
 }
 
-/// No path is too long for a pipe.
 pub(crate) fn fits_endpoint(_path: &Path) -> bool {
     true
 }
 
-/// The pipe of an instance: `\\.\pipe\brokered-<hash>-<instance>`, with `-control` for the framework's own.
+/// `\\.\pipe\brokered-<hash>-<instance>`, with `-control` for the control endpoint.
 ///
-/// Pipes are in one place for all users of the machine, so the hash is of the user and of the runtime directory, by
-/// whatever case it is written in.
-pub(crate) fn endpoint_in(directory: &Path, name: &str) -> PathBuf {
-    // A user that can't be told is one that nobody binds or connects as, either.
+/// All users of the machine share one name space for pipes. So the hash is of the user and the runtime directory, whose
+/// case does not matter.
+pub(crate) fn endpoint_path(directory: &Path, name: &str) -> PathBuf {
+    // If the user is unknown, then `bind` and `connect` fail as well, so the name does not matter.
     let user = User::current().and_then(User::text).unwrap_or_default();
     let runtime = directory.parent().unwrap_or(directory);
     let runtime = runtime.to_string_lossy().to_lowercase();
-    let hash = crate::identity::paths::hash(&[user.as_bytes(), b" ", runtime.as_bytes()]);
+    let hash = hash(&[user.as_bytes(), b" ", runtime.as_bytes()]);
     let instance = directory.file_name().unwrap_or(OsStr::new("instance"));
-    let mut pipe = format!("{PIPES}brokered-{hash:016x}-{}", instance.display());
+    let mut pipe = format!("{PIPE_PREFIX}brokered-{hash:016x}-{}", instance.display());
     if name != "socket" {
         pipe.push('-');
         pipe.push_str(name);
@@ -68,7 +68,7 @@ pub(crate) fn endpoint_in(directory: &Path, name: &str) -> PathBuf {
     PathBuf::from(pipe)
 }
 
-/// Creates a directory, and those above it that are missing, each for this user alone.
+/// The security descriptor gives access to this user alone.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     match create_new_directory(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -90,43 +90,40 @@ fn create_directory_if_missing(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Creates a directory that is not there yet, for this user alone.
 pub(crate) fn create_new_directory(path: &Path) -> io::Result<()> {
-    let descriptor = Descriptor::for_directories()?;
+    let descriptor = SecurityDescriptor::for_directories()?;
     let attributes = descriptor.attributes();
     let path = wide(path.as_os_str());
-    // SAFETY: the path ends with a zero, and the attributes and the descriptor in them outlive the call.
+    // SAFETY: the path ends with a zero. The attributes and the security descriptor in them outlive the call.
     check(unsafe { CreateDirectoryW(path.as_ptr(), &raw const attributes) })
 }
 
-/// Looks whether a directory is this user's. `Ok(None)` if it is.
-pub(crate) fn check_directory(path: &Path) -> io::Result<Option<Fault>> {
+pub(crate) fn check_directory(path: &Path) -> io::Result<Option<DirectoryFault>> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.file_type().is_symlink() {
-        return Ok(Some(Fault::Link));
+        return Ok(Some(DirectoryFault::Link));
     }
     if !metadata.is_dir() {
-        return Ok(Some(Fault::NotADirectory));
+        return Ok(Some(DirectoryFault::NotADirectory));
     }
     Ok(match user::owner_of_file(path)? {
-        Owner::Us | Owner::OurGroup => None,
-        Owner::Other(owner) => Some(Fault::Owner {
+        Owner::ThisUser | Owner::GroupOfThisUser => None,
+        Owner::Other(owner) => Some(DirectoryFault::Owner {
             owner,
             expected: User::current()?.number(),
         }),
     })
 }
 
-/// Opens the file that the instance lock of this directory is taken on. As long as somebody has it open, nobody can
-/// remove it, or the directory.
+/// The instance lock is on the file `lock`. While a process has it open, neither the file nor the directory can be
+/// removed.
 pub(crate) fn open_lock(directory: &Path) -> io::Result<File> {
     open_to_lock(&directory.join("lock"))
 }
 
-/// Opens what launchers take turns on.
 #[allow(
     clippy::unnecessary_wraps,
-    reason = "the doors have one shape on every platform"
+    reason = "the signature is the same on every platform"
 )]
 pub(crate) fn open_launch_lock(directory: &Path) -> io::Result<Option<File>> {
     open_to_lock(&directory.join("spawn.lock")).map(Some)
@@ -142,13 +139,12 @@ fn open_to_lock(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Unlocks: the system would do so when the file is closed, but takes its time.
+/// After a close without an unlock, the system releases the lock with a delay.
 pub(crate) fn release_lock(lock: &File) {
     let _ = lock.unlock();
 }
 
-/// Whether the open lock is the one that the path leads to now.
-pub(crate) fn is_at(lock: &File, directory: &Path) -> io::Result<bool> {
+pub(crate) fn is_lock_at(lock: &File, directory: &Path) -> io::Result<bool> {
     let at_path = OpenOptions::new()
         .access_mode(0)
         .open(directory.join("lock"));
@@ -159,19 +155,18 @@ pub(crate) fn is_at(lock: &File, directory: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether an open file is the one that the path leads to now.
 #[cfg(feature = "operator")]
 pub(crate) fn is_file_at(open: &File, path: &Path) -> io::Result<bool> {
     Ok(identity(open)? == identity(&File::open(path)?)?)
 }
 
-/// A directory without links in its path, in the form that every program takes: the standard library's begins with
-/// `\\\\?\\`, in which many programs can't even be started.
+/// The standard library's function returns a path with the prefix `\\?\`. Many programs do not start in such a
+/// directory.
 pub(crate) fn canonicalize(path: &Path) -> io::Result<PathBuf> {
     dunce::canonicalize(path)
 }
 
-/// What tells a file from all others, while it exists.
+/// Identifies a file while it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileIdentity {
     volume: u32,
@@ -180,7 +175,7 @@ pub(crate) struct FileIdentity {
 
 fn identity(file: &File) -> io::Result<FileIdentity> {
     let mut information = MaybeUninit::<BY_HANDLE_FILE_INFORMATION>::zeroed();
-    // SAFETY: `information` is valid for writes, and zeroes are a valid value, should nothing be written.
+    // SAFETY: `information` is valid for writes, and an all-zero value is valid, too.
     let information = unsafe {
         check(GetFileInformationByHandle(
             file.as_raw_handle(),
@@ -194,25 +189,24 @@ fn identity(file: &File) -> io::Result<FileIdentity> {
     })
 }
 
-/// What stands at an endpoint's path: a pipe has no file.
+/// A pipe has no file.
 #[allow(
     clippy::unnecessary_wraps,
-    reason = "the doors have one shape on every platform"
+    reason = "the signature is the same on every platform"
 )]
-pub(crate) fn identity_of(_path: &Path) -> io::Result<Option<FileIdentity>> {
+pub(crate) fn file_identity(_path: &Path) -> io::Result<Option<FileIdentity>> {
     Ok(None)
 }
 
-/// What stands where an endpoint is to be bound. Of a pipe nothing stays behind.
+/// A pipe leaves no file behind.
 #[allow(
     clippy::unnecessary_wraps,
-    reason = "the doors have one shape on every platform"
+    reason = "the signature is the same on every platform"
 )]
 pub(crate) fn path_occupant(_path: &Path) -> io::Result<PathOccupant> {
     Ok(PathOccupant::Nothing)
 }
 
-/// Writes a file by way of a temporary one beside it, so that a reader sees all of it or none.
 pub(crate) fn replace_file(path: &Path, temporary: &Path, contents: &[u8]) -> io::Result<()> {
     let mut file = File::create(temporary)?;
     let written = file.write_all(contents);
@@ -224,9 +218,9 @@ pub(crate) fn replace_file(path: &Path, temporary: &Path, contents: &[u8]) -> io
     written
 }
 
-/// Somebody may be reading what is replaced, for a moment, and the system may refuse that long.
+/// The system refuses to replace a file that another process is reading, so this retries.
 fn replace(path: &Path, temporary: &Path) -> io::Result<()> {
-    let deadline = Instant::now() + READING;
+    let deadline = Instant::now() + REPLACE_TIMEOUT;
     loop {
         match fs::rename(temporary, path) {
             Err(error)
@@ -239,19 +233,16 @@ fn replace(path: &Path, temporary: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens a file to read, if it is a regular one.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     regular(File::open(path)?)
 }
 
-/// Opens a file of ours to append to.
 pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
-/// Opens a file of ours to read what is noted in it, and to add to that.
 pub(crate) fn open_read_append(path: &Path) -> io::Result<File> {
-    // To be cut short it has to be open for writing anywhere.
+    // Append access alone would not allow the file to be truncated.
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -269,12 +260,11 @@ fn regular(file: File) -> io::Result<File> {
     }
 }
 
-/// The bytes that a path is hashed and recorded by.
 pub(crate) fn path_bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
 
-/// The inverse of [`path_bytes`], of paths that are text.
+/// Only a path that is valid Unicode can be restored.
 pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
     String::from_utf8(bytes).ok().map(PathBuf::from)
 }

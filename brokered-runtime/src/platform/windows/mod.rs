@@ -1,69 +1,46 @@
-//! Windows: files and the lock among them, named pipes, the launcher's channel, processes and console events.
+//! Windows. Each file holds the items that the contract in `platform/mod.rs` lists under its name.
 //!
-//! `interprocess` makes the pipes and moves the bytes. Where it cannot do what the protocol asks for, the system is
-//! called here, and the reason stands beside the call.
+//! `interprocess` creates the pipes and transfers the bytes. Where it cannot do what the protocol needs, a file calls
+//! the Windows API, and a comment gives the reason.
+//!
+//! Each file uses only files above it. To read all of them, start at the top:
+//!
+//! - [`ffi`], [`event`], [`overlapped`]: results, texts, event objects and overlapped I/O, for the other files;
+//! - [`user`], [`security_descriptor`]: users, owners, and who may access an object;
+//! - [`files`]: directories, locks, files, and the names of pipes;
+//! - [`pipe`], [`connect`], [`listener`], [`stream`], [`peer`]: endpoints and connections;
+//! - [`accept`], [`accepted_connections`], [`tokio`], [`poll`]: what a daemon serves and waits for;
+//! - [`clock`], [`process_age`], [`process_activity`], [`other_process`]: time and processes;
+//! - [`standard_handles`], [`process`]: this process;
+//! - [`channel`], [`command_line`], [`spawn`]: starting a daemon and talking to it;
+//! - [`activation`], [`fork_guard`]: service managers and forked children, of which Windows has none;
+//! - [`hints`]: texts for people.
 
-mod channel;
-mod console;
-mod files;
-mod hints;
+pub(super) mod accept;
+pub(super) mod accepted_connections;
+pub(super) mod activation;
+pub(super) mod channel;
+pub(super) mod clock;
+mod command_line;
+pub(super) mod connect;
+mod event;
+mod ffi;
+pub(super) mod files;
+pub(super) mod fork_guard;
+pub(super) mod hints;
+pub(super) mod listener;
+pub(super) mod other_process;
 mod overlapped;
-mod pipes;
-mod process;
-mod service;
+pub(super) mod peer;
+mod pipe;
+pub(super) mod poll;
+pub(super) mod process;
+pub(super) mod process_activity;
+pub(super) mod process_age;
+mod security_descriptor;
+pub(super) mod spawn;
+mod standard_handles;
+pub(super) mod stream;
 #[cfg(feature = "tokio")]
-mod tokio;
+pub(super) mod tokio;
 mod user;
-
-pub(crate) use channel::{Channel, ChannelEnd};
-pub(crate) use console::{PollSource, SignalPipe, Wake};
-#[cfg(feature = "testing")]
-pub(crate) use files::create_new_directory;
-#[cfg(feature = "operator")]
-pub(crate) use files::is_file_at;
-pub(crate) use files::{
-    FileIdentity, canonicalize, check_directory, create_directory, default_runtime_directory,
-    endpoint_in, fallback_directory, fits_endpoint, identity_of, is_at, open_append,
-    open_launch_lock, open_lock, open_read_append, open_regular, path_bytes, path_from_bytes,
-    path_occupant, release_lock, replace_file,
-};
-pub(crate) use hints::{STOP_HINT, connect_hint, kill_hint};
-#[cfg(feature = "operator")]
-pub(crate) use hints::{UNRESPONSIVE_STOP_HINT, inspect_hint, open_file_hint};
-#[cfg(feature = "operator")]
-pub(crate) use pipes::listening_process;
-pub(crate) use pipes::{
-    AcceptQueue, AcceptWaker, AcceptedConnections, CAN_PASS_LISTENERS, CAN_PASS_LOCKS,
-    MESSAGES_KEEP_DESCRIPTORS_OPEN, accept, accept_error, bind, connect, foreign_peer,
-    into_listener, listen_again, listens_at, receive_nonblocking, receive_until, send_nonblocking,
-    set_nonblocking, start_accept_queue, start_polled_queue,
-};
-#[cfg(feature = "fault-injection")]
-pub(crate) use process::kill_this_process;
-#[cfg(feature = "operator")]
-pub(crate) use process::open_files_limit;
-pub(crate) use process::{
-    Child, ForkGuard, OtherProcess, age_at, boot_id, close_inherited_descriptors,
-    current_executable, detach_terminal, end_process, exec, kill_child, null_input,
-    process_activity, remove_variables, reset_signals, set_arg0, spawn_detached, threads, uptime,
-};
-#[cfg(feature = "testing")]
-pub(crate) use process::{allow_stop_request, request_stop};
-pub(crate) use service::{Notifier, path_of, take_passed_listener};
-#[cfg(feature = "tokio")]
-pub(crate) use tokio::{AsyncListener, AsyncStream, into_tokio};
-
-/// What the system says of its last error, for a call that tells failure by zero.
-fn check(done: windows_sys::core::BOOL) -> std::io::Result<()> {
-    if done == 0 {
-        return Err(std::io::Error::last_os_error());
-    }
-    Ok(())
-}
-
-/// A text as the system wants it: 16 bits for each unit, and a zero at its end.
-fn wide(text: &std::ffi::OsStr) -> Vec<u16> {
-    use std::os::windows::ffi::OsStrExt;
-
-    text.encode_wide().chain([0]).collect()
-}

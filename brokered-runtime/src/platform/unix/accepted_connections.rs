@@ -1,4 +1,4 @@
-//! The connections that this process has accepted, wherever in it they are by now.
+//! The connections that this process has accepted, wherever the program keeps them.
 
 use std::collections::BTreeMap;
 #[cfg(all(
@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 ))]
 use std::fs;
 use std::io;
-use std::mem::{self, MaybeUninit};
+use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// How often a connection has to be found quiet to be ended. Where nobody says who waits to read it, a client that
-/// is in the middle of its request must not be taken for one that says nothing: it is given two seconds.
-const LOOKS: u32 = if cfg!(all(
+use super::descriptors::{inode, socket_option};
+
+/// The number of samples in a row that must find a connection quiet before its reading side is shut down.
+///
+/// Where the system does not tell which threads read, a client may still be sending its request. It gets two seconds.
+const QUIET_SAMPLES: u32 = if cfg!(all(
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
 )) {
@@ -23,14 +26,14 @@ const LOOKS: u32 = if cfg!(all(
     20
 };
 
-/// The connections that this process has accepted on one path.
+/// The connections that this process has accepted on the socket at one path.
 ///
-/// They are looked up when they are needed, so that serving one costs nothing for it. An accepted socket has its
-/// listener's address for its own name, which a client's never has.
+/// They are looked up only when they are needed, so that serving a connection costs nothing extra. `getsockname` tells
+/// them apart: an accepted socket has the address of its listener, and the socket of a client never has.
 #[derive(Debug)]
 pub(crate) struct AcceptedConnections {
     path: PathBuf,
-    /// How often each was found quiet in a row, by its inode, and who was reading it.
+    /// For each quiet connection, by its inode: its reader, and the number of samples in a row that found it quiet.
     quiet: BTreeMap<u64, (Reader, u32)>,
 }
 
@@ -42,46 +45,47 @@ impl AcceptedConnections {
         }
     }
 
-    /// Ends the reading side of the connections that were quiet at this look and at those before: a thread
-    /// waits for bytes all the while, and none come. It finds the end of file then. What is written to them
-    /// still arrives.
+    /// Takes a sample. Shuts down the reading side of the connections that were quiet in this sample and in the
+    /// samples before: the same thread has waited for bytes all the time, and none have arrived. That thread then
+    /// reads the end of the stream. It can still send a reply.
     pub(crate) fn shut_down_quiet(&mut self) {
         let mut quiet = BTreeMap::new();
         for (descriptor, reader) in readers() {
-            // By its number, it may be another file the next moment; so only the copy is trusted, and touched.
-            if !self.is_ours(descriptor) {
+            if !self.is_accepted(descriptor) {
                 continue;
             }
-            let Ok(copy) = copy_of(descriptor) else {
+            // Another thread may close the descriptor and reuse its number. Only the copy is certain to stay the same
+            // socket, so it is checked again, and it alone is shut down.
+            let Ok(copy) = duplicate(descriptor) else {
                 continue;
             };
-            if !self.is_ours(copy.as_raw_fd()) || is_listener(copy.as_raw_fd()) {
+            if !self.is_accepted(copy.as_raw_fd()) || is_listener(copy.as_raw_fd()) {
                 continue;
             }
-            if let (Ok(inode), Ok(0)) = (inode(&copy), unread(&copy)) {
-                let looks = match self.quiet.get(&inode) {
-                    Some((before, looks)) if *before == reader => looks + 1,
+            if let (Some(inode), Ok(0)) = (inode(copy.as_raw_fd()), unread(&copy)) {
+                let samples = match self.quiet.get(&inode) {
+                    Some((before, samples)) if *before == reader => samples + 1,
                     _ => 1,
                 };
-                if looks >= LOOKS {
-                    // SAFETY: `shutdown` takes integers, and the descriptor is open as long as `copy` lives.
+                if samples >= QUIET_SAMPLES {
+                    // SAFETY: `shutdown` takes integers, and the descriptor is open while `copy` lives.
                     unsafe { libc::shutdown(copy.as_raw_fd(), libc::SHUT_RD) };
                 }
-                quiet.insert(inode, (reader, looks));
+                quiet.insert(inode, (reader, samples));
             }
         }
         self.quiet = quiet;
     }
 
-    fn is_ours(&self, descriptor: RawFd) -> bool {
+    fn is_accepted(&self, descriptor: RawFd) -> bool {
         // SAFETY: an all-zero `sockaddr_un` is a valid value.
         let mut address: libc::sockaddr_un = unsafe { mem::zeroed() };
         #[expect(clippy::cast_possible_truncation, reason = "110 at most")]
         let mut length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
         // SAFETY: `address` is valid for writes of `length` bytes.
-        let named =
+        let result =
             unsafe { libc::getsockname(descriptor, (&raw mut address).cast(), &raw mut length) };
-        if named != 0 || libc::c_int::from(address.sun_family) != libc::AF_UNIX {
+        if result != 0 || libc::c_int::from(address.sun_family) != libc::AF_UNIX {
             return false;
         }
         let path = self.path.as_os_str().as_bytes();
@@ -90,13 +94,13 @@ impl AcceptedConnections {
     }
 }
 
-/// Who reads a descriptor: a thread, and how often it has run. The same again means that it has not run since.
+/// A thread that reads a descriptor: its id, and how often it has been scheduled. Two equal values mean that the
+/// thread has not run in between.
 type Reader = (u32, u64);
 
-/// The descriptors that threads of this process are blocked in reading, and by whom.
+/// The descriptors that threads of this process are blocked in reading, with their readers.
 ///
-/// Reading one that doesn't block, as executors do, is no waiting in this sense: such a loop has
-/// other means to learn of the end.
+/// A non-blocking read, as executors use it, does not count. Such a program learns of the shutdown in other ways.
 #[cfg(all(
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
@@ -109,16 +113,17 @@ fn readers() -> Vec<(RawFd, Reader)> {
         .filter_map(|thread| {
             let thread = thread.ok()?;
             let id = thread.file_name().to_str()?.parse().ok()?;
-            // Its turns are counted before: a turn in between shows at the next look.
+            // Read this before the system call: should the thread run in between, the next sample shows it.
             let statistics = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-            let turns = statistics.split_whitespace().nth(2)?.parse().ok()?;
+            let scheduled = statistics.split_whitespace().nth(2)?.parse().ok()?;
             let call = fs::read_to_string(thread.path().join("syscall")).ok()?;
-            Some((descriptor_read_by(&call)?, (id, turns)))
+            Some((descriptor_read_by(&call)?, (id, scheduled)))
         })
         .collect()
 }
 
-/// Which descriptor a system call reads: its number in decimal, then its arguments in hexadecimal.
+/// The descriptor that a system call reads. The text holds the number of the call in decimal, then its arguments in
+/// hexadecimal.
 #[cfg(all(
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
@@ -138,7 +143,7 @@ fn descriptor_read_by(call: &str) -> Option<RawFd> {
         .then(|| RawFd::from_str_radix(descriptor, 16).ok())?
 }
 
-/// Where nobody says who reads what, all descriptors are taken that are likely to be open.
+/// Where the system does not tell which threads read, all descriptors that may be open are candidates.
 #[cfg(not(all(
     any(target_os = "linux", target_os = "android"),
     not(brokered_portable)
@@ -147,8 +152,8 @@ fn readers() -> Vec<(RawFd, Reader)> {
     (3..4096).map(|descriptor| (descriptor, (0, 0))).collect()
 }
 
-fn copy_of(descriptor: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: `fcntl` with `F_DUPFD_CLOEXEC` takes an integer; what it returns is new and nobody else's.
+fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: `fcntl` with `F_DUPFD_CLOEXEC` takes integers. The descriptor that it returns is new and has no owner.
     unsafe {
         match libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 3) {
             -1 => Err(io::Error::last_os_error()),
@@ -157,38 +162,15 @@ fn copy_of(descriptor: RawFd) -> io::Result<OwnedFd> {
     }
 }
 
+/// Whether a socket listens. A socket that cannot be asked counts as one that does, so that it is left alone.
 fn is_listener(descriptor: RawFd) -> bool {
-    let mut listens: libc::c_int = 0;
-    #[expect(clippy::cast_possible_truncation, reason = "four bytes")]
-    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: `listens` is valid for writes of `length` bytes.
-    let asked = unsafe {
-        libc::getsockopt(
-            descriptor,
-            libc::SOL_SOCKET,
-            libc::SO_ACCEPTCONN,
-            (&raw mut listens).cast(),
-            &raw mut length,
-        )
-    };
-    asked != 0 || listens != 0
+    socket_option(descriptor, libc::SO_ACCEPTCONN).map_or(true, |listens| listens != 0)
 }
 
-fn inode(file: &OwnedFd) -> io::Result<u64> {
-    let mut metadata = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: `metadata` is valid for writes, and read only if the call has filled it.
-    unsafe {
-        if libc::fstat(file.as_raw_fd(), metadata.as_mut_ptr()) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(metadata.assume_init().st_ino)
-    }
-}
-
-/// How many bytes wait to be read.
+/// The number of bytes that have arrived and were not read.
 fn unread(socket: &OwnedFd) -> io::Result<libc::c_int> {
     let mut bytes: libc::c_int = 0;
-    // SAFETY: `FIONREAD` writes one integer, for which `bytes` is valid.
+    // SAFETY: `FIONREAD` writes one integer, and `bytes` is valid for that.
     if unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONREAD, &raw mut bytes) } != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -204,10 +186,10 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn only_a_connection_that_somebody_waits_on_in_vain_is_ended()
+    fn only_a_connection_on_which_a_thread_waits_in_vain_is_shut_down()
     -> Result<(), Box<dyn std::error::Error>> {
-        let place = tempfile::tempdir()?;
-        let path = place.path().join("socket");
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path)?;
         let mut silent = UnixStream::connect(&path)?;
         let (mut for_silent, _) = listener.accept()?;
@@ -223,20 +205,20 @@ mod tests {
         let mut connections = AcceptedConnections::on(&path);
         for _ in 0..20 {
             busy.write_all(b"x")?;
-            // The looks have a rhythm, here as in a drain.
+            // Samples are taken at intervals, as in a drain.
             thread::sleep(Duration::from_millis(10));
             connections.shut_down_quiet();
         }
-        // Whoever waits finds the end, and can still answer.
+        // The waiting thread reads the end of the stream, and can still reply.
         let mut for_silent = waiting.join().expect("no panic")?;
         for_silent.write_all(b"bye")?;
         drop(for_silent);
-        let mut answer = String::new();
-        silent.read_to_string(&mut answer)?;
-        assert_eq!(answer, "bye");
+        let mut reply = String::new();
+        silent.read_to_string(&mut reply)?;
+        assert_eq!(reply, "bye");
         drop(busy);
         assert_eq!(reading.join().expect("no panic")?.len(), 20);
-        // Nobody waits for this one, so it is nobody's end.
+        // No thread waits on this connection, so it stays open.
         (&unread).write_all(b"later")?;
         let mut later = [0; 5];
         for_unread.read_exact(&mut later)?;

@@ -1,4 +1,6 @@
-//! Signals as bytes in a pipe, which other threads can write to as well.
+//! Waiting for signals, for other threads, and for clients, all in one call.
+//!
+//! A signal handler may not do much, so it writes a byte to a socket pair, which `poll` can wait for.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -9,54 +11,52 @@ use std::time::{Duration, Instant};
 use interprocess::local_socket::Stream as IpcStream;
 use signal_hook::low_level::pipe;
 
+use super::accept::AcceptQueue;
+use super::listener::as_unix;
 use super::process::is_ignored;
-use super::socket::{AcceptQueue, as_unix};
-use crate::platform::{Ready, WakeReason};
+use crate::platform::types::{PollResult, WakeReason};
 
-/// What `signal-hook` writes for a signal.
+/// The byte that `signal-hook` writes for a signal.
 const SIGNAL: u8 = b'X';
-/// What [`Wake::wake`] writes.
+/// The byte that [`PollWaker::wake`] writes.
 const WAKE: u8 = b'w';
 
-/// The reading end.
+/// Waits for signals. It is the reading end of the socket pair.
 #[derive(Debug)]
-pub(crate) struct SignalPipe(UnixStream);
+pub(crate) struct SignalPoller(UnixStream);
 
-/// The writing end, for other threads.
+/// Wakes the thread that waits. It is the writing end of the socket pair.
 #[derive(Debug, Clone)]
-pub(crate) struct Wake(Arc<UnixStream>);
+pub(crate) struct PollWaker(Arc<UnixStream>);
 
-impl SignalPipe {
-    /// Takes over the signals that ask a process to end: `SIGTERM`, and `SIGINT` unless whoever
-    /// started this process had it ignored, as a shell does for a job in the background.
-    pub(crate) fn install() -> io::Result<(Self, Wake)> {
+impl SignalPoller {
+    /// Handles `SIGTERM`, and `SIGINT` unless the starter had it ignored, as a shell does for a background job.
+    pub(crate) fn install() -> io::Result<(Self, PollWaker)> {
         let (reader, writer) = UnixStream::pair()?;
         writer.set_nonblocking(true)?;
         pipe::register(libc::SIGTERM, writer.try_clone()?)?;
         if !is_ignored(libc::SIGINT) {
             pipe::register(libc::SIGINT, writer.try_clone()?)?;
         }
-        Ok((Self(reader), Wake(Arc::new(writer))))
+        Ok((Self(reader), PollWaker(Arc::new(writer))))
     }
 
-    /// Waits for a signal, another thread, the deadline, or what is watched. Being woken for that alone counts
-    /// as [`WakeReason::Watched`].
     pub(crate) fn poll(
         &mut self,
-        watched: &[PollSource<'_>],
+        sources: &[PollSource<'_>],
         deadline: Option<Instant>,
-    ) -> io::Result<Ready> {
-        let mut polled: Vec<libc::pollfd> = Vec::with_capacity(1 + watched.len());
-        polled.push(entry(self.0.as_raw_fd(), libc::POLLIN));
-        polled.extend(watched.iter().map(PollSource::entry));
+    ) -> io::Result<PollResult> {
+        let mut entries: Vec<libc::pollfd> = Vec::with_capacity(1 + sources.len());
+        entries.push(entry(self.0.as_raw_fd(), libc::POLLIN));
+        entries.extend(sources.iter().map(PollSource::entry));
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            // SAFETY: `polled` is valid for reads and writes of the length that is passed with it, and its
-            // descriptors are open as long as what they were taken from is borrowed.
+            // SAFETY: `entries` is valid for reads and writes of the length that is passed with it. Its descriptors
+            // are open, because their owners are borrowed.
             let number = unsafe {
                 libc::poll(
-                    polled.as_mut_ptr(),
-                    polled.len() as libc::nfds_t,
+                    entries.as_mut_ptr(),
+                    entries.len() as libc::nfds_t,
                     milliseconds(left),
                 )
             };
@@ -69,16 +69,16 @@ impl SignalPipe {
             }
             if number == 0 {
                 if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    return Ok(ready(WakeReason::Time, &polled[1..]));
+                    return Ok(result(WakeReason::Deadline, &entries[1..]));
                 }
                 continue;
             }
-            let reason = if polled[0].revents == 0 {
-                WakeReason::Watched
+            let reason = if entries[0].revents == 0 {
+                WakeReason::Source
             } else {
                 self.read()?
             };
-            return Ok(ready(reason, &polled[1..]));
+            return Ok(result(reason, &entries[1..]));
         }
     }
 
@@ -96,23 +96,23 @@ impl SignalPipe {
 /// What a thread waits for besides signals.
 #[derive(Debug)]
 pub(crate) enum PollSource<'a> {
-    /// A client to accept.
+    /// A client can be accepted.
     Listener(&'a AcceptQueue),
-    /// Something to read.
-    Reading(&'a IpcStream),
-    /// The other side's hanging up.
-    Ending(&'a IpcStream),
+    /// Bytes can be read.
+    Readable(&'a IpcStream),
+    /// The peer has closed the connection.
+    HangUp(&'a IpcStream),
 }
 
 impl PollSource<'_> {
     fn entry(&self) -> libc::pollfd {
         match self {
-            Self::Listener(listener) => entry(as_unix(listener).as_raw_fd(), libc::POLLIN),
-            Self::Reading(IpcStream::UdSocket(stream)) => {
+            Self::Listener(queue) => entry(as_unix(queue).as_raw_fd(), libc::POLLIN),
+            Self::Readable(IpcStream::UdSocket(stream)) => {
                 entry(stream.as_fd().as_raw_fd(), libc::POLLIN)
             }
-            // Hanging up is told without being asked for.
-            Self::Ending(IpcStream::UdSocket(stream)) => entry(stream.as_fd().as_raw_fd(), 0),
+            // `poll` always reports a hang-up, so no event has to be requested.
+            Self::HangUp(IpcStream::UdSocket(stream)) => entry(stream.as_fd().as_raw_fd(), 0),
         }
     }
 }
@@ -125,22 +125,22 @@ fn entry(descriptor: RawFd, events: libc::c_short) -> libc::pollfd {
     }
 }
 
-/// For `poll`: rounded up, so that nobody wakes before the deadline and has to sleep once more.
+/// The timeout for `poll`. It is rounded up, so that the thread does not wake before the deadline and sleep again.
 fn milliseconds(left: Option<Duration>) -> libc::c_int {
     let Some(left) = left else { return -1 };
     let whole = left.as_millis() + u128::from(left.subsec_nanos() % 1_000_000 != 0);
     libc::c_int::try_from(whole).unwrap_or(libc::c_int::MAX)
 }
 
-fn ready(reason: WakeReason, watched: &[libc::pollfd]) -> Ready {
-    Ready {
+fn result(reason: WakeReason, entries: &[libc::pollfd]) -> PollResult {
+    PollResult {
         reason,
-        watched: watched.iter().map(|one| one.revents != 0).collect(),
+        ready: entries.iter().map(|entry| entry.revents != 0).collect(),
     }
 }
 
-impl Wake {
-    /// Wakes the thread that waits on the pipe. A full pipe wakes it, too.
+impl PollWaker {
+    /// A full socket pair needs no further byte, because the thread wakes for those that are in it.
     pub(crate) fn wake(&self) {
         let _ = (&*self.0).write(&[WAKE]);
     }

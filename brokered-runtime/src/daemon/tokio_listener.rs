@@ -1,4 +1,4 @@
-//! [`Bound::into_tokio`](crate::Bound::into_tokio): accepting in tokio, and counting what is accepted.
+//! [`TokioListener`] and [`TokioStream`]: accept clients in tokio, and count their connections.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::bound::ConnectionGuard;
+use super::guards::ConnectionGuard;
 use super::lifecycle::Lifecycle;
 use crate::platform::{self, AcceptError, AcceptQueue, AsyncListener, AsyncStream};
 
-/// Accepts a daemon's clients in tokio. From [`Bound::into_tokio`](crate::Bound::into_tokio).
+/// Accepts the clients of a daemon in tokio. From [`Bound::into_tokio`](crate::Bound::into_tokio).
 #[derive(Debug)]
 pub struct TokioListener {
     listener: AsyncListener,
@@ -27,13 +27,13 @@ impl TokioListener {
         })
     }
 
-    /// The next client. `None` when the daemon was asked to end and everybody who had connected was accepted.
+    /// Accepts the next client. Returns `None` once the daemon shuts down and all clients in the backlog were accepted.
     ///
-    /// It can be dropped before it is done, in a `select!`, and no client is lost.
+    /// The method is cancel safe: if `select!` drops the future, no client is lost.
     ///
     /// # Errors
     ///
-    /// If the listener breaks. Running out of descriptors is an error, too, after which accepting can go on.
+    /// Returns an error if the listener breaks, or if descriptors run out. In the second case you can call it again.
     pub async fn accept(&mut self) -> io::Result<Option<TokioStream>> {
         let mut refusing = pin!(self.lifecycle.refusing());
         let accepted = poll_fn(|context| match refusing.as_mut().poll(context) {
@@ -54,25 +54,25 @@ impl TokioListener {
             };
             match accepted {
                 Ok(stream) => return Poll::Ready(Ok(Some(self.count(stream)))),
-                Err(error) if platform::accept_error(&error) == AcceptError::Again => {}
+                Err(error) if platform::accept_error(&error) == AcceptError::Retry => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
 
-    /// Those who had queued. A listener that is shut down does not tell tokio that nobody comes any more: it says
-    /// that there is something to accept, and that it would block, for ever.
+    /// Accepts a client from the backlog. Tokio cannot do this after the shutdown of the listener: `poll` reports it as
+    /// readable, and `accept` reports `WouldBlock`, forever.
     fn accept_queued(&self) -> io::Result<Option<TokioStream>> {
         if self.lifecycle.is_shared() {
-            // They are for the next process to which the listener is passed.
+            // The service manager passes the listener, with its backlog, to the next daemon.
             return Ok(None);
         }
         loop {
             match self.listener.accept_queued() {
                 Ok(stream) => return Ok(Some(self.count(stream))),
                 Err(error) => match platform::accept_error(&error) {
-                    AcceptError::Over => return Ok(None),
-                    AcceptError::Again => {}
+                    AcceptError::ShutDown => return Ok(None),
+                    AcceptError::Retry => {}
                     _ => return Err(error),
                 },
             }
@@ -87,7 +87,7 @@ impl TokioListener {
     }
 }
 
-/// A client's connection in tokio, which counts as being served until it is dropped.
+/// A connection to a client in tokio. It counts as open until it is dropped.
 #[derive(Debug)]
 pub struct TokioStream {
     stream: AsyncStream,

@@ -1,0 +1,73 @@
+//! [`Starter`]: reports events to the launcher and to the service manager.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::service_manager::ServiceManager;
+use crate::handoff::Event;
+use crate::platform::Channel;
+
+/// The processes that started the daemon and want to know how far it is.
+#[derive(Debug)]
+pub(super) struct Starter {
+    /// `None` once the daemon is ready, and once the launcher has ended.
+    launcher: Mutex<Option<Channel>>,
+    service_manager: Option<ServiceManager>,
+}
+
+impl Starter {
+    pub(super) fn new(launcher: Option<Channel>, service_manager: Option<ServiceManager>) -> Self {
+        Self {
+            launcher: Mutex::new(launcher),
+            service_manager,
+        }
+    }
+
+    /// Reports an event. A failure carries the error number of the system call behind it, if there is one.
+    pub(super) fn notify(&self, event: &Event, errno: Option<i32>) {
+        self.notify_service_manager(event, errno);
+        let mut launcher = self.launcher();
+        if launcher
+            .as_ref()
+            .is_some_and(|channel| channel.send_line(&event.to_line()).is_err())
+        {
+            *launcher = None;
+        }
+    }
+
+    /// Reports progress. It does not wait for a launcher that does not read: later events matter more.
+    pub(super) fn notify_progress(&self, progress: &str, errno: Option<i32>) {
+        let event = Event::Status(progress.to_owned());
+        self.notify_service_manager(&event, errno);
+        if let Some(channel) = self.launcher().as_ref() {
+            channel.try_send_line(&event.to_line());
+        }
+    }
+
+    /// Closes the channel to the launcher, which waits for nothing more.
+    pub(super) fn close_channel(&self) {
+        self.launcher().take();
+    }
+
+    /// How often the service manager's watchdog expects a notification.
+    pub(super) fn watchdog_interval(&self) -> Option<Duration> {
+        let service_manager = self.service_manager.as_ref();
+        service_manager.and_then(ServiceManager::watchdog_interval)
+    }
+
+    pub(super) fn notify_watchdog(&self) {
+        if let Some(service_manager) = &self.service_manager {
+            service_manager.notify_watchdog();
+        }
+    }
+
+    fn notify_service_manager(&self, event: &Event, errno: Option<i32>) {
+        if let Some(service_manager) = &self.service_manager {
+            service_manager.notify(event, errno);
+        }
+    }
+
+    fn launcher(&self) -> MutexGuard<'_, Option<Channel>> {
+        self.launcher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

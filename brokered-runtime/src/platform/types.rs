@@ -1,0 +1,122 @@
+//! The types that are the same on every platform.
+
+use std::fs::File;
+use std::time::Duration;
+
+use interprocess::local_socket::Listener as IpcListener;
+
+/// Why a directory is not private to the effective user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    windows,
+    allow(dead_code, reason = "Windows has no permission bits to check")
+)]
+pub(crate) enum DirectoryFault {
+    /// It is a symbolic link.
+    Link,
+    /// It is not a directory.
+    NotADirectory,
+    /// Another user owns it.
+    Owner {
+        /// The user who owns it.
+        owner: u32,
+        /// The user who should own it.
+        expected: u32,
+    },
+    /// Its permission bits are not `0700`.
+    Mode(u32),
+}
+
+/// What is at the path where a socket is to be bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(windows, allow(dead_code, reason = "a named pipe has no file"))]
+pub(crate) enum PathOccupant {
+    /// The path is free.
+    Nothing,
+    /// A socket of the effective user, with the permissions that `bind` gives.
+    OwnSocket,
+    /// A socket of the effective user, with permissions that `bind` does not give. Service managers create sockets
+    /// like this.
+    ServiceManagerSocket,
+    /// A socket of another user.
+    ForeignSocket(u32),
+    /// A file that is not a socket. The text names its type.
+    Other(&'static str),
+}
+
+/// What the caller has to do after `accept` has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    windows,
+    allow(dead_code, reason = "the accept queue reports no other errors")
+)]
+pub(crate) enum AcceptError {
+    /// Stop: the listener was shut down, and its backlog is empty.
+    ShutDown,
+    /// Try again: this client has gone, and the next one is not affected.
+    Retry,
+    /// Wait, then try again: the process or the system has no free descriptors or memory.
+    Exhausted,
+    /// Give up: the listener is broken.
+    Broken,
+}
+
+/// The message that a launcher sends to the daemon over its channel.
+#[derive(Debug)]
+pub(crate) struct ReceivedMessage {
+    /// The text.
+    pub(crate) text: Vec<u8>,
+    /// The instance lock. `None` if the daemon takes the lock itself.
+    pub(crate) lock: Option<File>,
+    /// The listener. `None` if the daemon binds itself.
+    pub(crate) listener: Option<IpcListener>,
+}
+
+/// The result of waiting for a line from the daemon.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// A line, without its newline.
+    Text(String),
+    /// The daemon has closed its end.
+    End,
+    /// The deadline has passed.
+    TimedOut,
+}
+
+/// Why `SignalPoller::poll` has returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WakeReason {
+    /// A signal asks this process to stop.
+    Signal,
+    /// Another thread has called `PollWaker::wake`.
+    Thread,
+    /// The deadline has passed.
+    Deadline,
+    /// One of the sources is ready, and none of the other reasons applies.
+    Source,
+}
+
+/// The result of `SignalPoller::poll`.
+#[derive(Debug)]
+pub(crate) struct PollResult {
+    /// Why the call has returned.
+    pub(crate) reason: WakeReason,
+    /// For each source, in the caller's order, whether it is ready.
+    pub(crate) ready: Vec<bool>,
+}
+
+/// A sample of what a process is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    allow(
+        dead_code,
+        reason = "other systems have no cheap way to sample a process"
+    )
+)]
+pub(crate) struct ProcessActivity {
+    /// Whether all threads sleep, and none waits for the processor, the disk or a debugger.
+    pub(crate) is_asleep: bool,
+    /// The processor time that the process has used.
+    pub(crate) cpu_time: Duration,
+}

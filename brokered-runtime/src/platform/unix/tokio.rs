@@ -1,0 +1,55 @@
+//! Listeners and streams in tokio.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::task::{Context, Poll};
+
+use interprocess::local_socket::tokio::Stream as TokioStream;
+use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
+
+use super::accept::AcceptQueue;
+
+/// A client's stream in tokio.
+pub(crate) type AsyncStream = tokio::net::UnixStream;
+
+pub(crate) fn into_tokio(stream: IpcStream) -> io::Result<TokioStream> {
+    let IpcStream::UdSocket(stream) = stream;
+    let stream = UnixStream::from(OwnedFd::from(stream));
+    stream.set_nonblocking(true)?;
+    let stream =
+        interprocess::os::unix::uds_local_socket::tokio::Stream::try_from(OwnedFd::from(stream))?;
+    Ok(TokioStream::UdSocket(stream))
+}
+
+/// A listener in tokio.
+#[derive(Debug)]
+pub(crate) struct AsyncListener {
+    listener: tokio::net::UnixListener,
+    /// A second descriptor of the same listener, for accepting without tokio.
+    copy: UnixListener,
+}
+
+impl AsyncListener {
+    pub(crate) fn new(queue: AcceptQueue) -> io::Result<Self> {
+        let IpcListener::UdSocket(listener) = queue;
+        let listener = UnixListener::from(OwnedFd::from(listener));
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            copy: listener.try_clone()?,
+            listener: tokio::net::UnixListener::from_std(listener)?,
+        })
+    }
+
+    pub(crate) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<AsyncStream>> {
+        self.listener
+            .poll_accept(context)
+            .map_ok(|(stream, _address)| stream)
+    }
+
+    pub(crate) fn accept_queued(&self) -> io::Result<AsyncStream> {
+        let (stream, _) = self.copy.accept()?;
+        stream.set_nonblocking(true)?;
+        tokio::net::UnixStream::from_std(stream)
+    }
+}
