@@ -1,4 +1,4 @@
-//! A `crate = path` that leads to something else than this crate.
+//! A `crate = path` that leads to another crate than this one.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Another crate under this one's name, by `extern crate .. as brokered_runtime` or in `Cargo.toml`.
+//! Another crate under the name of this one, with `extern crate .. as brokered_runtime` or in `Cargo.toml`.
 
 #![forbid(unsafe_code)]
 

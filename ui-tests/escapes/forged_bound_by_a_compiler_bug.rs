@@ -1,4 +1,4 @@
-//! A [`Bound`] made up in safe code, through a hole in the compiler, <https://github.com/rust-lang/rust/issues/25860>.
+//! A [`Bound`] that safe code constructs with a compiler bug, <https://github.com/rust-lang/rust/issues/25860>.
 
 #![forbid(unsafe_code)]
 

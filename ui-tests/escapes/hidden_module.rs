@@ -1,4 +1,4 @@
-//! What is hidden in `brokered_runtime::attribute`, called by a `main` of one's own.
+//! The items in the hidden module `brokered_runtime::attribute`, used by a `main` without the attribute.
 
 #![forbid(unsafe_code)]
 

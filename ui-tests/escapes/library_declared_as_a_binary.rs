@@ -1,5 +1,5 @@
 //! A library that is built as if it were a binary: by a build script that sets `CARGO_BIN_NAME`, or by another build
-//! system than cargo. Whoever calls its `main` may do anything before.
+//! system than cargo. A caller of its `main` may run other code first.
 
 #![forbid(unsafe_code)]
 
