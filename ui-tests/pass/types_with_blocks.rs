@@ -24,13 +24,15 @@ impl<const FIRST: usize, Second: State> State for Pair<FIRST, Second> {
     }
 }
 
+const FEW: bool = true;
+
 const fn words() -> usize {
     3
 }
 
 fn cli<const WORDS: usize>() {}
 
-#[brokered_daemon("types-with-blocks", cli = cli::<{ if cfg!(unix) { 1 } else { 2 } }>)]
+#[brokered_daemon("types-with-blocks", cli = cli::<{ if FEW { 1 } else { 2 } }>)]
 fn main(
     _: Bound,
     _: Index<{ words() }>,

@@ -1,9 +1,9 @@
-//! What the README and the attribute's page show of the compiler is what the compiler says.
+//! The compiler messages in the README and on the attribute's page are the pinned ones.
 
 use std::fs;
 use std::path::Path;
 
-/// What the compiler says of a case, as if it were anybody's program.
+/// The message for a case, as for a user's `src/main.rs`.
 fn pinned(case: &str) -> String {
     let case = format!("fail/{case}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{case}.stderr"));
