@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes docs/operator.md: `hello` and `words` through all that the operator's tool does, by doing it.
+# Writes docs/operator.md: runs each command of the operator's command line with the examples `hello` and `words`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
@@ -18,11 +18,11 @@ mkdir "$here/books"
 cp README.md docs/*.md "$here/books/"
 cd "$here"
 
-# The places of this run are not of the reader's machine.
+# Replaces the directories of this run by those of a reader.
 tidy() { sed -e "s#$bin#/usr/local/bin#g" -e "s#$here/run#/run/user/1000/brokered#g" -e "s#$here#/home/you#g"; }
 
 say() { printf '%s\n' "$@" >>"$page"; }
-# Runs each line as a person would, and shows what it says and how it ends.
+# Runs each line, and records its output and its exit code.
 show() {
     say '' '```console'
     local line code
@@ -36,43 +36,47 @@ show() {
     say '```' ''
 }
 
-say '# The operator'\''s tool' '' \
-    '`brokered` looks after the daemons of the user who runs it. All below was printed by running it: `docs/operator.sh` writes this page.' '' \
+say '# The operator'\''s command line' '' \
+    '`brokered` inspects and controls the daemons of the user who runs it. `docs/operator.sh` writes this page: it runs each' \
+    'command and records its output.' '' \
     '```sh' 'cargo install --path brokered-cli' '```' '' \
-    'Every command takes `--json`. Output is coloured on a terminal alone, and `NO_COLOR` is heeded. The exit codes are the same' \
-    'everywhere, and stand below `brokered --help`.' ''
-say '## Start, look, talk'
+    'Each command takes `--json`. The output has colours only on a terminal, and not if `NO_COLOR` is set. `brokered --help`' \
+    'lists the exit codes, which are the same for all commands.' ''
+say '## List, start and inspect daemons'
 show 'brokered list' \
     "brokered start hello --program $bin/hello" \
     "brokered start words -C books --program $bin/words" \
     'brokered list' \
     'brokered status hello' \
     'brokered status words'
-say 'Where a daemon listens is a path, for anything that talks to a socket:'
+say '`brokered path` prints the path of the endpoint. Any program that connects to a socket can use it:'
 show 'python3 -c "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(s.recv(99).decode().strip())" "$(brokered path hello)"' \
     'brokered path words --of log' \
     'words books kernel lock | head -2'
-say '## For scripts and probes' '' 'Nothing is printed; the exit code tells.'
+say '## For scripts and probes' '' '`probe` prints nothing. Its exit code is the result.'
 show 'brokered wait hello --timeout 5s' 'brokered probe hello' 'brokered probe nobody'
-say '## What a start spends its time on' '' \
-    '`trace` starts a daemon and shows each step: what the client does before there is a process, what the daemon does before it is' \
-    'bound, each state, and the first reply. `--svg FILE` draws it.'
-show 'brokered trace words --restart' 'brokered trace hello --restart --svg start.svg' 'head -n 2 start.svg | tail -n 1'
-say '## In the worst minute' '' 'A daemon that was killed leaves a record, which is history: whoever starts it next takes everything over.'
+say '## How long a start takes' '' \
+    '`trace` starts a daemon and shows each step: what the client does before the process exists, what the daemon does before it' \
+    'is bound, the load of each state, and the first reply. `--svg FILE` draws the steps.'
+show 'brokered trace words --restart' 'brokered trace hello --restart --svg start.svg' 'grep Start start.svg'
+say '## When a daemon does not answer' '' \
+    'A daemon that was killed leaves a stale record. The next start replaces it.'
 show 'kill -9 $(brokered --json status hello | sed -n "s/.*\"pid\": \([0-9]*\),/\1/p"); while brokered probe --live hello; do :; done' \
     'brokered list' 'brokered doctor' 'brokered start hello'
-say 'One that is stopped holds its lock and does not answer. It is asked to end by a signal, to that process and to nobody else:'
+say 'A daemon that is stopped (`SIGSTOP`) holds its lock and does not answer. `stop` sends `SIGTERM` to the process in the record,' \
+    'if it is certain that this process is the daemon. The signal takes effect when the process continues:'
 show 'kill -STOP $(brokered --json status hello | sed -n "s/.*\"pid\": \([0-9]*\),/\1/p")' \
     'brokered list --timeout 100ms' \
     'brokered probe hello --timeout 100ms' \
     'pid=$(brokered --json list --timeout 100ms | sed -n "s/.*\"recorded_pid\": \([0-9]*\),/\1/p" | head -1); (sleep 4; kill -CONT $pid) & brokered stop hello'
-say '## Output'
+say '## The log, restart and stop'
 show 'brokered log words -n 3' "brokered start words -C books --program $bin/words" 'brokered restart words' 'brokered stop words' 'brokered stop words'
 say '## For service managers'
 show "brokered unit systemd hello --program $bin/hello" 'brokered unit kubernetes hello'
-say '`brokered unit launchd` writes a property list, too. It is experimental: nobody has run it.' '' \
+say '`brokered unit launchd` prints a property list. It is experimental: it has never been used on macOS.' '' \
     '## More' '' \
-    '`brokered completions bash` (zsh, fish, elvish, powershell) and `brokered man` print what their names say.'
+    '`brokered completions` prints a completion script for bash, zsh, fish, elvish or PowerShell. `brokered man` prints the manual' \
+    'page.'
 show 'brokered --help'
 cd - >/dev/null
 cp "$page" docs/operator.md

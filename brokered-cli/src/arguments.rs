@@ -1,4 +1,4 @@
-//! The command line's words.
+//! The command line.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,14 +10,14 @@ use crate::duration;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; from probe: ready
-  1  something went wrong; from probe: it answers and is not ready
-  2  the command line makes no sense
+  0  success; from probe: the daemon is ready
+  1  failure; from probe: the daemon answers and is not ready
+  2  the command line is not valid
   3  the daemon is not running
   4  the daemon does not answer
-  5  what was waited for did not come in time";
+  5  the timeout has passed";
 
-/// Looks after this user's brokered daemons: what runs, how it fares, and what to do about it
+/// Inspects and controls the brokered daemons of this user
 #[derive(Debug, Parser)]
 #[command(
     name = "brokered",
@@ -27,7 +27,7 @@ Exit codes:
     after_help = EXIT_CODES
 )]
 pub(crate) struct Arguments {
-    /// Print JSON, and nothing else, on standard output
+    /// Print only JSON on standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         global = true,
-        help = "When to use colours; NO_COLOR and CLICOLOR are heeded, too",
+        help = "When to use colours; the variables NO_COLOR and CLICOLOR apply, too",
         value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub(crate) color: Color,
 
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal
+    /// If standard output is a terminal
     Auto,
     /// Always
     Always,
@@ -58,29 +58,29 @@ pub(crate) enum Command {
     /// List the daemons of this user
     #[command(visible_alias = "ls")]
     List(List),
-    /// Tell how a daemon fares
-    Status(Ask),
+    /// Show all that is known about a daemon
+    Status(Status),
     /// Start a daemon, and wait until it is ready
     Start(Start),
-    /// Ask a daemon to end, and wait until it has
+    /// Request a graceful shutdown, and wait until the daemon has ended
     Stop(Stop),
-    /// Stop a daemon, and start what ran
+    /// Stop a daemon, and start it again with the same arguments
     Restart(Restart),
     /// Wait until a daemon is ready
     Wait(Wait),
-    /// Tell by the exit code whether a daemon is ready, and print nothing
+    /// Check whether a daemon is ready; the exit code is the result
     Probe(Probe),
-    /// Print the output of a daemon that a client has started
+    /// Print the output of a daemon that a client started
     Log(Log),
-    /// Print where a daemon listens, for socat and curl
-    Path(PathOf),
-    /// Start a daemon, and show what its start spent its time on
+    /// Print the path of a daemon's endpoint or of another of its files
+    Path(Path),
+    /// Start a daemon, and show how long each step of the start takes
     Trace(Trace),
-    /// Look for what could keep daemons and clients from each other, and say what to do
+    /// Check for what prevents clients from reaching daemons, and say what to do
     Doctor(Doctor),
-    /// Print what a service manager wants to know of a daemon
+    /// Print the files that a service manager needs to start a daemon
     Unit(Unit),
-    /// Print a script that completes this command line in a shell
+    /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -89,43 +89,43 @@ pub(crate) enum Command {
     Man,
 }
 
-/// Which daemon.
+/// The daemon and, if it has several, the instance.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
-    /// A daemon's name, its directory below the runtime directory, or the path of that
+    /// The name of a daemon, or the name or path of an instance directory
     #[arg(value_name = "DAEMON")]
     pub(crate) daemon: String,
 
-    /// The directory that the instance is for, of a daemon that is one for each directory
+    /// The directory that the instance is for, if the daemon has one instance for each directory
     #[arg(short = 'C', long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "instance")]
     pub(crate) directory: Option<PathBuf>,
 
-    /// The instance's name, of a daemon that has several by name
+    /// The name of the instance, if the daemon has named instances
     #[arg(short, long, value_name = "NAME")]
     pub(crate) instance: Option<String>,
 
-    /// The number of the wire protocol, where several run
+    /// The contract number, if daemons with different numbers run
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) contract: Option<u32>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Also list the instances that have ended as they should
+    /// Also list the instances that have ended cleanly
     #[arg(short, long)]
     pub(crate) all: bool,
 
-    /// How long to wait for each daemon's answer
+    /// How long to wait for the answer of each daemon
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "1s")]
     pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Ask {
+pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// How long to wait for the daemon's answer
+    /// How long to wait for the answer of the daemon
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "1s")]
     pub(crate) timeout: Duration,
 }
@@ -138,7 +138,7 @@ pub(crate) struct Start {
     #[command(flatten)]
     pub(crate) program: Program,
 
-    /// What to wait for
+    /// The phase to wait for
     #[arg(long = "wait", value_enum, value_name = "PHASE", default_value_t = Until::Ready)]
     pub(crate) until: Until,
 
@@ -149,20 +149,20 @@ pub(crate) struct Start {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Program {
-    /// The executable; otherwise the one in the daemon's record
+    /// The executable; the default is the one in the daemon's record
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::ExecutablePath)]
     pub(crate) program: Option<PathBuf>,
 
-    /// The daemon's arguments
+    /// The arguments of the daemon
     #[arg(last = true, value_name = "ARGUMENT", requires = "program")]
     pub(crate) arguments: Vec<OsString>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Until {
-    /// Clients can connect, and wait
+    /// The endpoint is bound: clients can connect, and wait in the backlog
     Bound,
-    /// All states have loaded
+    /// All states have loaded: clients are served
     Ready,
 }
 
@@ -171,7 +171,7 @@ pub(crate) struct Stop {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// How long to wait for its end. A drain may take 10 seconds
+    /// How long to wait for its end; a drain may take 10 seconds
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "15s")]
     pub(crate) timeout: Duration,
 }
@@ -184,7 +184,7 @@ pub(crate) struct Restart {
     #[command(flatten)]
     pub(crate) program: Program,
 
-    /// How long to wait for its end, and again for its start
+    /// How long to wait for its end, and then for its start
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "15s")]
     pub(crate) timeout: Duration,
 }
@@ -204,11 +204,11 @@ pub(crate) struct Probe {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// Be content with an answer, whatever it is: for liveness, where readiness is not meant
+    /// Accept any answer: check that the daemon is alive, not that it is ready
     #[arg(long)]
     pub(crate) live: bool,
 
-    /// How long to wait for the daemon's answer
+    /// How long to wait for the answer of the daemon
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "1s")]
     pub(crate) timeout: Duration,
 }
@@ -218,36 +218,36 @@ pub(crate) struct Log {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// Go on as the log grows, until ^C
+    /// Continue as the log grows, until ^C
     #[arg(short, long)]
     pub(crate) follow: bool,
 
-    /// How many lines of the end to begin with; otherwise all
+    /// Begin with this many lines from the end; the default is all
     #[arg(short = 'n', long, value_name = "NUMBER")]
     pub(crate) lines: Option<usize>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct PathOf {
+pub(crate) struct Path {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// Of what
+    /// The file whose path to print
     #[arg(long = "of", value_enum, value_name = "FILE", default_value_t = File::Endpoint)]
     pub(crate) file: File,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum File {
-    /// Where the daemon listens
+    /// The endpoint, on which the daemon listens
     Endpoint,
-    /// Where the framework answers for it
+    /// The control endpoint, on which the framework answers
     Control,
-    /// Who is bound, and since when
+    /// The record: which process is bound, since when, and in which phase
     Record,
-    /// Its output, if a client has started it
+    /// The log, which receives the output if a client started the daemon
     Log,
-    /// The directory that all of these are in
+    /// The instance directory
     Directory,
 }
 
@@ -259,33 +259,33 @@ pub(crate) struct Trace {
     #[command(flatten)]
     pub(crate) program: Program,
 
-    /// What to send for the first reply; many daemons answer only when asked. A line end is added
+    /// The line to send as the first request, because many daemons reply only to a request
     #[arg(short, long, value_name = "LINE")]
     pub(crate) send: Option<String>,
 
-    /// Also draw it into this file
+    /// Also draw the steps into this SVG file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) svg: Option<PathBuf>,
 
-    /// Stop the daemon first, if it runs
+    /// Stop the daemon first if it is running
     #[arg(long)]
     pub(crate) restart: bool,
 
-    /// How long to wait until it is ready
+    /// How long to wait until the daemon is ready
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "15s")]
     pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Also tell what is as it should be
+    /// Also show the checks that are fine
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Unit {
-    /// Of which service manager
+    /// The service manager
     #[arg(value_enum)]
     pub(crate) manager: Manager,
 
@@ -302,9 +302,9 @@ pub(crate) struct Unit {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Manager {
-    /// A socket unit and a service unit, for a user's own systemd
+    /// A socket unit and a service unit for the systemd of a user
     Systemd,
-    /// A property list for launchd. Experimental: nobody has run it
+    /// A property list for launchd; experimental: it has never been used on macOS
     Launchd,
     /// The probes of a container
     Kubernetes,

@@ -1,4 +1,18 @@
-//! `brokered`: the operator's tool. What runs, how it fares, and what to do about it.
+//! `brokered`: the operator's command line. It lists, inspects, starts and stops the daemons of one user.
+//!
+//! In the order in which to read them; each module uses only those above it, and `commands` uses all:
+//!
+//! | module | contents |
+//! |---|---|
+//! | `error` | why a command failed, and the exit codes |
+//! | `duration`, `text`, `style`, `hints` | how durations, sentences and colours look; the platform's own commands |
+//! | `arguments` | the command line, as clap parses it |
+//! | `table` | tables and lists that fit the terminal |
+//! | `output` | standard output, for people or as JSON |
+//! | `waterfall` | the steps of a start as bars, on a terminal and as SVG |
+//! | `select` | which instances the arguments mean |
+//! | `inspect` | all that is known about an instance, whether or not its daemon answers |
+//! | `commands` | the commands, a file or a folder each |
 
 #![forbid(unsafe_code)]
 
@@ -6,10 +20,13 @@ mod arguments;
 mod commands;
 mod duration;
 mod error;
+mod hints;
 mod inspect;
 mod output;
 mod select;
+mod style;
 mod table;
+mod text;
 mod waterfall;
 
 use std::process::ExitCode;
@@ -23,21 +40,21 @@ use output::Output;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut output = Output::new(arguments.json, arguments.color);
-    let outcome = commands::run(&arguments, &mut output).and_then(|code| {
+    let result = commands::run(&arguments, &mut output).and_then(|code| {
         output.flush()?;
         Ok(code)
     });
-    ExitCode::from(match outcome {
+    ExitCode::from(match result {
         Ok(code) => code,
-        Err(trouble) => tell(&mut output, &trouble),
+        Err(error) => report(&mut output, &error),
     })
 }
 
-/// Says what went wrong. Whoever has stopped reading wants to hear no more, and that is no failure.
-fn tell(output: &mut Output, trouble: &CliError) -> u8 {
-    if !trouble.is_a_reader_gone() {
-        // Nobody is left to tell if this fails, too.
-        let _ = output.error(trouble);
+/// Reports the error. A closed pipe is not one: its reader wants no more output.
+fn report(output: &mut Output, error: &CliError) -> u8 {
+    if !error.is_broken_pipe() {
+        // If this fails too, no way to report it is left.
+        let _ = output.error(error);
     }
-    trouble.code()
+    error.code()
 }

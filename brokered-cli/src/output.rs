@@ -1,16 +1,17 @@
-//! [`Output`]: what is printed, and how: for people or as JSON, in colour or not, as wide as there is room.
+//! [`Output`]: standard output, for people or as JSON, with colours or without, as wide as the terminal.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use serde_json::{Value, json};
-use unicode_width::UnicodeWidthStr;
 
 use crate::arguments::Color;
 use crate::error::CliError;
-use crate::table::{Cell, Table, list_of};
+use crate::style::{self, styled};
+use crate::table::{Cell, Table, render_pairs};
+use crate::text::{sanitize, wrap};
 
 /// Standard output.
 #[derive(Debug)]
@@ -18,19 +19,6 @@ pub(crate) struct Output {
     json: bool,
     out: AutoStream<io::Stdout>,
     color: ColorChoice,
-}
-
-/// What colours say. They never say anything that the words don't.
-pub(crate) mod style {
-    use super::{AnsiColor, Style};
-
-    pub(crate) const PLAIN: Style = Style::new();
-    pub(crate) const HEAD: Style = Style::new().bold();
-    pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-    pub(crate) const PENDING: Style = AnsiColor::Yellow.on_default();
-    pub(crate) const BAD: Style = AnsiColor::Red.on_default();
-    pub(crate) const BAR: Style = AnsiColor::Blue.on_default();
-    pub(crate) const PAST: Style = Style::new().dimmed();
 }
 
 impl Output {
@@ -47,70 +35,76 @@ impl Output {
         }
     }
 
-    /// Whether JSON is printed, and nothing else.
+    /// Whether to print JSON only.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// How wide the terminal is. `None` where there is none, and nothing has to fit.
+    /// The width of the terminal. `None` if standard output is not a terminal, so that no line has to fit.
     pub(crate) fn width() -> Option<usize> {
         columns(terminal_size::terminal_size_of(io::stdout()))
     }
 
-    /// A line for people.
+    /// Prints one line.
     pub(crate) fn line(&mut self, text: impl Display) -> Result<(), CliError> {
         Ok(writeln!(self.out, "{text}")?)
     }
 
-    /// Lines for people, each with its end.
+    /// Prints lines that have their line ends.
     pub(crate) fn lines(&mut self, text: &str) -> Result<(), CliError> {
         if self.out.current_choice() != ColorChoice::Never {
             return Ok(self.out.write_all(text.as_bytes())?);
         }
-        // Stripped at once and printed at once: piece by piece, each line would be a call of its own.
+        // One system call. `AutoStream` would strip the colours piece by piece, with one call for each.
         let plain = anstream::adapter::strip_str(text).to_string();
         self.bytes(plain.as_bytes())
     }
 
-    /// A sentence or two for people, indented, and broken between words where there is a terminal.
+    /// Prints a text, indented and wrapped.
     pub(crate) fn paragraph(&mut self, text: &str) -> Result<(), CliError> {
         const INDENT: usize = 2;
-        let room = Self::width().unwrap_or(usize::MAX).saturating_sub(INDENT);
-        for line in broken(text, room) {
+        let width = Self::width().unwrap_or(usize::MAX).saturating_sub(INDENT);
+        for line in wrap(text, width) {
             writeln!(self.out, "{:INDENT$}{line}", "")?;
         }
         Ok(())
     }
 
-    /// A sentence that ends what was said, in a style.
-    pub(crate) fn remark(&mut self, style: Style, text: &str) -> Result<(), CliError> {
-        for line in broken(text, Self::width().unwrap_or(usize::MAX)) {
+    /// Prints a text in a style, wrapped.
+    pub(crate) fn note(&mut self, style: Style, text: &str) -> Result<(), CliError> {
+        for line in wrap(text, Self::width().unwrap_or(usize::MAX)) {
             writeln!(self.out, "{}", styled(style, line))?;
         }
         Ok(())
     }
 
-    /// Names and values for people, one below the other.
-    pub(crate) fn list(&mut self, pairs: &[(&str, Cell)]) -> Result<(), CliError> {
-        self.lines(&list_of(pairs, Self::width()))
+    /// Prints a text that begins with a name, wrapped. Only the name is in a style.
+    pub(crate) fn remark(&mut self, style: Style, name: &str, text: &str) -> Result<(), CliError> {
+        let lines = with_styled_start(style, name, text, Self::width());
+        self.line(lines)
     }
 
-    /// A table for people.
+    /// Prints names and values, one pair below the other.
+    pub(crate) fn pairs(&mut self, pairs: &[(&str, Cell)]) -> Result<(), CliError> {
+        self.lines(&render_pairs(pairs, Self::width()))
+    }
+
+    /// Prints a table.
     pub(crate) fn table(&mut self, table: &Table) -> Result<(), CliError> {
-        self.lines(&table.laid_out(Self::width()))
+        self.lines(&table.render(Self::width()))
     }
 
-    /// A document for programs. One line each, where there are several.
+    /// Prints a JSON document.
     pub(crate) fn json(&mut self, document: &Value) -> Result<(), CliError> {
         Ok(writeln!(self.out, "{document:#}")?)
     }
 
-    /// One of many documents, on a line of its own.
+    /// Prints a JSON document on one line, as one of several.
     pub(crate) fn json_line(&mut self, document: &Value) -> Result<(), CliError> {
         Ok(writeln!(self.out, "{document}")?)
     }
 
-    /// Bytes as they are.
+    /// Prints bytes unchanged.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         self.out.flush()?;
         Ok(io::stdout().lock().write_all(bytes)?)
@@ -120,39 +114,46 @@ impl Output {
         Ok(self.out.flush()?)
     }
 
-    /// Whether somebody watches what happens meanwhile.
-    pub(crate) fn is_watched(&self) -> bool {
+    /// Whether progress is shown: for people, on a terminal.
+    pub(crate) fn shows_progress(&self) -> bool {
         !self.json && io::stderr().is_terminal()
     }
 
-    /// What happens meanwhile, for whoever watches. Nobody does where standard error is no terminal.
+    /// Shows on standard error what the command waits for.
     pub(crate) fn progress(&self, text: &str) {
-        if !self.is_watched() {
+        if !self.shows_progress() {
             return;
         }
-        let past = style::PAST;
         let mut err = AutoStream::new(io::stderr(), self.color);
-        let _ = writeln!(err, "{past}{text}{past:#}");
+        let _ = writeln!(err, "{}", styled(style::DIMMED, text));
     }
 
-    /// What went wrong: on standard error, and for programs on standard output, too.
-    pub(crate) fn error(&mut self, trouble: &CliError) -> io::Result<()> {
+    /// Prints an error on standard error and, for programs, also as JSON on standard output.
+    pub(crate) fn error(&mut self, error: &CliError) -> io::Result<()> {
         const NAME: &str = "brokered:";
         if self.json {
-            let document = json!({ "error": trouble.to_string(), "code": trouble.code() });
+            let document = json!({ "error": error.to_string(), "code": error.code() });
             writeln!(self.out, "{document:#}")?;
             self.out.flush()?;
         }
-        let bad = style::BAD;
-        let room = columns(terminal_size::terminal_size_of(io::stderr())).unwrap_or(usize::MAX);
-        // An error may quote anything, and have several lines.
-        let text = format!("{NAME} {trouble}");
-        let lines = text.lines().map(tame);
-        let lines: Vec<String> = lines.flat_map(|line| broken(&line, room)).collect();
-        let text = lines.join("\n");
-        let text = text.strip_prefix(NAME).unwrap_or(&text);
+        let width = columns(terminal_size::terminal_size_of(io::stderr()));
+        let text = with_styled_start(style::ERROR, NAME, &format!(" {error}"), width);
         let mut err = AutoStream::new(io::stderr(), self.color);
-        writeln!(err, "{bad}{NAME}{bad:#}{text}")
+        writeln!(err, "{text}")
+    }
+}
+
+/// A text of one or more lines, wrapped, of which only the beginning is in a style. It may quote anything.
+fn with_styled_start(style: Style, start: &str, text: &str, width: Option<usize>) -> String {
+    let text = format!("{start}{text}");
+    let lines = text.lines().map(sanitize);
+    let lines: Vec<String> = lines
+        .flat_map(|line| wrap(&line, width.unwrap_or(usize::MAX)))
+        .collect();
+    let text = lines.join("\n");
+    match text.strip_prefix(start) {
+        Some(rest) => format!("{}{rest}", styled(style, start)),
+        None => text,
     }
 }
 
@@ -160,38 +161,4 @@ fn columns(terminal: Option<(terminal_size::Width, terminal_size::Height)>) -> O
     terminal
         .map(|(terminal_size::Width(width), _)| usize::from(width))
         .filter(|width| *width > 0)
-}
-
-/// A text, broken between words so that its lines fit. A word that does not fit by itself is left whole: the
-/// terminal breaks it, and it can still be copied.
-pub(crate) fn broken(text: &str, room: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split(' ') {
-        if !line.is_empty() && line.width() + 1 + word.width() > room {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    lines.push(line);
-    lines
-}
-
-/// A text in a style.
-pub(crate) fn styled(style: Style, text: impl Display) -> String {
-    format!("{style}{text}{style:#}")
-}
-
-/// A text without what a terminal would obey. What a daemon says of itself, or a path, may hold anything.
-pub(crate) fn tame(text: &str) -> String {
-    let is_obeyed = |c: char| {
-        // Besides control characters those that turn the direction of what follows.
-        c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars()
-        .map(|c| if is_obeyed(c) { '\u{fffd}' } else { c })
-        .collect()
 }

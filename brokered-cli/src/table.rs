@@ -1,20 +1,23 @@
-//! Tables that fit: aligned where there is room, and else one line for each value.
+//! [`Table`]: aligned columns where they fit the terminal, and otherwise one line for each value.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_truncate::UnicodeTruncateStr as _;
+use unicode_width::UnicodeWidthStr as _;
 
-use crate::output::{broken, style, tame};
+use crate::style::{self, styled};
+use crate::text::{sanitize, wrap};
 
 /// The space between two columns.
 const GAP: usize = 2;
 
-/// What is left of a column that gives way.
-const NARROWEST: usize = 12;
+/// The least width of a column that shrinks.
+const MIN_SHRUNK: usize = 12;
 
-/// What a sentence needs to be read beside its name.
-const READABLE: usize = 24;
+/// The least width of a value that is beside its name.
+const MIN_VALUE: usize = 24;
 
 /// A table.
 #[derive(Debug, Clone, Default)]
@@ -23,16 +26,16 @@ pub(crate) struct Table {
     rows: Vec<Vec<Cell>>,
 }
 
-/// A column, by its heading.
+/// A column with its heading.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column {
     heading: &'static str,
-    side: Side,
-    gives_way: bool,
+    alignment: Alignment,
+    shrinks: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum Alignment {
     Left,
     Right,
 }
@@ -48,22 +51,22 @@ impl Column {
     pub(crate) const fn left(heading: &'static str) -> Self {
         Self {
             heading,
-            side: Side::Left,
-            gives_way: false,
+            alignment: Alignment::Left,
+            shrinks: false,
         }
     }
 
     pub(crate) const fn right(heading: &'static str) -> Self {
         Self {
             heading,
-            side: Side::Right,
-            gives_way: false,
+            alignment: Alignment::Right,
+            shrinks: false,
         }
     }
 
-    /// The column whose values lose their beginnings where there is no room. A path's end tells more.
-    pub(crate) const fn giving_way(mut self) -> Self {
-        self.gives_way = true;
+    /// A column whose values lose their beginnings in a narrow terminal. The end of a path says more.
+    pub(crate) const fn shrinking(mut self) -> Self {
+        self.shrinks = true;
         self
     }
 }
@@ -71,7 +74,7 @@ impl Column {
 impl Cell {
     pub(crate) fn new(style: Style, text: impl AsRef<str>) -> Self {
         Self {
-            text: tame(text.as_ref()),
+            text: sanitize(text.as_ref()),
             style,
         }
     }
@@ -97,14 +100,14 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// The table in as many columns of a terminal, or in as many as it needs.
-    pub(crate) fn laid_out(&self, room: Option<usize>) -> String {
+    /// The table for a terminal of this width, or as wide as its values are.
+    pub(crate) fn render(&self, width: Option<usize>) -> String {
         let natural: Vec<usize> = (0..self.columns.len())
             .map(|index| self.natural_width(index))
             .collect();
-        match room {
+        match width {
             None => self.as_grid(&natural),
-            Some(room) => match self.squeezed(natural, room) {
+            Some(width) => match self.shrink(natural, width) {
                 Some(widths) => self.as_grid(&widths),
                 None => self.as_blocks(),
             },
@@ -117,13 +120,13 @@ impl Table {
         cells.max().unwrap_or_default().max(heading)
     }
 
-    /// The widths at which all fits. `None` if it can't.
-    fn squeezed(&self, mut widths: Vec<usize>, room: usize) -> Option<Vec<usize>> {
+    /// The widths at which the table fits. `None` if it does not fit.
+    fn shrink(&self, mut widths: Vec<usize>, width: usize) -> Option<Vec<usize>> {
         let gaps = GAP * widths.len().saturating_sub(1);
-        let mut over = (widths.iter().sum::<usize>() + gaps).saturating_sub(room);
+        let mut over = (widths.iter().sum::<usize>() + gaps).saturating_sub(width);
         for (width, column) in widths.iter_mut().zip(&self.columns).rev() {
-            if column.gives_way {
-                let given = over.min(width.saturating_sub(NARROWEST));
+            if column.shrinks {
+                let given = over.min(width.saturating_sub(MIN_SHRUNK));
                 *width -= given;
                 over -= given;
             }
@@ -135,27 +138,25 @@ impl Table {
         let headings: Vec<Cell> = self
             .columns
             .iter()
-            .map(|column| Cell::new(style::HEAD, column.heading))
+            .map(|column| Cell::new(style::HEADING, column.heading))
             .collect();
         let mut text = String::new();
         for row in std::iter::once(&headings).chain(&self.rows) {
             let mut line = String::new();
-            let mut owed = 0;
-            for ((cell, column), width) in row.iter().zip(&self.columns).zip(widths) {
-                let shown = without_beginning(&cell.text, *width);
-                let space = width.saturating_sub(shown.width());
-                let (before, after) = match column.side {
-                    Side::Left => (0, space),
-                    Side::Right => (space, 0),
+            for ((cell, column), &width) in row.iter().zip(&self.columns).zip(widths) {
+                let shown = truncate_start(&cell.text, width);
+                let space = " ".repeat(width.saturating_sub(shown.width()));
+                let shown = match &*shown {
+                    "" => String::new(),
+                    shown => styled(cell.style, shown),
                 };
-                if !shown.is_empty() {
-                    let style = cell.style;
-                    let _ = write!(line, "{:1$}{style}{shown}{style:#}", "", owed + before);
-                    owed = 0;
-                }
-                owed += after + GAP + if shown.is_empty() { before } else { 0 };
+                line.push_str(&match column.alignment {
+                    Alignment::Left => shown + &space,
+                    Alignment::Right => space + &shown,
+                });
+                line.push_str(&" ".repeat(GAP));
             }
-            text.push_str(&line);
+            text.push_str(line.trim_end());
             text.push('\n');
         }
         text
@@ -165,14 +166,13 @@ impl Table {
         let mut text = String::new();
         for row in &self.rows {
             for (index, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
-                let style = cell.style;
                 let value = &cell.text;
                 let _ = match index {
                     _ if value.is_empty() => Ok(()),
-                    0 => writeln!(text, "{}{value}{:#}", style::HEAD, style::HEAD),
+                    0 => writeln!(text, "{}", styled(style::HEADING, value)),
                     _ => {
                         let heading = column.heading.to_lowercase();
-                        writeln!(text, " {heading} {style}{value}{style:#}")
+                        writeln!(text, " {heading} {}", styled(cell.style, value))
                     }
                 };
             }
@@ -181,47 +181,32 @@ impl Table {
     }
 }
 
-/// As much of the end of a text as there is room for.
-fn without_beginning(text: &str, room: usize) -> String {
-    if text.width() <= room {
-        return text.to_owned();
+/// As much of the end of a text as fits.
+fn truncate_start(text: &str, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return text.into();
     }
-    let mut end = Vec::new();
-    let mut left = room.saturating_sub(1);
-    for c in text.chars().rev() {
-        let width = c.width().unwrap_or_default();
-        if width > left {
-            break;
-        }
-        left -= width;
-        end.push(c);
-    }
-    std::iter::once('…').chain(end.into_iter().rev()).collect()
+    let (end, _) = text.unicode_truncate_start(width.saturating_sub(1));
+    format!("…{end}").into()
 }
 
-/// Names and values, one below the other. Where there is no room for both in a line, each value is below its name.
-pub(crate) fn list_of(pairs: &[(&str, Cell)], room: Option<usize>) -> String {
-    let width = pairs.iter().map(|(name, _)| name.width()).max();
-    let width = width.unwrap_or_default();
-    let room = room.unwrap_or(usize::MAX);
-    let beside = room.saturating_sub(width + GAP);
-    let is_beside = beside >= READABLE;
-    let (indent, left) = if is_beside {
-        (width + GAP, beside)
-    } else {
-        (1, room.saturating_sub(1))
-    };
+/// Names and values, one pair below the other. In a narrow terminal each value is below its name.
+pub(crate) fn render_pairs(pairs: &[(&str, Cell)], width: Option<usize>) -> String {
+    let names = pairs.iter().map(|(name, _)| name.width());
+    let indent = names.max().unwrap_or_default() + GAP;
+    let width = width.unwrap_or(usize::MAX);
+    let is_beside = width.saturating_sub(indent) >= MIN_VALUE;
+    let indent = if is_beside { indent } else { 1 };
     let mut text = String::new();
     for (name, cell) in pairs {
-        let style = cell.style;
         let mut before = if is_beside {
             format!("{name:indent$}")
         } else {
             format!("{name}\n{:indent$}", "")
         };
-        for line in broken(&cell.text, left) {
-            let _ = writeln!(text, "{before}{style}{line}{style:#}");
-            before = format!("{:indent$}", "");
+        for line in wrap(&cell.text, width.saturating_sub(indent)) {
+            let _ = writeln!(text, "{before}{}", styled(cell.style, line));
+            before = " ".repeat(indent);
         }
     }
     text
@@ -239,7 +224,7 @@ mod tests {
         let mut table = Table::new([
             Column::left("NAME"),
             Column::right("PID"),
-            Column::left("WHERE").giving_way(),
+            Column::left("WHERE").shrinking(),
         ]);
         table.push(["hello".into(), "7".into(), "".into()]);
         table.push([
@@ -251,16 +236,16 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_aligned_and_lines_have_no_space_at_their_end() {
+    fn columns_are_aligned_and_no_line_ends_with_a_space() {
         assert_eq!(
-            plain(&table().laid_out(None)),
+            plain(&table().render(None)),
             "NAME     PID  WHERE\nhello      7\nwörter  4711  /srv/a/long/way/to/go\n"
         );
     }
 
     #[test]
     fn a_path_loses_its_beginning_first() {
-        let text = plain(&table().laid_out(Some(30)));
+        let text = plain(&table().render(Some(30)));
         assert_eq!(
             text,
             "NAME     PID  WHERE\nhello      7\nwörter  4711  …/long/way/to/go\n"
@@ -268,8 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_where_no_column_fits() {
-        let text = plain(&table().laid_out(Some(20)));
+    fn a_table_that_does_not_fit_has_one_line_for_each_value() {
+        let text = plain(&table().render(Some(20)));
         assert_eq!(
             text,
             "hello\n pid 7\nwörter\n pid 4711\n where /srv/a/long/way/to/go\n"
@@ -277,29 +262,29 @@ mod tests {
     }
 
     #[test]
-    fn values_are_broken_between_words_beside_or_below_their_names() {
+    fn values_are_wrapped_between_words_beside_or_below_their_names() {
         let pairs = [
             ("name", Cell::from("hello")),
             ("why", Cell::from("it did not want to, and said so")),
             ("log", Cell::from("/srv/a/long/way/to/go/there")),
         ];
         assert_eq!(
-            plain(&list_of(&pairs, None)),
+            plain(&render_pairs(&pairs, None)),
             "name  hello\nwhy   it did not want to, and said so\nlog   /srv/a/long/way/to/go/there\n"
         );
         assert_eq!(
-            plain(&list_of(&pairs, Some(30))),
+            plain(&render_pairs(&pairs, Some(30))),
             "name  hello\nwhy   it did not want to, and\n      said so\nlog   /srv/a/long/way/to/go/there\n"
         );
         assert_eq!(
-            plain(&list_of(&pairs, Some(20))),
+            plain(&render_pairs(&pairs, Some(20))),
             "name\n hello\nwhy\n it did not want to,\n and said so\nlog\n /srv/a/long/way/to/go/there\n"
         );
-        assert!(!list_of(&pairs, Some(0)).is_empty());
+        assert!(!render_pairs(&pairs, Some(0)).is_empty());
     }
 
     #[test]
-    fn every_line_fits_and_no_width_panics() {
+    fn every_line_fits_at_every_width() {
         let mut table = table();
         table.push([
             "漢字漢字漢字".into(),
@@ -307,12 +292,13 @@ mod tests {
             "漢字/漢字/漢字/漢字".into(),
         ]);
         table.push(["\u{1b}[31mred\0".into(), "".into(), "\n\n".into()]);
-        for room in 0..120 {
-            let text = plain(&table.laid_out(Some(room)));
+        for width in 0..120 {
+            let text = plain(&table.render(Some(width)));
             assert!(!text.contains('\0'));
             if text.starts_with("NAME") {
                 for line in text.lines() {
-                    assert!(line.width() <= room, "{room}: {line}");
+                    assert!(!line.ends_with(' '), "{width}: {line}");
+                    assert!(line.width() <= width, "{width}: {line}");
                 }
             }
         }

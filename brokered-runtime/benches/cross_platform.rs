@@ -1,5 +1,5 @@
-//! What a warm connect and a one-byte round trip cost on this platform, against the same by `interprocess` alone: the
-//! one row that is measured also where the other budgets can't be, in one process.
+//! The cost of a warm connect and a one-byte round trip, compared with `interprocess` alone. It runs in one process, so
+//! it works on every platform; the other budgets are for Unix.
 //!
 //! `cargo bench -p brokered-runtime --features testing --bench cross_platform`
 
@@ -22,17 +22,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let handle = bound.handle();
     let serving = thread::spawn(move || bound.serve(echo));
     let endpoint = instance.endpoint()?;
-    let (mut ours, mut raws) = (Vec::new(), Vec::new());
+    let (mut ours, mut raw_times) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        ours.push(timed(|| round_trip(reach(&instance)?))?);
-        raws.push(timed(|| round_trip(raw(&endpoint)?))?);
+        ours.push(time(|| round_trip(connect(&instance)?))?);
+        raw_times.push(time(|| round_trip(connect_raw(&endpoint)?))?);
     }
-    let (ours, raws) = (median(ours), median(raws));
+    let (ours, raw) = (median(ours), median(raw_times));
     println!(
         "warm connect_or_spawn and round trip: {:.1} µs; interprocess alone: {:.1} µs; ratio {:.3} ({ROUNDS} rounds)",
         ours.as_secs_f64() * 1e6,
-        raws.as_secs_f64() * 1e6,
-        ours.as_secs_f64() / raws.as_secs_f64()
+        raw.as_secs_f64() * 1e6,
+        ours.as_secs_f64() / raw.as_secs_f64()
     );
     handle.stop();
     serving.join().map_err(|_| "the server panicked")??;
@@ -45,11 +45,11 @@ fn echo(mut client: IpcStream) -> io::Result<()> {
     client.write_all(&byte)
 }
 
-fn reach(instance: &Instance) -> io::Result<IpcStream> {
+fn connect(instance: &Instance) -> io::Result<IpcStream> {
     instance.connect_or_spawn().map_err(io::Error::other)
 }
 
-fn raw(endpoint: &Path) -> io::Result<IpcStream> {
+fn connect_raw(endpoint: &Path) -> io::Result<IpcStream> {
     IpcStream::connect(endpoint.to_fs_name::<GenericFilePath>()?)
 }
 
@@ -58,9 +58,9 @@ fn round_trip(mut stream: IpcStream) -> io::Result<()> {
     stream.read_exact(&mut [0])
 }
 
-fn timed(what: impl FnOnce() -> io::Result<()>) -> io::Result<Duration> {
+fn time(operation: impl FnOnce() -> io::Result<()>) -> io::Result<Duration> {
     let began = Instant::now();
-    what()?;
+    operation()?;
     Ok(began.elapsed())
 }
 

@@ -85,6 +85,8 @@ pub type Endpoint = str;
 ///
 ///     fn bind(_endpoint: &Endpoint) -> Result<IpcListener, BindError> {
 ///         let path = HELLO.endpoint().map_err(|error| BindError::Other(error.to_string()))?;
+///         // The lock is held, so only a stale socket can be at the path.
+///         let _ = std::fs::remove_file(&path);
 ///         let options = ListenerOptions::new().name(path.to_fs_name::<GenericFilePath>()?);
 ///         Ok(options.reclaim_name(false).create_sync()?)
 ///     }
@@ -146,21 +148,21 @@ pub trait BrokeredBackend {
 ///
 /// # Panics
 ///
-/// Panics if [`serve`](BrokeredBackend::serve) panics.
+/// Panics if [`bind`](BrokeredBackend::bind) or [`serve`](BrokeredBackend::serve) panics.
 #[expect(unreachable_code, reason = "`serve` does not return")]
 pub fn bootstrap<B: BrokeredBackend>(endpoint: &Endpoint) -> Result<Never, BindError> {
-    let mut start = Start::of(endpoint)?;
-    let listener = match start.adopted.take() {
+    let mut locked = Locked::new(endpoint)?;
+    let listener = match locked.adopted.take() {
         Some(listener) => listener,
         None => B::bind(endpoint)?,
     };
     let _fork_guard = ForkGuard::of_listener(&listener);
-    let _recorded = start.record()?;
+    let _recorded = locked.record()?;
     Ok(B::serve(listener))
 }
 
 /// A daemon that holds the lock and is not yet recorded.
-struct Start {
+struct Locked {
     instance: Instance,
     paths: Paths,
     lock: InstanceLock,
@@ -168,8 +170,8 @@ struct Start {
     launcher: Option<(Channel, PathBuf)>,
 }
 
-impl Start {
-    fn of(endpoint: &Endpoint) -> Result<Self, BindError> {
+impl Locked {
+    fn new(endpoint: &Endpoint) -> Result<Self, BindError> {
         let instance = instance_of(endpoint)?;
         Ok(if adopt::is_announced() {
             Self::launched(instance.daemon())?

@@ -85,21 +85,21 @@ impl Drop for InstanceLock {
 
 /// The locks that a launcher holds while it starts a daemon.
 ///
-/// That is the instance lock. Where a lock can't be passed to another process, it is the lock on `spawn.lock`, too: it
-/// keeps other launchers away between the moment when the launcher releases the instance lock and the moment when the
-/// daemon takes it.
+/// That is the instance lock. Where a lock can't be passed to another process, it is the launch lock, too: it keeps other
+/// launchers away between the moment when the launcher releases the instance lock and the moment when the daemon takes
+/// it.
 #[derive(Debug)]
-pub(crate) struct LaunchLock {
+pub(crate) struct LauncherLocks {
     instance: Option<InstanceLock>,
-    _turn: Option<TurnLock>,
+    _launch: Option<LaunchLock>,
 }
 
-impl LaunchLock {
+impl LauncherLocks {
     /// Takes them. `None` if another process holds one of them.
     pub(crate) fn try_take(paths: &Paths) -> io::Result<Option<Self>> {
-        let turn = match paths
+        let launch = match paths
             .open_launch_lock()?
-            .map(TurnLock::try_take)
+            .map(LaunchLock::try_take)
             .transpose()?
         {
             Some(None) => return Ok(None),
@@ -109,7 +109,7 @@ impl LaunchLock {
         let instance = InstanceLock::try_take(paths)?;
         Ok(instance.map(|lock| Self {
             instance: Some(lock),
-            _turn: turn,
+            _launch: launch,
         }))
     }
 
@@ -119,18 +119,18 @@ impl LaunchLock {
     }
 
     /// Releases the instance lock where it can't be passed: the daemon is about to take it itself.
-    pub(crate) fn release_turn(&mut self) {
+    pub(crate) fn release_if_not_passed(&mut self) {
         if !platform::CAN_PASS_LOCKS {
             self.instance = None;
         }
     }
 }
 
-/// The lock on `spawn.lock`, by which launchers take turns. Windows only.
+/// The launch lock: the lock on `spawn.lock`, by which launchers take turns. Windows only.
 #[derive(Debug)]
-struct TurnLock(File);
+struct LaunchLock(File);
 
-impl TurnLock {
+impl LaunchLock {
     fn try_take(file: File) -> io::Result<Option<Self>> {
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
@@ -140,7 +140,7 @@ impl TurnLock {
     }
 }
 
-impl Drop for TurnLock {
+impl Drop for LaunchLock {
     fn drop(&mut self) {
         platform::release_lock(&self.0);
     }

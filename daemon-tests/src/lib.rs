@@ -1,61 +1,62 @@
-//! What the daemons, the clients and the tests here share.
+//! The identities and the environment variables that the test programs and the tests share.
 
 #![forbid(unsafe_code)]
 
-mod printer;
+mod trace_printer;
 
 use brokered_runtime::Daemon;
 
-pub use printer::Printer;
+pub use trace_printer::TracePrinter;
 
-/// The daemon of most tests: one for each directory, so that each test has as many as it likes.
-pub const SUBJECT: Daemon = Daemon::new("subject").per_directory();
+/// The daemon of most tests. It has one instance for each directory, so each test can have its own.
+pub const TEST_DAEMON: Daemon = Daemon::new("test-daemon").per_directory();
 
-/// The same with one for each user.
-pub const SINGLE: Daemon = Daemon::new("single");
+/// A daemon with one instance for each user.
+pub const SINGLE_INSTANCE_DAEMON: Daemon = Daemon::new("single");
 
-/// A daemon on the seed's contract, whose endpoint the launcher binds.
+/// A handwritten `BrokeredBackend`, whose endpoint the launcher binds.
 pub const BACKEND: Daemon = Daemon::new("backend");
 
-/// A fifo that a load reads to its end, so that a test decides how long it takes.
-pub const LOAD_FROM: &str = "SUBJECT_LOAD_FROM";
+/// A daemon whose state loads in the background.
+pub const BACKGROUND_LOAD_DAEMON: Daemon = Daemon::new("background-load");
 
-/// A file that a load waits for to be there, for tests that run where there are no fifos.
-pub const LOAD_UNTIL: &str = "SUBJECT_LOAD_UNTIL";
+/// A daemon that ends after a second without open connections.
+pub const IDLE_EXIT_DAEMON: Daemon = Daemon::new("idle-exit").idle_exit_secs(1);
 
-/// Where a load writes its parent's process ID. With `fork.c` preloaded, asking for that forks, and the number is
-/// the child's.
-pub const LOAD_FORKS: &str = "SUBJECT_LOAD_FORKS";
+/// A daemon on tokio, which ends after a second without open connections.
+pub const TOKIO_DAEMON: Daemon = Daemon::new("tokio").idle_exit_secs(1);
 
-/// What a load fails with.
-pub const LOAD_FAILS: &str = "SUBJECT_LOAD_FAILS";
+/// A fifo that a load reads to its end, so that the test decides how long the load takes.
+pub const LOAD_FIFO: &str = "TEST_DAEMON_LOAD_FIFO";
 
-/// Whether the subject prints the framework's spans and events.
-pub const TRACES: &str = "SUBJECT_TRACES";
+/// A file that a load waits for, for tests on platforms without fifos.
+pub const LOAD_UNTIL_FILE: &str = "TEST_DAEMON_LOAD_UNTIL_FILE";
+
+/// A file to which a load writes its parent's process ID. With `fork_on_getppid.c` preloaded, the query forks, and
+/// the number is the child's.
+pub const LOAD_FORK_PID_FILE: &str = "TEST_DAEMON_LOAD_FORK_PID_FILE";
+
+/// The error with which a load fails.
+pub const LOAD_ERROR: &str = "TEST_DAEMON_LOAD_ERROR";
+
+/// Set to make the test daemon print the framework's spans and events.
+pub const PRINT_TRACES: &str = "TEST_DAEMON_PRINT_TRACES";
 
 /// How `main` ends at once: `error`, `panic`, or `guard <microseconds>`.
-pub const MAIN_ENDS: &str = "SUBJECT_MAIN_ENDS";
+pub const MAIN_RESULT: &str = "TEST_DAEMON_MAIN_RESULT";
 
-/// For how many milliseconds the backend's `bind` sleeps.
-pub const BIND_SLEEPS: &str = "BACKEND_BIND_SLEEPS";
+/// A file that the test daemon locks while its `main` runs, so that a test notices a second daemon independently of
+/// the instance lock. A daemon that finds the file locked creates a second file with the extension `second`.
+pub const WITNESS_LOCK: &str = "TEST_DAEMON_WITNESS_LOCK";
 
-/// For how many milliseconds the backend's `serve` sleeps before it accepts.
-pub const SERVE_SLEEPS: &str = "BACKEND_SERVE_SLEEPS";
+/// How many milliseconds the backend's `bind` sleeps.
+pub const BIND_DELAY_MS: &str = "BACKEND_BIND_DELAY_MS";
 
-/// A file that the subject locks while its `main` runs, so that a test learns of a second one: the witness is
-/// not the framework's own lock. Who finds it locked says so in a file beside it.
-pub const WITNESS: &str = "SUBJECT_WITNESS";
-/// A daemon whose state loads in the background.
-pub const SLOW: Daemon = Daemon::new("slow");
+/// How many milliseconds the backend's `serve` sleeps before it accepts.
+pub const SERVE_DELAY_MS: &str = "BACKEND_SERVE_DELAY_MS";
 
-/// A daemon that ends when it has served nobody for a second.
-pub const IDLER: Daemon = Daemon::new("idler").idle_exit_secs(1);
-
-/// A daemon on tokio, which ends when it has served nobody for a second.
-pub const ASYNC: Daemon = Daemon::new("async").idle_exit_secs(1);
-
-/// Waits until a process is gone, or all that is left of it waits to be waited for.
-pub fn until_ended(pid: u32) {
+/// Waits until a process has ended. It may still be a zombie then.
+pub fn wait_for_exit(pid: u32) {
     while process_state(pid).is_some_and(|state| state != 'Z')
         || std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.count() > 1)
     {
@@ -63,7 +64,7 @@ pub fn until_ended(pid: u32) {
     }
 }
 
-/// What `/proc` says a process is doing. `None` if it is gone.
+/// The state of a process in `/proc`, such as `S`. `None` if there is no such process.
 #[must_use]
 pub fn process_state(pid: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -1,4 +1,4 @@
-//! The operator's tool, among daemons that run, that fail, that hang, and that only seem to be there.
+//! The operator's command line, with daemons that run, fail or hang, and with files that no daemon wrote.
 
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
@@ -17,18 +17,18 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use common::{
-    BACKEND, Outcome, Place, SINGLE, SUBJECT, Signal, eventually, has, make_fifo, set_mode,
-    signal_process, stderr,
+    BACKEND, Fixture, SINGLE_INSTANCE_DAEMON, Signal, TEST_DAEMON, TestResult, has_requirements,
+    make_fifo, set_mode, signal_process, stderr, wait_until,
 };
-use daemon_tests::{LOAD_FAILS, LOAD_FROM};
+use daemon_tests::{LOAD_ERROR, LOAD_FIFO};
 use serde_json::Value;
-use tool::Said;
+use tool::ToolOutput;
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path of text")
 }
 
-/// The one daemon that the tool lists.
+/// The one daemon in the list.
 fn only(list: &Value) -> &Value {
     let daemons = list["daemons"].as_array().expect("a list");
     assert_eq!(daemons.len(), 1, "{list:#}");
@@ -36,75 +36,81 @@ fn only(list: &Value) -> &Value {
 }
 
 #[test]
-fn a_daemon_goes_through_all_of_its_life() -> Outcome {
-    let place = Place::new()?;
-    let none = place.brokered(&["list"]).well();
-    assert_eq!(none, "no daemons run\n");
-    let pid = place.start_subject();
+fn a_daemon_is_started_inspected_restarted_and_stopped() -> TestResult {
+    let fixture = Fixture::new()?;
+    let none = fixture.brokered(&["list"]).success();
+    assert_eq!(none, "no daemons are running\n");
+    let pid = fixture.start_test_daemon();
 
-    let list = place.brokered(&["list"]).well();
+    let list = fixture.brokered(&["list"]).success();
     let lines: Vec<&str> = list.lines().collect();
     assert_eq!(lines.len(), 2, "{list}");
-    assert!(lines[0].starts_with("NAME     PHASE"), "{list}");
-    let row = format!("subject  ready  {pid}");
+    assert!(lines[0].starts_with("NAME         PHASE"), "{list}");
+    let row = format!("test-daemon  ready  {pid}");
     let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(squeezed(lines[1]).starts_with(&squeezed(&row)), "{list}");
-    assert!(lines[1].ends_with(text(&place.directory())), "{list}");
+    assert!(
+        lines[1].ends_with(text(&fixture.project_directory())),
+        "{list}"
+    );
 
-    let holding = place.say("hold")?;
-    eventually("the client is counted", || {
-        place.brokered_json(&["status", "subject"])["clients"] == 1
+    let holding = fixture.send("hold")?;
+    wait_until("the client is counted", || {
+        fixture.brokered_json(&["status", "test-daemon"])["clients"] == 1
     });
-    let status = place.brokered(&["status", "subject"]).well();
+    let status = fixture.brokered(&["status", "test-daemon"]).success();
     for part in ["phase", "ready", "state", "Loaded: loaded in", "1 now"] {
         assert!(status.contains(part), "{part}: {status}");
     }
     drop(holding);
 
-    place.brokered(&["wait", "subject"]).well();
-    assert_eq!(place.brokered(&["probe", "subject"]).well(), "");
-    let path = place.brokered(&["path", "subject"]).well();
+    fixture.brokered(&["wait", "test-daemon"]).success();
+    assert_eq!(fixture.brokered(&["probe", "test-daemon"]).success(), "");
+    let path = fixture.brokered(&["path", "test-daemon"]).success();
     assert!(
         UnixStream::connect(path.trim_end()).is_ok(),
         "{path} leads to the daemon"
     );
 
-    let again = place.brokered(&["start", "subject"]).well();
-    assert!(again.contains("runs already"), "{again}");
-    let restarted = place.brokered(&["restart", "subject"]).well();
+    let again = fixture.brokered(&["start", "test-daemon"]).success();
+    assert!(again.contains("is already running"), "{again}");
+    let restarted = fixture.brokered(&["restart", "test-daemon"]).success();
     assert!(restarted.contains("restarted"), "{restarted}");
-    assert_ne!(place.pid(), pid);
-    let ended = place.brokered(&["stop", "subject"]).well();
-    assert_eq!(ended, "subject has ended\n");
-    assert!(place.is_free()?);
-    let again = place.brokered(&["stop", "subject"]).well();
-    assert_eq!(again, "subject was not running\n");
-    assert_eq!(place.brokered(&["list"]).well(), "no daemons run\n");
-    let all = place.brokered_json(&["list", "--all"]);
+    assert_ne!(fixture.pid(), pid);
+    let ended = fixture.brokered(&["stop", "test-daemon"]).success();
+    assert_eq!(ended, "test-daemon has ended\n");
+    assert!(fixture.is_lock_free()?);
+    let again = fixture.brokered(&["stop", "test-daemon"]).success();
+    assert_eq!(again, "test-daemon was not running\n");
+    assert_eq!(
+        fixture.brokered(&["list"]).success(),
+        "no daemons are running\n"
+    );
+    let all = fixture.brokered_json(&["list", "--all"]);
     assert_eq!(only(&all)["state"], "ended");
     Ok(())
 }
 
 #[test]
-fn what_ran_is_what_is_restarted() -> Outcome {
-    let place = Place::new()?;
-    let directory = place.directory();
+fn a_restart_keeps_program_arguments_and_directory() -> TestResult {
+    let fixture = Fixture::new()?;
+    let directory = fixture.project_directory();
     let arguments = ["3", "", "two words", "new\nline", "-x", "ä=%"];
     let mut start = vec![
         "start",
-        "subject",
+        "test-daemon",
         "-C",
         text(&directory),
         "-p",
-        SUBJECT,
+        TEST_DAEMON,
         "--",
     ];
     start.extend(arguments);
-    place.brokered(&start).well();
-    let before = place.brokered_json(&["status", "subject"]);
+    fixture.brokered(&start).success();
+    let before = fixture.brokered_json(&["status", "test-daemon"]);
     assert_eq!(before["arguments"], serde_json::json!(arguments));
-    place.brokered(&["restart", "subject"]).well();
-    let after = place.brokered_json(&["status", "subject"]);
+    fixture.brokered(&["restart", "test-daemon"]).success();
+    let after = fixture.brokered_json(&["status", "test-daemon"]);
     for same in [
         "program",
         "arguments",
@@ -129,90 +135,95 @@ fn what_ran_is_what_is_restarted() -> Outcome {
 }
 
 #[test]
-fn nothing_is_stopped_that_could_not_be_started_again() -> Outcome {
-    let place = Place::new()?;
-    let backend = place.start(place.command(BACKEND))?;
-    let error = place.brokered(&["restart", "backend"]).badly(2);
+fn restart_does_not_stop_a_daemon_that_it_cannot_start_again() -> TestResult {
+    let fixture = Fixture::new()?;
+    let backend = fixture.start(fixture.command(BACKEND))?;
+    let error = fixture.brokered(&["restart", "backend"]).failure(2);
     assert!(error.contains("--program"), "{error}");
-    assert!(!place.is_free()?);
+    assert!(!fixture.is_lock_free()?);
     drop(backend);
     Ok(())
 }
 
 #[test]
-fn a_start_that_fails_says_why() -> Outcome {
-    let place = Place::new()?;
-    let directory = place.directory();
-    let start = ["start", "subject", "-C", text(&directory)];
-    let error = place.brokered(&start).badly(2);
+fn a_failed_start_reports_the_reason() -> TestResult {
+    let fixture = Fixture::new()?;
+    let directory = fixture.project_directory();
+    let start = ["start", "test-daemon", "-C", text(&directory)];
+    let error = fixture.brokered(&start).failure(2);
     assert!(error.contains("--program"), "{error}");
-    let with = |program: &str| place.brokered(&[&start[..], &["-p", program]].concat());
-    let error = with("/nowhere/to/be/found").badly(1);
+    let with = |program: &str| fixture.brokered(&[&start[..], &["-p", program]].concat());
+    let error = with("/nowhere/to/be/found").failure(1);
     assert!(error.contains("/nowhere/to/be/found"), "{error}");
-    let error = with("/bin/false").badly(1);
+    let error = with("/bin/false").failure(1);
     assert!(error.contains("exit status: 1"), "{error}");
-    let error = with(SINGLE).badly(1);
+    let error = with(SINGLE_INSTANCE_DAEMON).failure(1);
     assert!(
-        error.contains("subject") && error.contains("single"),
+        error.contains("test-daemon") && error.contains("single"),
         "{error}"
     );
-    let failing = place
-        .tool(&[&start[..], &["-p", SUBJECT]].concat())
-        .env(LOAD_FAILS, "no such shard")
+    let failing = fixture
+        .tool(&[&start[..], &["-p", TEST_DAEMON]].concat())
+        .env(LOAD_ERROR, "no such shard")
         .output()?;
-    let error = Said::of(&failing).badly(1);
+    let error = ToolOutput::of(&failing).failure(1);
     assert!(error.contains("no such shard"), "{error}");
-    let list = place.brokered(&["list"]).well();
+    let list = fixture.brokered(&["list"]).success();
     assert!(
         list.contains("failed") && list.contains("no such shard"),
         "{list}"
     );
-    let doctor = place.brokered(&["doctor"]).well();
+    let doctor = fixture.brokered(&["doctor"]).success();
     assert!(
-        doctor.contains("has failed") && doctor.contains("no such shard"),
+        doctor.contains("test-daemon failed") && doctor.contains("no such shard"),
         "{doctor}"
     );
     Ok(())
 }
 
 #[test]
-fn waiting_and_probing_tell_how_far_a_daemon_is() -> Outcome {
-    let place = Place::new()?;
-    assert_eq!(place.brokered(&["probe", "subject"]).badly(3), "");
-    place.brokered(&["wait", "subject"]).badly(3);
-    let fifo = place.path().join("fifo");
+fn wait_and_probe_report_the_phase() -> TestResult {
+    let fixture = Fixture::new()?;
+    assert_eq!(fixture.brokered(&["probe", "test-daemon"]).failure(3), "");
+    fixture.brokered(&["wait", "test-daemon"]).failure(3);
+    let fifo = fixture.path().join("fifo");
     make_fifo(&fifo)?;
-    let mut command = place.command(SUBJECT);
-    command.env(LOAD_FROM, &fifo);
-    let subject = place.start(command)?;
-    place.until("loading");
-    assert_eq!(place.brokered(&["probe", "subject"]).badly(1), "");
-    assert_eq!(place.brokered(&["probe", "--live", "subject"]).well(), "");
-    let list = place.brokered(&["list"]).well();
+    let mut command = fixture.command(TEST_DAEMON);
+    command.env(LOAD_FIFO, &fifo);
+    let subject = fixture.start(command)?;
+    fixture.wait_for_phase("loading");
+    assert_eq!(fixture.brokered(&["probe", "test-daemon"]).failure(1), "");
+    assert_eq!(
+        fixture
+            .brokered(&["probe", "--live", "test-daemon"])
+            .success(),
+        ""
+    );
+    let list = fixture.brokered(&["list"]).success();
     assert!(list.contains("loading"), "{list}");
-    let error = place
-        .brokered(&["wait", "subject", "--timeout", "50ms"])
-        .badly(5);
+    let error = fixture
+        .brokered(&["wait", "test-daemon", "--timeout", "50ms"])
+        .failure(5);
     assert!(error.contains("loading"), "{error}");
 
-    let waiting = place
-        .tool(&["wait", "subject"])
+    let waiting = fixture
+        .tool(&["wait", "test-daemon"])
         .stdout(Stdio::piped())
         .spawn()?;
     fs::write(&fifo, "loaded")?;
     let output = waiting.wait_with_output()?;
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(String::from_utf8(output.stdout)?, "subject is ready\n");
-    place.brokered(&["probe", "subject"]).well();
+    assert_eq!(String::from_utf8(output.stdout)?, "test-daemon is ready\n");
+    fixture.brokered(&["probe", "test-daemon"]).success();
 
     subject.signal(Signal::SIGSTOP);
-    let probed = place.brokered(&["probe", "subject", "--timeout", "50ms"]);
-    assert_eq!(probed.badly(4), "");
-    let status = place.brokered(&["status", "subject", "--timeout", "50ms"]);
+    let probed = fixture.brokered(&["probe", "test-daemon", "--timeout", "50ms"]);
+    assert_eq!(probed.failure(4), "");
+    let status = fixture.brokered(&["status", "test-daemon", "--timeout", "50ms"]);
     assert_eq!(status.code, Some(4));
     assert!(status.out.contains("silent"), "{}", status.out);
     subject.signal(Signal::SIGCONT);
-    place.brokered(&["probe", "subject"]).well();
+    fixture.brokered(&["probe", "test-daemon"]).success();
     Ok(())
 }
 
@@ -221,30 +232,30 @@ fn waiting_and_probing_tell_how_far_a_daemon_is() -> Outcome {
     brokered_portable,
     ignore = "only Linux can tell a process from a later one with its number"
 )]
-fn a_daemon_that_does_not_answer_is_sent_a_signal_and_nobody_else_is() -> Outcome {
-    let place = Place::new()?;
-    let subject = place.subject()?;
-    place.until("ready");
+fn stop_sends_a_signal_to_a_daemon_that_does_not_answer() -> TestResult {
+    let fixture = Fixture::new()?;
+    let subject = fixture.start_daemon()?;
+    fixture.wait_for_phase("ready");
     subject.signal(Signal::SIGSTOP);
-    let error = place
-        .brokered(&["stop", "subject", "--timeout", "3s"])
-        .badly(5);
+    let error = fixture
+        .brokered(&["stop", "test-daemon", "--timeout", "3s"])
+        .failure(5);
     assert!(!error.is_empty());
-    // It was sent, and waits for the process to go on.
+    // The signal is pending until the process continues.
     subject.signal(Signal::SIGCONT);
-    let output = subject.end()?;
+    let output = subject.wait_with_output()?;
     assert!(output.status.success(), "{output:?}");
-    assert!(place.is_free()?);
+    assert!(fixture.is_lock_free()?);
     Ok(())
 }
 
-/// A directory of an instance with this record, whose lock a process of the test's holds, if it is to be held.
-fn impostor(
-    place: &Place,
+/// Creates an instance directory with this record.
+fn fake_instance(
+    fixture: &Fixture,
     name: &str,
     record: impl AsRef<[u8]>,
 ) -> Result<PathBuf, Box<dyn Error>> {
-    let directory = place.runtime().join(name);
+    let directory = fixture.runtime_directory().join(name);
     fs::DirBuilder::new().mode(0o700).create(&directory)?;
     fs::write(directory.join("record"), record)?;
     Ok(directory)
@@ -259,28 +270,28 @@ fn record(name: &str, pid: u32, directory: &Path) -> String {
 }
 
 #[test]
-fn a_number_that_is_somebody_elses_by_now_is_not_killed() -> Outcome {
-    let place = Place::new()?;
-    let mut bystander = Command::new("sleep").arg("600").spawn()?;
-    let pid = bystander.id();
-    let directory = place.runtime().join("other");
-    let directory = impostor(&place, "other", record("other", pid, &directory))?;
-    // With the lock free it is history.
-    let said = place.brokered(&["stop", "other"]).well();
-    assert!(said.contains("was not running"), "{said}");
+fn stop_does_not_signal_a_process_that_reuses_the_recorded_id() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut other = Command::new("sleep").arg("600").spawn()?;
+    let pid = other.id();
+    let directory = fixture.runtime_directory().join("other");
+    let directory = fake_instance(&fixture, "other", record("other", pid, &directory))?;
+    // With the lock free it is a stale record.
+    let output = fixture.brokered(&["stop", "other"]).success();
+    assert!(output.contains("was not running"), "{output}");
     let lock = fs::File::open(&directory)?;
     lock.try_lock()?;
-    let said = place.brokered(&["stop", "other", "--timeout", "3s"]);
-    let list = place.brokered(&["list", "--timeout", "50ms"]);
-    let doctor = place.brokered(&["doctor"]);
+    let output = fixture.brokered(&["stop", "other", "--timeout", "3s"]);
+    let list = fixture.brokered(&["list", "--timeout", "50ms"]);
+    let doctor = fixture.brokered(&["doctor"]);
     drop(lock);
-    let alive = bystander.try_wait()?.is_none();
-    bystander.kill()?;
-    bystander.wait()?;
-    assert!(alive, "the bystander was killed");
-    let error = said.badly(4);
+    let alive = other.try_wait()?.is_none();
+    other.kill()?;
+    other.wait()?;
+    assert!(alive, "the other process was killed");
+    let error = output.failure(4);
     assert!(error.contains(&pid.to_string()), "{error}");
-    let list = list.well();
+    let list = list.success();
     assert!(list.contains("silent"), "{list}");
     let doctor = doctor.out;
     assert!(
@@ -291,23 +302,23 @@ fn a_number_that_is_somebody_elses_by_now_is_not_killed() -> Outcome {
 }
 
 #[test]
-fn two_stops_at_once_lose_nobodys_answer() -> Outcome {
-    let place = Place::new()?;
+fn concurrent_stops_lose_no_reply() -> TestResult {
+    let fixture = Fixture::new()?;
     for _ in 0..5 {
-        place.start_subject();
-        let mut client = place.say("hold")?;
+        fixture.start_test_daemon();
+        let mut client = fixture.send("hold")?;
         let mut line = String::new();
         client.read_line(&mut line)?;
         assert_eq!(line, "holding\n");
         let stop = || {
-            place
-                .tool(&["stop", "subject"])
+            fixture
+                .tool(&["stop", "test-daemon"])
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
         };
         let stops = [stop()?, stop()?, stop()?];
-        place.until("draining");
+        fixture.wait_for_phase("draining");
         client.get_ref().shutdown(std::net::Shutdown::Write)?;
         line.clear();
         client.read_line(&mut line)?;
@@ -317,35 +328,35 @@ fn two_stops_at_once_lose_nobodys_answer() -> Outcome {
             let output = stop.wait_with_output()?;
             assert!(output.status.success(), "{}", stderr(&output));
         }
-        assert!(place.is_free()?);
+        assert!(fixture.is_lock_free()?);
     }
     Ok(())
 }
 
 #[test]
-fn a_stale_record_is_history() -> Outcome {
-    let place = Place::new()?;
-    let subject = place.subject()?;
-    place.until("ready");
+fn a_stale_record_is_reported_and_can_be_started_from() -> TestResult {
+    let fixture = Fixture::new()?;
+    let subject = fixture.start_daemon()?;
+    fixture.wait_for_phase("ready");
     subject.signal(Signal::SIGKILL);
     drop(subject);
-    let list = place.brokered(&["list"]).well();
-    assert!(list.contains("ended without a word"), "{list}");
-    assert_eq!(only(&place.brokered_json(&["list"]))["pid"], Value::Null);
-    place.brokered(&["status", "subject"]).badly(3);
-    let doctor = place.brokered(&["doctor"]).well();
-    assert!(doctor.contains("history"), "{doctor}");
-    // And it tells how to start it again.
-    place.brokered(&["start", "subject"]).well();
-    place.brokered(&["stop", "subject"]).well();
+    let list = fixture.brokered(&["list"]).success();
+    assert!(list.contains("ended without a clean exit"), "{list}");
+    assert_eq!(only(&fixture.brokered_json(&["list"]))["pid"], Value::Null);
+    fixture.brokered(&["status", "test-daemon"]).failure(3);
+    let doctor = fixture.brokered(&["doctor"]).success();
+    assert!(doctor.contains("stale record"), "{doctor}");
+    // It says how to start the daemon again.
+    fixture.brokered(&["start", "test-daemon"]).success();
+    fixture.brokered(&["stop", "test-daemon"]).success();
     Ok(())
 }
 
 #[test]
-fn records_that_make_no_sense_are_said_to_and_hide_nobody() -> Outcome {
-    let place = Place::new()?;
-    place.start_subject();
-    let whole = record("torn", 1, &place.runtime().join("torn"));
+fn invalid_records_are_reported_and_hide_no_other_daemon() -> TestResult {
+    let fixture = Fixture::new()?;
+    fixture.start_test_daemon();
+    let whole = record("torn", 1, &fixture.runtime_directory().join("torn"));
     let future = whole.replace("FORMAT=1", "FORMAT=7");
     let tomorrow = whole.replace("STARTED=1700000000", "STARTED=99999999999");
     let huge = format!("{whole}{}", "X=1\n".repeat(100_000));
@@ -357,108 +368,109 @@ fn records_that_make_no_sense_are_said_to_and_hide_nobody() -> Outcome {
         ("tomorrow", tomorrow.into_bytes()),
         ("huge", huge.into_bytes()),
     ] {
-        impostor(&place, name, contents)?;
+        fake_instance(&fixture, name, contents)?;
     }
-    let fifo = impostor(&place, "fifo", "")?.join("record");
+    let fifo = fake_instance(&fixture, "fifo", "")?.join("record");
     fs::remove_file(&fifo)?;
     make_fifo(&fifo)?;
-    let link = impostor(&place, "link", "")?.join("record");
+    let link = fake_instance(&fixture, "link", "")?.join("record");
     fs::remove_file(&link)?;
     symlink("/etc/passwd", &link)?;
-    fs::write(place.runtime().join("stray"), "file")?;
+    fs::write(fixture.runtime_directory().join("stray"), "file")?;
 
-    let list = place.brokered(&["list"]);
-    let doctor = place.brokered(&["doctor"]);
-    // Whoever cleans up would wait for its other end.
+    let list = fixture.brokered(&["list"]);
+    let doctor = fixture.brokered(&["doctor"]);
+    // The clean-up of the test would wait for the other end of it.
     fs::remove_file(&fifo)?;
-    let (list, doctor) = (list.well(), doctor.well());
+    let (list, doctor) = (list.success(), doctor.success());
     for (name, why) in [
-        ("torn", "it lacks"),
+        ("torn", "is missing: it is incomplete"),
         ("empty", "it is empty"),
-        ("binary", "it is no text"),
+        ("binary", "not valid UTF-8"),
         ("future", "format 7"),
         ("huge", "longer than 64 KiB"),
-        ("fifo", "no regular file"),
+        ("fifo", "not a regular file"),
     ] {
-        let said = |line: &str| line.starts_with(&format!("{name}: ")) && line.contains(why);
-        assert!(list.lines().any(said), "{name}: {list}");
+        let is_remark = |line: &str| line.starts_with(&format!("{name}: ")) && line.contains(why);
+        assert!(list.lines().any(is_remark), "{name}: {list}");
     }
     assert!(!list.contains("root:"), "{list}");
     let running = list.lines().nth(1).expect("a row");
     assert!(
-        running.starts_with("subject"),
-        "the living come first: {list}"
+        running.starts_with("test-daemon"),
+        "running daemons come first: {list}"
     );
-    for part in [
-        "stray",
-        "written later than now",
-        "the next start replaces it",
-    ] {
+    for part in ["stray", "later than now", "the next start replaces it"] {
         assert!(doctor.contains(part), "{part}: {doctor}");
     }
     Ok(())
 }
 
 #[test]
-fn the_doctor_names_what_is_wrong_and_never_says_delete() -> Outcome {
-    let place = Place::new()?;
-    place.start_subject();
-    place.brokered(&["doctor"]).well();
-    let open = impostor(&place, "open", "")?;
+fn doctor_names_each_problem_and_never_recommends_deletion() -> TestResult {
+    let fixture = Fixture::new()?;
+    fixture.start_test_daemon();
+    fixture.brokered(&["doctor"]).success();
+    let open = fake_instance(&fixture, "open", "")?;
     set_mode(&open, 0o755)?;
-    let blocked = impostor(&place, "blocked", "")?;
+    let blocked = fake_instance(&fixture, "blocked", "")?;
     fs::create_dir(blocked.join("socket"))?;
-    let doctor = place.brokered(&["doctor"]);
+    let doctor = fixture.brokered(&["doctor"]);
     assert_eq!(doctor.code, Some(1), "{}", doctor.out);
     for part in [
         "0755",
         "chmod 700",
-        "a directory is where the socket would be",
+        "a directory is in the place of the socket",
     ] {
         assert!(doctor.out.contains(part), "{part}: {}", doctor.out);
     }
-    let environment = place
+    let environment = fixture
         .tool(&["doctor"])
         .env("BROKERED_LAUNCH", "words:1")
         .output()?;
-    assert!(Said::of(&environment).out.contains("unset BROKERED_LAUNCH"));
-    set_mode(&place.runtime(), 0o755)?;
-    let shut = place.brokered(&["doctor", "--verbose"]);
-    let list = place.brokered(&["list"]);
-    set_mode(&place.runtime(), 0o700)?;
+    assert!(
+        ToolOutput::of(&environment)
+            .out
+            .contains("unset BROKERED_LAUNCH")
+    );
+    set_mode(&fixture.runtime_directory(), 0o755)?;
+    let shut = fixture.brokered(&["doctor", "--verbose"]);
+    let list = fixture.brokered(&["list"]);
+    set_mode(&fixture.runtime_directory(), 0o700)?;
     assert_eq!(shut.code, Some(1));
     assert!(shut.out.contains("0755"), "{}", shut.out);
-    assert!(list.badly(1).contains("chmod 700"));
-    let said = doctor.out + &shut.out;
+    assert!(list.failure(1).contains("chmod 700"));
+    let printed = doctor.out + &shut.out;
     for word in ["delete", "remove", "rm "] {
-        assert!(!said.contains(word), "{word}: {said}");
+        assert!(!printed.contains(word), "{word}: {printed}");
     }
     Ok(())
 }
 
 #[test]
-fn the_log_is_followed_from_one_daemon_to_the_next() -> Outcome {
-    let place = Place::new()?;
-    place.start_subject();
-    let log = place.instance()?.join("log");
+fn log_follows_rotation_from_one_daemon_to_the_next() -> TestResult {
+    let fixture = Fixture::new()?;
+    fixture.start_test_daemon();
+    let log = fixture.instance_directory()?.join("log");
     fs::write(&log, "one\ntwo\nthree\nfour\n")?;
-    let said = |arguments: &[&str]| place.brokered(&[&["log", "subject"], arguments].concat());
-    assert_eq!(said(&[]).well(), "one\ntwo\nthree\nfour\n");
-    assert_eq!(said(&["-n", "2"]).well(), "three\nfour\n");
-    assert_eq!(said(&["-n", "0"]).well(), "");
-    assert_eq!(said(&["-n", "99"]).well(), "one\ntwo\nthree\nfour\n");
-    let json = place
-        .brokered(&["--json", "log", "subject", "-n", "2"])
-        .well();
+    let printed =
+        |arguments: &[&str]| fixture.brokered(&[&["log", "test-daemon"], arguments].concat());
+    assert_eq!(printed(&[]).success(), "one\ntwo\nthree\nfour\n");
+    assert_eq!(printed(&["-n", "2"]).success(), "three\nfour\n");
+    assert_eq!(printed(&["-n", "0"]).success(), "");
+    assert_eq!(printed(&["-n", "99"]).success(), "one\ntwo\nthree\nfour\n");
+    let json = fixture
+        .brokered(&["--json", "log", "test-daemon", "-n", "2"])
+        .success();
     assert_eq!(json, "{\"line\":\"three\"}\n{\"line\":\"four\"}\n");
 
-    let mut following = place
-        .tool_in_time(&["log", "subject", "-f", "-n", "1"])
+    let mut following = fixture
+        .tool_with_timeout(&["log", "test-daemon", "-f", "-n", "1"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
     let mut lines = BufReader::new(following.stdout.take().ok_or("no pipe")?);
-    let append = |text: &str| -> Outcome {
+    let append = |text: &str| -> TestResult {
         let mut file = fs::OpenOptions::new()
             .append(true)
             .create(true)
@@ -476,12 +488,12 @@ fn the_log_is_followed_from_one_daemon_to_the_next() -> Outcome {
     assert_eq!(next(&mut lines)?, "five\n");
     append("six\n")?;
     fs::rename(&log, log.with_extension("1"))?;
-    // Longer than the one before, so that its length tells nothing.
+    // It is longer than the file before, so that the length does not give the rotation away.
     let seven = format!("seven{}\n", "!".repeat(500));
     append(&seven)?;
     assert_eq!(next(&mut lines)?, "six\n");
     assert_eq!(next(&mut lines)?, seven);
-    // Whoever reads goes away: the tool ends at what it can't print, without a word.
+    // When the reader closes the pipe, the tool ends without an error.
     drop(lines);
     append("eight\n")?;
     let output = following.wait_with_output()?;
@@ -493,25 +505,25 @@ fn the_log_is_followed_from_one_daemon_to_the_next() -> Outcome {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() -> Outcome {
-    let place = Place::new()?;
-    place.start_subject();
+fn a_closed_pipe_is_not_a_failure() -> TestResult {
+    let fixture = Fixture::new()?;
+    fixture.start_test_daemon();
     for arguments in [
         &["list"][..],
         &["list", "--json"],
-        &["status", "subject"],
+        &["status", "test-daemon"],
         &["doctor", "--verbose"],
         &["man"],
         &["completions", "bash"],
-        &["path", "subject"],
-        &["unit", "kubernetes", "subject"],
+        &["path", "test-daemon"],
+        &["unit", "kubernetes", "test-daemon"],
     ] {
         let (reader, writer) = std::io::pipe()?;
         drop(reader);
-        let output = place.tool(arguments).stdout(writer).output()?;
-        let said = Said::of(&output);
+        let output = fixture.tool(arguments).stdout(writer).output()?;
+        let printed = ToolOutput::of(&output);
         assert_eq!(
-            (said.code, said.err.as_str()),
+            (printed.code, printed.err.as_str()),
             (Some(0), ""),
             "{arguments:?}"
         );
@@ -519,9 +531,9 @@ fn a_reader_that_goes_away_is_no_failure() -> Outcome {
     Ok(())
 }
 
-/// The tool on a terminal of this size.
-fn on_a_terminal(place: &Place, columns: u32, command: &str) -> Result<String, Box<dyn Error>> {
-    let tool = place.tool(&[]);
+/// Runs the tool on a terminal of this width.
+fn on_a_terminal(fixture: &Fixture, columns: u32, command: &str) -> Result<String, Box<dyn Error>> {
+    let tool = fixture.tool(&[]);
     let program = tool.get_program().to_str().ok_or("a path of text")?;
     let line = format!("stty cols {columns} rows 40; {program} {command}");
     let mut script = Command::new("script");
@@ -540,31 +552,31 @@ fn on_a_terminal(place: &Place, columns: u32, command: &str) -> Result<String, B
 }
 
 #[test]
-fn colours_are_for_terminals_and_for_who_wants_them() -> Outcome {
-    if !has(&["script", "stty"]) {
+fn colours_appear_on_terminals_and_on_request() -> TestResult {
+    if !has_requirements(&["script", "stty"]) {
         return Ok(());
     }
-    let place = Place::new()?;
-    place.start_subject();
+    let fixture = Fixture::new()?;
+    fixture.start_test_daemon();
     let is_coloured = |text: &str| text.contains('\u{1b}');
-    assert!(!is_coloured(&place.brokered(&["list"]).well()));
+    assert!(!is_coloured(&fixture.brokered(&["list"]).success()));
     assert!(is_coloured(
-        &place.brokered(&["list", "--color", "always"]).well()
+        &fixture.brokered(&["list", "--color", "always"]).success()
     ));
-    assert!(is_coloured(&on_a_terminal(&place, 80, "list")?));
+    assert!(is_coloured(&on_a_terminal(&fixture, 80, "list")?));
     assert!(!is_coloured(&on_a_terminal(
-        &place,
+        &fixture,
         80,
         "list --color never"
     )?));
-    let mut tool = place.tool(&["list"]);
+    let mut tool = fixture.tool(&["list"]);
     let program = tool.get_program().to_owned();
     tool.env("NO_COLOR", "1");
-    assert!(!is_coloured(&Said::of(&tool.output()?).well()));
+    assert!(!is_coloured(&ToolOutput::of(&tool.output()?).success()));
     let line = format!("NO_COLOR=1 {} list", program.display());
     let script = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
-        .env("BROKERED_RUNTIME_DIR", place.runtime())
+        .env("BROKERED_RUNTIME_DIR", fixture.runtime_directory())
         .env("TERM", "xterm-256color")
         .stdin(Stdio::null())
         .output()?;
@@ -573,38 +585,41 @@ fn colours_are_for_terminals_and_for_who_wants_them() -> Outcome {
 }
 
 #[test]
-fn no_terminal_is_too_narrow() -> Outcome {
-    if !has(&["script", "stty"]) {
+fn the_output_fits_each_terminal_width() -> TestResult {
+    if !has_requirements(&["script", "stty"]) {
         return Ok(());
     }
-    let place = Place::new()?;
-    place.start_subject();
-    impostor(&place, "torn", "FORMAT=1\n")?;
+    let fixture = Fixture::new()?;
+    fixture.start_test_daemon();
+    fake_instance(&fixture, "torn", "FORMAT=1\n")?;
     for columns in [1, 7, 20, 40, 80, 120] {
         for command in [
             "list",
-            "status subject",
+            "status test-daemon",
             "doctor",
             "--help",
-            "trace subject --restart",
+            "trace test-daemon --restart",
         ] {
-            let said = on_a_terminal(&place, columns, &format!("{command} --color never"))?;
-            assert!(!said.contains("panicked"), "{columns} {command}: {said}");
+            let output = on_a_terminal(&fixture, columns, &format!("{command} --color never"))?;
+            assert!(
+                !output.contains("panicked"),
+                "{columns} {command}: {output}"
+            );
         }
     }
-    let pid = place.brokered_json(&["status", "subject"])["pid"].clone();
-    let at_80 = on_a_terminal(&place, 80, "list --color never")?;
+    let pid = fixture.brokered_json(&["status", "test-daemon"])["pid"].clone();
+    let at_80 = on_a_terminal(&fixture, 80, "list --color never")?;
     let lines: Vec<&str> = at_80.lines().take(3).collect();
     assert!(
         lines.iter().all(|line| line.chars().count() <= 80),
         "{at_80}"
     );
-    let at_20 = on_a_terminal(&place, 20, "list --color never")?;
+    let at_20 = on_a_terminal(&fixture, 20, "list --color never")?;
     assert!(at_20.contains(&format!(" pid {pid}\n")), "{at_20}");
-    // Sentences are broken between words, and paths are left whole.
-    let status = on_a_terminal(&place, 20, "status subject --color never")?;
+    // Sentences are wrapped between words, and paths stay whole.
+    let status = on_a_terminal(&fixture, 20, "status test-daemon --color never")?;
     assert!(status.contains("phase\n ready\n"), "{status}");
-    let nobody = on_a_terminal(&place, 20, "status nobody --color never")?;
+    let nobody = on_a_terminal(&fixture, 20, "status nobody --color never")?;
     assert!(nobody.starts_with("brokered: no daemon\n"), "{nobody}");
     for line in nobody.lines() {
         assert!(line.chars().count() <= 20 || line.contains('/'), "{nobody}");
@@ -613,42 +628,49 @@ fn no_terminal_is_too_narrow() -> Outcome {
 }
 
 #[test]
-fn which_instance_is_meant_is_asked_and_not_guessed() -> Outcome {
-    let place = Place::new()?;
+fn an_ambiguous_name_is_an_error() -> TestResult {
+    let fixture = Fixture::new()?;
     let mut directories = Vec::new();
     for name in ["a", "b"] {
-        let directory = place.path().join(name);
+        let directory = fixture.path().join(name);
         fs::create_dir(&directory)?;
-        place
-            .brokered(&["start", "subject", "-C", text(&directory), "-p", SUBJECT])
-            .well();
+        fixture
+            .brokered(&[
+                "start",
+                "test-daemon",
+                "-C",
+                text(&directory),
+                "-p",
+                TEST_DAEMON,
+            ])
+            .success();
         directories.push(directory);
     }
-    let error = place.brokered(&["stop", "subject"]).badly(2);
+    let error = fixture.brokered(&["stop", "test-daemon"]).failure(2);
     for directory in &directories {
         assert!(error.contains(text(directory)), "{error}");
     }
-    let both = place.brokered_json(&["status", "subject"]);
+    let both = fixture.brokered_json(&["status", "test-daemon"]);
     assert_eq!(both["daemons"].as_array().map(Vec::len), Some(2));
-    place
-        .brokered(&["stop", "subject", "-C", text(&directories[0])])
-        .well();
-    // With one left, it is that one.
-    let left = place.brokered_json(&["status", "subject"]);
+    fixture
+        .brokered(&["stop", "test-daemon", "-C", text(&directories[0])])
+        .success();
+    // With one running instance, the name means that one.
+    let left = fixture.brokered_json(&["status", "test-daemon"]);
     assert_eq!(left["directory"], text(&directories[1]));
-    let endpoint = place.brokered(&["path", "subject"]).well();
-    place.brokered(&["stop", endpoint.trim_end()]).well();
+    let endpoint = fixture.brokered(&["path", "test-daemon"]).success();
+    fixture.brokered(&["stop", endpoint.trim_end()]).success();
     for nonsense in ["", "Subject", "../x", "/nowhere", "a\u{1b}[31m"] {
-        let said = place.brokered(&["status", nonsense]);
+        let output = fixture.brokered(&["status", nonsense]);
         assert!(
-            matches!(said.code, Some(2 | 3)),
+            matches!(output.code, Some(2 | 3)),
             "{nonsense:?}: {:?}",
-            said.code
+            output.code
         );
         assert!(
-            !said.err.contains("\u{1b}[31ma") && !said.err.contains('\u{1b}'),
+            !output.err.contains("\u{1b}[31ma") && !output.err.contains('\u{1b}'),
             "{}",
-            said.err
+            output.err
         );
     }
     Ok(())
@@ -659,19 +681,19 @@ fn which_instance_is_meant_is_asked_and_not_guessed() -> Outcome {
     brokered_portable,
     ignore = "only Linux can tell a process from a later one with its number"
 )]
-fn a_hand_written_backend_is_listed_and_stopped() -> Outcome {
-    let place = Place::new()?;
-    let backend = place.start(place.command(BACKEND))?;
-    let list = place.brokered(&["list"]).well();
+fn a_hand_written_backend_is_listed_and_stopped() -> TestResult {
+    let fixture = Fixture::new()?;
+    let backend = fixture.start(fixture.command(BACKEND))?;
+    let list = fixture.brokered(&["list"]).success();
     assert!(list.contains(&backend.pid().to_string()), "{list}");
-    let stopped = place.brokered(&["stop", "backend"]).well();
+    let stopped = fixture.brokered(&["stop", "backend"]).success();
     assert!(stopped.contains("SIGTERM"), "{stopped}");
     Ok(())
 }
 
 #[test]
-fn a_foreign_or_babbling_control_endpoint_is_told_of() -> Outcome {
-    let place = Place::new()?;
+fn a_control_endpoint_with_invalid_replies_is_reported() -> TestResult {
+    let fixture = Fixture::new()?;
     for (name, answer) in [
         ("mute", None),
         ("closes", Some(&b""[..])),
@@ -680,8 +702,8 @@ fn a_foreign_or_babbling_control_endpoint_is_told_of() -> Outcome {
         ("nuls", Some(b"\0\0\0\0\n\n")),
         ("forks", Some(b"\xff\xfe\n\n")),
     ] {
-        let directory = place.runtime().join(name);
-        let directory = impostor(&place, name, record(name, 1, &directory))?;
+        let directory = fixture.runtime_directory().join(name);
+        let directory = fake_instance(&fixture, name, record(name, 1, &directory))?;
         let lock = fs::File::open(&directory)?;
         lock.try_lock()?;
         let control = UnixListener::bind(directory.join("control"))?;
@@ -698,7 +720,7 @@ fn a_foreign_or_babbling_control_endpoint_is_told_of() -> Outcome {
             }
         });
     }
-    let list = place.brokered_json(&["list", "--timeout", "100ms"]);
+    let list = fixture.brokered_json(&["list", "--timeout", "100ms"]);
     let daemons = list["daemons"].as_array().ok_or("a list")?;
     assert_eq!(daemons.len(), 6);
     for daemon in daemons {
@@ -709,22 +731,22 @@ fn a_foreign_or_babbling_control_endpoint_is_told_of() -> Outcome {
 }
 
 #[test]
-fn a_trace_shows_each_step_and_draws_them() -> Outcome {
-    let place = Place::new()?;
-    let directory = place.directory();
-    let svg = place.path().join("start.svg");
+fn trace_shows_and_draws_each_step() -> TestResult {
+    let fixture = Fixture::new()?;
+    let directory = fixture.project_directory();
+    let svg = fixture.path().join("start.svg");
     let of_subject = [
-        "subject",
+        "test-daemon",
         "-C",
         text(&directory),
         "-p",
-        SUBJECT,
+        TEST_DAEMON,
         "--send",
         "hello",
     ];
-    let said = place
+    let output = fixture
         .brokered(&[&["trace", "--svg", text(&svg)], &of_subject[..]].concat())
-        .well();
+        .success();
     for step in [
         "exec",
         "adopt, bind",
@@ -734,18 +756,18 @@ fn a_trace_shows_each_step_and_draws_them() -> Outcome {
         "ready",
         "first reply",
     ] {
-        assert!(said.contains(step), "{step}: {said}");
+        assert!(output.contains(step), "{step}: {output}");
     }
     let drawn = fs::read_to_string(&svg)?;
     assert!(
         drawn.starts_with("<svg") && drawn.contains("load Loaded"),
         "{drawn}"
     );
-    let error = place
+    let error = fixture
         .brokered(&[&["trace"], &of_subject[..]].concat())
-        .badly(1);
+        .failure(1);
     assert!(error.contains("--restart"), "{error}");
-    let json = place.brokered_json(&["trace", "subject", "--restart", "--send", "x"]);
+    let json = fixture.brokered_json(&["trace", "test-daemon", "--restart", "--send", "x"]);
     let steps = json["steps"].as_array().ok_or("steps")?;
     let total = json["total_seconds"].as_f64().ok_or("a total")?;
     assert!(total > 0.0 && total < 60.0);
@@ -758,86 +780,100 @@ fn a_trace_shows_each_step_and_draws_them() -> Outcome {
 }
 
 #[test]
-fn a_trace_of_a_daemon_that_was_asked_to_end_says_so() -> Outcome {
-    let place = Place::new()?;
-    let fifo = place.path().join("fifo");
+fn trace_reports_a_daemon_that_was_asked_to_end() -> TestResult {
+    let fixture = Fixture::new()?;
+    let fifo = fixture.path().join("fifo");
     make_fifo(&fifo)?;
-    let directory = place.directory();
-    let trace = place
-        .tool_in_time(&["trace", "subject", "-C", text(&directory), "-p", SUBJECT])
-        .env(LOAD_FROM, &fifo)
+    let directory = fixture.project_directory();
+    let trace = fixture
+        .tool_with_timeout(&[
+            "trace",
+            "test-daemon",
+            "-C",
+            text(&directory),
+            "-p",
+            TEST_DAEMON,
+        ])
+        .env(LOAD_FIFO, &fifo)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    // It is loading, which it does until somebody closes the fifo.
+    // The daemon loads until the fifo is closed.
     let gate = fs::OpenOptions::new().write(true).open(&fifo)?;
-    signal_process(place.pid(), Signal::SIGTERM);
-    place.until("draining");
+    signal_process(fixture.pid(), Signal::SIGTERM);
+    fixture.wait_for_phase("draining");
     drop(gate);
-    let said = Said::of(&trace.wait_with_output()?).badly(1);
-    assert!(said.contains("it was asked to stop"), "{said}");
+    let output = ToolOutput::of(&trace.wait_with_output()?).failure(1);
+    assert!(output.contains("it was asked to end"), "{output}");
     Ok(())
 }
 
-/// Neither is anything started that daemons are switched off for, or that systemd starts.
+/// Nothing is started if `BROKERED_DISABLE` is set, or if systemd starts the daemon.
 #[test]
-fn a_trace_starts_nothing_that_a_client_would_not() -> Outcome {
-    let place = Place::new()?;
-    place.start_subject();
-    place.brokered(&["stop", "subject"]).well();
-    let directory = place.directory();
-    let arguments = ["trace", "subject", "-C", text(&directory), "-p", SUBJECT];
-    let record = place.instance()?.join("record");
-    let mut off = place.tool(&arguments);
-    off.env("BROKERED_DISABLE", "subject");
-    let said = stderr(&off.output()?);
-    assert!(said.contains("BROKERED_DISABLE"), "{said}");
+fn trace_starts_only_what_a_client_would_start() -> TestResult {
+    let fixture = Fixture::new()?;
+    fixture.start_test_daemon();
+    fixture.brokered(&["stop", "test-daemon"]).success();
+    let directory = fixture.project_directory();
+    let arguments = [
+        "trace",
+        "test-daemon",
+        "-C",
+        text(&directory),
+        "-p",
+        TEST_DAEMON,
+    ];
+    let record = fixture.instance_directory()?.join("record");
+    let mut off = fixture.tool(&arguments);
+    off.env("BROKERED_DISABLE", "test-daemon");
+    let printed = stderr(&off.output()?);
+    assert!(printed.contains("BROKERED_DISABLE"), "{printed}");
 
     let of_systemd = format!(
-        "FORMAT=1\nNAME=subject\nCONTRACT=1\nENDPOINT={}\nPID=1\nPHASE=stopped\nOWNER=systemd\n\
+        "FORMAT=1\nNAME=test-daemon\nCONTRACT=1\nENDPOINT={}\nPID=1\nPHASE=stopped\nOWNER=systemd\n\
          STARTED=1700000000.007000\nDIRECTORY={}\n",
-        place.instance()?.join("socket").display(),
+        fixture.instance_directory()?.join("socket").display(),
         directory.display()
     );
     fs::write(&record, of_systemd)?;
-    let said = place.brokered(&arguments).badly(1);
-    assert!(said.contains("systemd"), "{said}");
-    assert!(!place.instance()?.join("socket").exists());
+    let printed = fixture.brokered(&arguments).failure(1);
+    assert!(printed.contains("systemd"), "{printed}");
+    assert!(!fixture.instance_directory()?.join("socket").exists());
     Ok(())
 }
 
 #[test]
-fn units_are_what_their_managers_read() -> Outcome {
-    let place = Place::new()?;
-    let spaced = place.path().join("with space, 100%");
+fn service_managers_accept_the_units() -> TestResult {
+    let fixture = Fixture::new()?;
+    let spaced = fixture.path().join("with space, 100%");
     fs::create_dir(&spaced)?;
-    let units = place.path().join("units");
-    let of_subject = ["subject", "-C", text(&spaced), "-p", SUBJECT];
+    let units = fixture.path().join("units");
+    let of_subject = ["test-daemon", "-C", text(&spaced), "-p", TEST_DAEMON];
     let unit = |manager: &str, more: &[&str]| {
-        place.brokered(&[&["unit", manager], &of_subject[..], more].concat())
+        fixture.brokered(&[&["unit", manager], &of_subject[..], more].concat())
     };
     let written = unit(
         "systemd",
         &["--write", text(&units), "--", "an argument", "$HOME"],
     )
-    .well();
+    .success();
     let service = written
         .lines()
         .find(|line| line.ends_with(".service"))
         .ok_or("a service")?;
     assert!(fs::read_to_string(service)?.contains("RestartPreventExitStatus=64 69\n"));
-    let plist = unit("launchd", &[]).well();
-    assert!(plist.contains("<string>brokered.subject-"), "{plist}");
-    let probes = unit("kubernetes", &[]).well();
+    let plist = unit("launchd", &[]).success();
+    assert!(plist.contains("<string>brokered.test-daemon-"), "{plist}");
+    let probes = unit("kubernetes", &[]).success();
     assert!(probes.contains("readinessProbe:"), "{probes}");
     assert!(
-        probes.contains("[\"brokered\",\"probe\",\"--live\",\"subject\""),
+        probes.contains("[\"brokered\",\"probe\",\"--live\",\"test-daemon\""),
         "{probes}"
     );
-    let refused = place.brokered(&["unit", "systemd", "subject", "-p", "/a\nb"]);
-    assert!(refused.badly(2).contains("control characters"));
+    let refused = fixture.brokered(&["unit", "systemd", "test-daemon", "-p", "/a\nb"]);
+    assert!(refused.failure(2).contains("control characters"));
 
-    if has(&["python3"]) {
+    if has_requirements(&["python3"]) {
         let parsed = Command::new("python3")
             .args(["-c", "import plistlib,sys; print(plistlib.loads(sys.argv[1].encode())['Sockets']['Listeners']['SockPathMode'])"])
             .arg(&plist)
@@ -849,54 +885,59 @@ fn units_are_what_their_managers_read() -> Outcome {
             String::from_utf8_lossy(&parsed.stderr)
         );
     }
-    if has(&["systemd-analyze"]) {
+    if has_requirements(&["systemd-analyze"]) {
         let verified = Command::new("systemd-analyze")
             .args(["verify", "--user", "--man=no"])
             .args(written.lines())
-            .env("XDG_RUNTIME_DIR", place.path())
+            .env("XDG_RUNTIME_DIR", fixture.path())
             .output()?;
-        let said = Said::of(&verified);
-        // It also speaks of units of the machine's own.
-        let of_ours = |line: &&str| line.contains("subject");
-        let complaints: Vec<&str> = said.err.lines().filter(of_ours).collect();
-        assert_eq!((said.code, complaints), (Some(0), vec![]), "{}", said.err);
+        let printed = ToolOutput::of(&verified);
+        // It also reports on other units of the machine.
+        let of_ours = |line: &&str| line.contains("test-daemon");
+        let complaints: Vec<&str> = printed.err.lines().filter(of_ours).collect();
+        assert_eq!(
+            (printed.code, complaints),
+            (Some(0), vec![]),
+            "{}",
+            printed.err
+        );
     }
     Ok(())
 }
 
 #[test]
-fn every_command_can_print_json() -> Outcome {
-    let place = Place::new()?;
-    place.start_subject();
+fn every_command_can_print_json() -> TestResult {
+    let fixture = Fixture::new()?;
+    fixture.start_test_daemon();
     for arguments in [
         &["list"][..],
-        &["status", "subject"],
+        &["status", "test-daemon"],
         &["status", "nobody"],
-        &["path", "subject"],
+        &["path", "test-daemon"],
         &["path", "new"],
-        &["probe", "subject"],
+        &["probe", "test-daemon"],
         &["probe", "nobody"],
-        &["wait", "subject"],
+        &["wait", "test-daemon"],
         &["doctor"],
-        &["unit", "systemd", "subject"],
+        &["unit", "systemd", "test-daemon"],
         &["completions", "fish"],
         &["man"],
-        &["start", "subject"],
-        &["restart", "subject"],
-        &["trace", "subject", "--restart"],
-        &["stop", "subject"],
+        &["start", "test-daemon"],
+        &["restart", "test-daemon"],
+        &["trace", "test-daemon", "--restart"],
+        &["stop", "test-daemon"],
     ] {
-        let document = place.brokered_json(arguments);
+        let document = fixture.brokered_json(arguments);
         assert!(document.is_object(), "{arguments:?}: {document}");
     }
     Ok(())
 }
 
 #[test]
-fn completions_are_scripts_and_the_page_is_a_page() -> Outcome {
-    let place = Place::new()?;
+fn completions_and_the_manual_page_are_valid() -> TestResult {
+    let fixture = Fixture::new()?;
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = place.brokered(&["completions", shell]).well();
+        let script = fixture.brokered(&["completions", shell]).success();
         assert!(script.contains("doctor"), "{shell}");
         if shell == "bash" {
             let mut bash = Command::new("bash")
@@ -910,7 +951,7 @@ fn completions_are_scripts_and_the_page_is_a_page() -> Outcome {
             assert!(bash.wait()?.success());
         }
     }
-    let page = place.brokered(&["man"]).well();
+    let page = fixture.brokered(&["man"]).success();
     assert!(
         page.contains(".TH brokered 1") && page.contains(".SH \"DOCTOR\""),
         "{page}"
@@ -918,13 +959,12 @@ fn completions_are_scripts_and_the_page_is_a_page() -> Outcome {
     Ok(())
 }
 
-/// Some thousand strange records, directories and arguments: an answer each time, and nothing that a terminal
-/// would obey.
+/// Damaged records and directory names: each command answers, and prints nothing that a terminal would interpret.
 #[test]
-fn nothing_that_is_found_is_too_strange() -> Outcome {
-    let place = Place::new()?;
+fn no_file_or_argument_can_send_control_characters_to_the_terminal() -> TestResult {
+    let fixture = Fixture::new()?;
     let mut random = Random(0x5eed_u64);
-    let whole = record("subject", 1, &place.directory());
+    let whole = record("test-daemon", 1, &fixture.project_directory());
     for number in 0..300 {
         let mut bytes = whole.clone().into_bytes();
         for _ in 0..random.below(8) {
@@ -940,28 +980,31 @@ fn nothing_that_is_found_is_too_strange() -> Outcome {
         if random.below(2) == 0 {
             name.push_str(&"\u{1b}]0;x\u{7}\n\u{202e}漢"[random.below(2)..]);
         }
-        impostor(&place, &name, bytes)?;
+        fake_instance(&fixture, &name, bytes)?;
     }
     for arguments in [
         &["list"][..],
         &["list", "--all"],
         &["doctor", "--verbose"],
-        &["status", "subject"],
-        &["stop", "subject"],
+        &["status", "test-daemon"],
+        &["stop", "test-daemon"],
     ] {
-        let said = place.brokered(arguments);
-        let tame = |text: &str| text.chars().all(|c| c == '\n' || !c.is_control());
-        assert!(tame(&said.out) && tame(&said.err), "{arguments:?}");
-        // In colour nothing is stripped; the tool's own sequences are all for colours.
-        let said = place.brokered(&[&["--color", "always"], arguments].concat());
-        for obeyed in ["\u{1b}]", "\u{7}", "\0", "\u{202e}"] {
+        let output = fixture.brokered(arguments);
+        let is_plain = |text: &str| text.chars().all(|c| c == '\n' || !c.is_control());
+        assert!(
+            is_plain(&output.out) && is_plain(&output.err),
+            "{arguments:?}"
+        );
+        // With colours, the only control sequences are those of the tool.
+        let output = fixture.brokered(&[&["--color", "always"], arguments].concat());
+        for interpreted in ["\u{1b}]", "\u{7}", "\0", "\u{202e}"] {
             assert!(
-                !said.out.contains(obeyed) && !said.err.contains(obeyed),
+                !output.out.contains(interpreted) && !output.err.contains(interpreted),
                 "{arguments:?}"
             );
         }
     }
-    let list = place.brokered_json(&["list", "--all"]);
+    let list = fixture.brokered_json(&["list", "--all"]);
     assert_eq!(list["daemons"].as_array().map(Vec::len), Some(300));
     Ok(())
 }
@@ -987,10 +1030,10 @@ impl Random {
 }
 
 #[test]
-fn a_launch_leaves_nothing_behind_that_is_no_file_of_a_daemons() -> Outcome {
-    let place = Place::new()?;
-    let pid = place.start_subject();
-    place.brokered(&["list"]).well();
+fn inspection_changes_no_file() -> TestResult {
+    let fixture = Fixture::new()?;
+    let pid = fixture.start_test_daemon();
+    fixture.brokered(&["list"]).success();
     let names = |directory: &Path| -> Result<Vec<String>, Box<dyn Error>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(directory)? {
@@ -1005,23 +1048,23 @@ fn a_launch_leaves_nothing_behind_that_is_no_file_of_a_daemons() -> Outcome {
         names.sort();
         Ok(names)
     };
-    let running = names(&place.instance()?)?;
+    let running = names(&fixture.instance_directory()?)?;
     assert!(running.contains(&"control=".to_owned()), "{running:?}");
     signal_process(pid, Signal::SIGTERM);
-    eventually("it ends", || place.is_free().unwrap_or(false));
-    let before = names(&place.instance()?)?;
+    wait_until("it ends", || fixture.is_lock_free().unwrap_or(false));
+    let before = names(&fixture.instance_directory()?)?;
     for command in [
         &["list", "--all"][..],
-        &["status", "subject"],
+        &["status", "test-daemon"],
         &["doctor"],
-        &["path", "subject"],
+        &["path", "test-daemon"],
     ] {
-        place.brokered(command);
+        fixture.brokered(command);
     }
     assert_eq!(
-        names(&place.instance()?)?,
+        names(&fixture.instance_directory()?)?,
         before,
-        "looking changes nothing"
+        "inspection changes no file"
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The control endpoint: it answers whatever the workers do and whoever else talks to it.
+//! The control endpoint: it answers while all workers are busy, and despite malformed requests and floods.
 
 #![cfg(unix)]
 
@@ -15,48 +15,55 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    BACKEND, Outcome, PATIENCE, Place, ROOT, Running, SUBJECT, Signal, as_nobody, connections,
-    eventually, has, is_pending, line, make_fifo, signal_process, stderr, stdout,
+    BACKEND, ChildProcess, Fixture, ROOT, Signal, TEST_DAEMON, TIMEOUT, TestResult, as_user_nobody,
+    chown, connection_count, has_requirements, is_signal_pending, make_fifo, read_line,
+    signal_process, status_number, stderr, stdout, wait_until,
 };
 
-const OPERATE: &str = env!("CARGO_BIN_EXE_operate");
-const SLOW: &str = env!("CARGO_BIN_EXE_slow");
+const TEST_OPERATOR: &str = env!("CARGO_BIN_EXE_test-operator");
+const BACKGROUND_LOAD_DAEMON: &str = env!("CARGO_BIN_EXE_background-load-daemon");
 
 trait Control {
+    /// The path of the control endpoint.
     fn control(&self) -> Result<PathBuf, Box<dyn Error>>;
-    fn talk(&self) -> Result<UnixStream, Box<dyn Error>>;
-    fn request(&self, line: &[u8]) -> Result<String, Box<dyn Error>>;
+    /// Connects to the control endpoint, once it exists.
+    fn connect_control(&self) -> Result<UnixStream, Box<dyn Error>>;
+    /// Sends a request, and returns the whole reply.
+    fn control_request(&self, line: &[u8]) -> Result<String, Box<dyn Error>>;
+    /// A value of the reply to `status`.
     fn status(&self, key: &str) -> Result<String, Box<dyn Error>>;
-    fn operate(&self, what: &str, milliseconds: u64) -> Command;
-    fn operate_single(&self, daemon: &str, what: &str) -> Command;
+    /// An operator that runs a command for the test daemon, with a deadline.
+    fn operate(&self, command: &str, deadline_ms: u64) -> Command;
+    /// An operator that runs a command for a daemon with a single instance.
+    fn operate_single(&self, daemon: &str, command: &str) -> Command;
 }
 
-impl Control for Place {
+impl Control for Fixture {
     fn control(&self) -> Result<PathBuf, Box<dyn Error>> {
-        Ok(self.instance()?.join("control"))
+        Ok(self.instance_directory()?.join("control"))
     }
 
-    fn talk(&self) -> Result<UnixStream, Box<dyn Error>> {
+    fn connect_control(&self) -> Result<UnixStream, Box<dyn Error>> {
         let control = self.control()?;
-        let mut talk = None;
-        eventually("the control endpoint is there", || {
-            talk = UnixStream::connect(&control).ok();
-            talk.is_some()
+        let mut stream = None;
+        wait_until("the control endpoint accepts a connection", || {
+            stream = UnixStream::connect(&control).ok();
+            stream.is_some()
         });
-        let talk = talk.ok_or("no connection")?;
-        talk.set_read_timeout(Some(PATIENCE))?;
-        Ok(talk)
+        let stream = stream.ok_or("no connection")?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        Ok(stream)
     }
 
-    fn request(&self, line: &[u8]) -> Result<String, Box<dyn Error>> {
-        let mut stream = self.talk()?;
-        // It may answer, and go, before it has heard everything.
+    fn control_request(&self, line: &[u8]) -> Result<String, Box<dyn Error>> {
+        let mut stream = self.connect_control()?;
+        // The daemon may reply and hang up before it has read everything.
         let _ = stream.write_all(line);
-        Ok(until_the_end(&mut stream))
+        Ok(read_to_end(&mut stream))
     }
 
     fn status(&self, key: &str) -> Result<String, Box<dyn Error>> {
-        let status = self.request(b"status\n")?;
+        let status = self.control_request(b"status\n")?;
         let value = status
             .lines()
             .filter_map(|line| line.split_once('='))
@@ -65,26 +72,25 @@ impl Control for Place {
         value.ok_or_else(|| format!("no {key} in {status}").into())
     }
 
-    fn operate(&self, what: &str, milliseconds: u64) -> Command {
-        let mut command = self.command(OPERATE);
-        command
-            .args([what, &milliseconds.to_string()])
-            .arg(self.directory());
-        command
+    fn operate(&self, command: &str, deadline_ms: u64) -> Command {
+        let mut operator = self.command(TEST_OPERATOR);
+        operator
+            .args([command, &deadline_ms.to_string()])
+            .arg(self.project_directory());
+        operator
     }
 
-    fn operate_single(&self, daemon: &str, what: &str) -> Command {
-        let mut command = self.command(OPERATE);
-        command
-            .args([what, "15000"])
-            .env("OPERATE", daemon)
-            .env_remove("BROKERED_INSTANCE");
-        command
+    fn operate_single(&self, daemon: &str, command: &str) -> Command {
+        let mut operator = self.command_without_instance(TEST_OPERATOR);
+        operator
+            .args([command, "15000"])
+            .env("TEST_OPERATOR_DAEMON", daemon);
+        operator
     }
 }
 
-/// What comes until the end, or until the connection is reset.
-fn until_the_end(stream: &mut UnixStream) -> String {
+/// Reads until the stream ends or the connection is reset.
+fn read_to_end(stream: &mut UnixStream) -> String {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(length @ 1..) = stream.read(&mut buffer) {
@@ -93,64 +99,72 @@ fn until_the_end(stream: &mut UnixStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn slow(place: &Place) -> Result<(Running, PathBuf), Box<dyn Error>> {
-    let fifo = place.path().join("fifo");
+/// Starts a daemon that loads a state in the background, from the fifo that is returned.
+fn start_background_load(fixture: &Fixture) -> Result<(ChildProcess, PathBuf), Box<dyn Error>> {
+    let fifo = fixture.path().join("fifo");
     make_fifo(&fifo)?;
-    let mut command = place.command(SLOW);
-    command
-        .env(daemon_tests::LOAD_FROM, &fifo)
-        .env_remove("BROKERED_INSTANCE");
-    Ok((place.start(command)?, fifo))
+    let mut command = fixture.command_without_instance(BACKGROUND_LOAD_DAEMON);
+    command.env(daemon_tests::LOAD_FIFO, &fifo);
+    Ok((fixture.start(command)?, fifo))
 }
 
+// Requests
+
 #[test]
-fn status_answers_while_every_worker_is_busy() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.command(SUBJECT);
+fn status_answers_while_every_worker_is_busy() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.command(TEST_DAEMON);
     command.arg("2");
-    let daemon = place.start(command)?;
-    let mut held = [place.say("stuck")?, place.say("stuck")?];
+    let daemon = fixture.start(command)?;
+    let mut held = [fixture.send("stuck")?, fixture.send("stuck")?];
     for held in &mut held {
-        assert_eq!(line(held)?, "stuck");
+        assert_eq!(read_line(held)?, "stuck");
     }
-    let status = place.request(b"status\n")?;
-    assert!(status.ends_with("\n\n"), "an empty line ends it: {status}");
-    assert_eq!(place.status("PID")?, daemon.pid().to_string());
-    assert_eq!(place.status("PHASE")?, "ready");
-    assert_eq!(place.status("OPEN")?, "2");
-    assert_eq!(place.status("LOAD_1")?, "Loaded");
-    let asked = place.operate("status", 5000).output()?;
-    assert!(asked.status.success(), "{}", stderr(&asked));
+    let status = fixture.control_request(b"status\n")?;
     assert!(
-        stdout(&asked).contains("phase: Ready"),
+        status.ends_with("\n\n"),
+        "an empty line ends the reply: {status}"
+    );
+    assert_eq!(fixture.status("PID")?, daemon.pid().to_string());
+    assert_eq!(fixture.status("PHASE")?, "ready");
+    assert_eq!(fixture.status("OPEN")?, "2");
+    assert_eq!(fixture.status("LOAD_1")?, "Loaded");
+    let output = fixture.operate("status", 5000).output()?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("phase: Ready"),
         "{}",
-        stdout(&asked)
+        stdout(&output)
     );
     Ok(())
 }
 
 #[test]
-fn what_is_served_and_what_goes_wrong_is_counted() -> Outcome {
-    let place = Place::new()?;
-    let _daemon = place.subject()?;
-    for trouble in ["panic", "error", "pid"] {
-        until_the_end(place.say(trouble)?.get_mut());
+fn served_connections_panics_and_errors_are_counted() -> TestResult {
+    let fixture = Fixture::new()?;
+    let _daemon = fixture.start_daemon()?;
+    for request in ["panic", "error", "pid"] {
+        read_to_end(fixture.send(request)?.get_mut());
     }
-    // The first is the connection that showed that the daemon can be connected to, which may be counted late.
-    eventually("they are counted", || {
-        place.status("SERVED").is_ok_and(|served| served == "4")
+    // The fixture has made the first connection, which may be counted late.
+    wait_until("the connections are counted", || {
+        fixture.status("SERVED").is_ok_and(|served| served == "4")
     });
-    assert_eq!(place.status("PANICS")?, "1");
-    assert_eq!(place.status("ERRORS")?, "1");
-    assert!(place.status("LAST_ERROR")?.contains("told this handler"));
+    assert_eq!(fixture.status("PANICS")?, "1");
+    assert_eq!(fixture.status("ERRORS")?, "1");
+    assert!(
+        fixture
+            .status("LAST_ERROR")?
+            .contains("a client requested this")
+    );
     Ok(())
 }
 
 #[test]
-fn nonsense_gets_an_answer_and_ends_nothing() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    for nonsense in [
+fn a_malformed_request_gets_an_error_and_the_daemon_keeps_running() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    for request in [
         &b"\n"[..],
         b"foo\n",
         b"status status\n",
@@ -158,45 +172,45 @@ fn nonsense_gets_an_answer_and_ends_nothing() -> Outcome {
         b"\xff\xfe\n",
         b"STATUS\n",
     ] {
-        let answer = place.request(nonsense)?;
+        let answer = fixture.control_request(request)?;
         assert!(answer.starts_with("ERROR=unknown request"), "{answer}");
         assert!(answer.ends_with("\n\n"), "{answer}");
-        assert_eq!(answer.lines().count(), 2, "one line of text: {answer}");
+        assert_eq!(answer.lines().count(), 2, "the error is one line: {answer}");
     }
-    let long = place.request(&vec![b'x'; 5000])?;
+    let long = fixture.control_request(&vec![b'x'; 5000])?;
     assert!(long.starts_with("ERROR=a request has at most"), "{long}");
-    let mut half = place.talk()?;
+    let mut half = fixture.connect_control()?;
     half.write_all(b"stat")?;
     half.shutdown(Shutdown::Write)?;
-    assert!(until_the_end(&mut half).starts_with("ERROR=the request has no line end"));
-    assert_eq!(place.status("PID")?, daemon.pid().to_string());
+    assert!(read_to_end(&mut half).starts_with("ERROR=the request has no line end"));
+    assert_eq!(fixture.status("PID")?, daemon.pid().to_string());
     Ok(())
 }
 
 #[test]
-fn a_silent_peer_and_half_a_line_are_given_a_second() -> Outcome {
-    let place = Place::new()?;
-    let _daemon = place.subject()?;
-    let mut silent = place.talk()?;
-    let mut half = place.talk()?;
+fn a_peer_without_a_complete_request_is_disconnected_after_a_second() -> TestResult {
+    let fixture = Fixture::new()?;
+    let _daemon = fixture.start_daemon()?;
+    let mut silent = fixture.connect_control()?;
+    let mut half = fixture.connect_control()?;
     half.write_all(b"stat")?;
     let began = Instant::now();
     for stream in [&mut silent, &mut half] {
-        assert!(until_the_end(stream).starts_with("ERROR=no request came"));
+        assert!(read_to_end(stream).starts_with("ERROR=no request came"));
     }
     assert!(began.elapsed() > Duration::from_millis(500));
     assert!(began.elapsed() < Duration::from_secs(10));
     Ok(())
 }
 
-/// Whoever sends without an end is cut off after 4 KiB, and the daemon has not grown.
+/// A client that sends an endless request is disconnected after 4 KiB.
 #[test]
-fn a_flood_neither_blocks_the_endpoint_nor_makes_it_grow() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    place.status("PID")?;
-    let before = resident(daemon.pid())?;
-    let control = place.control()?;
+fn a_flood_neither_blocks_the_endpoint_nor_grows_its_memory() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    fixture.status("PID")?;
+    let before = status_number(daemon.pid(), "VmRSS:")?;
+    let control = fixture.control()?;
     let flooders: Vec<_> = (0..4)
         .map(|_| {
             let control = control.clone();
@@ -208,7 +222,7 @@ fn a_flood_neither_blocks_the_endpoint_nor_makes_it_grow() -> Outcome {
                     if let Ok(mut stream) = UnixStream::connect(&control) {
                         while stream.write_all(&junk).is_ok() {}
                     }
-                    // And some who only take room.
+                    // Some clients connect and send nothing.
                     silent.extend(UnixStream::connect(&control));
                     silent.truncate(100);
                 }
@@ -217,8 +231,8 @@ fn a_flood_neither_blocks_the_endpoint_nor_makes_it_grow() -> Outcome {
         .collect();
     let mut answers = 0;
     while flooders.iter().any(|flooder| !flooder.is_finished()) {
-        // Whoever is slow to ask among so many is told to ask again.
-        let Ok(answer) = place.request(b"status\n") else {
+        // A client may be asked to try again while so many are connected.
+        let Ok(answer) = fixture.control_request(b"status\n") else {
             continue;
         };
         if answer.starts_with("ERROR=too many requests") {
@@ -234,187 +248,204 @@ fn a_flood_neither_blocks_the_endpoint_nor_makes_it_grow() -> Outcome {
     for flooder in flooders {
         let _ = flooder.join();
     }
-    let grown = resident(daemon.pid())?.saturating_sub(before);
+    let grown = status_number(daemon.pid(), "VmRSS:")?.saturating_sub(before);
     assert!(grown < 4096, "{grown} KiB more");
     let open = fs::read_dir(format!("/proc/{}/fd", daemon.pid()))?.count();
     assert!(open < 100, "{open} descriptors");
     Ok(())
 }
 
-fn resident(pid: u32) -> Result<u64, Box<dyn Error>> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    Ok(number.ok_or("no VmRSS")?.parse()?)
-}
-
 #[test]
-fn another_user_gets_no_answer() -> Outcome {
-    if !has(&["setpriv", "socat", ROOT]) {
+fn a_foreign_user_is_refused() -> TestResult {
+    if !has_requirements(&["setpriv", "socat", ROOT]) {
         return Ok(());
     }
-    let place = Place::new()?;
-    let mut command = place.command(SUBJECT);
-    for directory in [place.path().to_owned(), place.runtime(), place.directory()] {
-        let changed = Command::new("chown")
-            .arg("65534")
-            .arg(&directory)
-            .status()?;
-        assert!(changed.success());
-    }
-    command = as_nobody(&command);
-    let _daemon = place.start(command)?;
-    // Root is another user, too.
-    let answer = place.request(b"status\n")?;
+    let fixture = Fixture::new()?;
+    let mut command = fixture.command(TEST_DAEMON);
+    chown(fixture.path(), "65534")?;
+    command = as_user_nobody(&command);
+    let _daemon = fixture.start(command)?;
+    // Root is a foreign user, too.
+    let answer = fixture.control_request(b"status\n")?;
     assert!(
         answer.starts_with("ERROR=this daemon answers only its own user"),
         "{answer}"
     );
-    let asked = place.operate("status", 2000).output()?;
-    assert!(!asked.status.success());
-    assert!(stderr(&asked).contains("user 65534"), "{}", stderr(&asked));
+    let output = fixture.operate("status", 2000).output()?;
+    assert!(!output.status.success());
+    assert!(
+        stderr(&output).contains("user 65534"),
+        "{}",
+        stderr(&output)
+    );
     Ok(())
 }
 
+// Readiness
+
 #[test]
-fn whoever_waits_hears_of_progress_and_of_readiness() -> Outcome {
-    let place = Place::new()?;
-    let (_daemon, fifo) = slow(&place)?;
-    place.until("loading");
-    let mut wait = BufReader::new(place.talk()?);
+fn wait_ready_reports_progress_and_readiness() -> TestResult {
+    let fixture = Fixture::new()?;
+    let (_daemon, fifo) = start_background_load(&fixture)?;
+    fixture.wait_for_phase("loading");
+    let mut wait = BufReader::new(fixture.connect_control()?);
     wait.get_mut().write_all(b"wait ready\n")?;
-    assert_eq!(line(&mut wait)?, "PHASE=loading");
+    assert_eq!(read_line(&mut wait)?, "PHASE=loading");
     let mut load = OpenOptions::new().write(true).open(&fifo)?;
     writeln!(load, "loading 1 of 2 shards")?;
-    assert_eq!(line(&mut wait)?, "STATUS=loading 1 of 2 shards");
-    assert_eq!(place.status("STATUS")?, "loading 1 of 2 shards");
-    assert_eq!(place.status("LOAD_1")?, "Lines");
-    assert_eq!(place.status("LOAD_1_IN")?, "background");
-    assert!(place.status("LOAD_1_US").is_err(), "it still loads");
-    // Clients are served meanwhile.
-    let mut peek = place.say("peek")?;
-    assert_eq!(line(&mut peek)?, "None");
-    let mut get = place.say("get")?;
+    assert_eq!(read_line(&mut wait)?, "STATUS=loading 1 of 2 shards");
+    assert_eq!(fixture.status("STATUS")?, "loading 1 of 2 shards");
+    assert_eq!(fixture.status("LOAD_1")?, "Lines");
+    assert_eq!(fixture.status("LOAD_1_IN")?, "background");
+    assert!(
+        fixture.status("LOAD_1_US").is_err(),
+        "the state still loads"
+    );
+    // Clients are served during the load.
+    let mut peek = fixture.send("peek")?;
+    assert_eq!(read_line(&mut peek)?, "None");
+    let mut get = fixture.send("get")?;
     drop(load);
-    assert_eq!(line(&mut wait)?, "PHASE=ready");
-    assert_eq!(line(&mut get)?, "1");
-    assert!(place.status("LOAD_1_US").is_ok());
-    assert!(place.request(b"wait ready\n")?.starts_with("PHASE=ready"));
+    assert_eq!(read_line(&mut wait)?, "PHASE=ready");
+    assert_eq!(read_line(&mut get)?, "1");
+    assert!(fixture.status("LOAD_1_US").is_ok());
+    assert!(
+        fixture
+            .control_request(b"wait ready\n")?
+            .starts_with("PHASE=ready")
+    );
     Ok(())
 }
 
 #[test]
-fn a_second_client_waits_for_a_daemon_that_loads() -> Outcome {
-    let place = Place::new()?;
-    let (_daemon, fifo) = slow(&place)?;
-    let waits = |what| {
-        place
-            .operate_single("slow", what)
-            .env("OPERATE_PROGRAM", SLOW)
+fn a_second_client_waits_while_the_daemon_loads() -> TestResult {
+    let fixture = Fixture::new()?;
+    let (_daemon, fifo) = start_background_load(&fixture)?;
+    let spawn_operator = |command| {
+        fixture
+            .operate_single("background-load", command)
+            .env("TEST_OPERATOR_PROGRAM", BACKGROUND_LOAD_DAEMON)
             .stdout(Stdio::piped())
             .spawn()
     };
-    let mut clients = [waits("wait")?, waits("start")?];
+    let mut clients = [spawn_operator("wait")?, spawn_operator("start")?];
     let mut load = OpenOptions::new().write(true).open(&fifo)?;
     writeln!(load, "one")?;
-    let control = place.control()?;
-    eventually("both of them ask", || connections(&control) >= 2);
+    let control = fixture.control()?;
+    wait_until("both clients wait", || connection_count(&control) >= 2);
     for client in &mut clients {
-        assert!(client.try_wait()?.is_none(), "it waits");
+        assert!(client.try_wait()?.is_none(), "the client waits");
     }
     drop(load);
-    let said: Vec<String> = clients
+    let message: Vec<String> = clients
         .into_iter()
         .map(|client| Ok(stdout(&client.wait_with_output()?)))
         .collect::<Result<_, Box<dyn Error>>>()?;
-    assert!(said[0].ends_with("ready\n"), "{said:?}");
-    assert_eq!(said[1], "connected\n");
+    assert!(message[0].ends_with("ready\n"), "{message:?}");
+    assert_eq!(message[1], "connected\n");
     Ok(())
 }
 
 #[test]
-fn a_background_load_that_fails_ends_the_daemon_and_is_told_to_all() -> Outcome {
-    for (trouble, why) in [
+fn a_failed_background_load_ends_the_daemon_and_is_reported_to_all_clients() -> TestResult {
+    for (command, reason) in [
         ("fail", "loading Lines failed: No such file"),
         ("panic", "loading Lines panicked: the fifo said so"),
     ] {
-        let place = Place::new()?;
-        let (daemon, fifo) = slow(&place)?;
-        let wait = place
-            .operate_single("slow", "wait")
+        let fixture = Fixture::new()?;
+        let (daemon, fifo) = start_background_load(&fixture)?;
+        let wait = fixture
+            .operate_single("background-load", "wait")
             .stderr(Stdio::piped())
             .spawn()?;
-        place.until("loading");
-        let control = place.control()?;
-        eventually("it waits", || connections(&control) >= 1);
-        // Somebody who is being served has a second, and no longer. (So has the one who looked whether the daemon
-        // can be connected to.)
-        let mut get = place.say("get")?;
-        eventually("both are served", || {
-            place.status("OPEN").is_ok_and(|open| open == "2")
+        fixture.wait_for_phase("loading");
+        let control = fixture.control()?;
+        wait_until("the operator waits", || connection_count(&control) >= 1);
+        // Open connections have a second to end. The fixture has made one of the two.
+        let mut get = fixture.send("get")?;
+        wait_until("both connections are open", || {
+            fixture.status("OPEN").is_ok_and(|open| open == "2")
         });
-        writeln!(OpenOptions::new().write(true).open(&fifo)?, "{trouble}")?;
+        writeln!(OpenOptions::new().write(true).open(&fifo)?, "{command}")?;
         let began = Instant::now();
-        let ended = daemon.end()?;
+        let ended = daemon.wait_with_output()?;
         assert!(began.elapsed() < Duration::from_secs(5));
         assert_eq!(ended.status.code(), Some(70), "{}", stderr(&ended));
-        assert!(stderr(&ended).contains(why), "{}", stderr(&ended));
-        assert_eq!(place.recorded("PHASE")?, "failed");
-        assert!(place.recorded("FAILURE")?.contains(why));
-        assert_eq!(until_the_end(get.get_mut()), "");
+        assert!(stderr(&ended).contains(reason), "{}", stderr(&ended));
+        assert_eq!(fixture.record_value("PHASE")?, "failed");
+        assert!(fixture.record_value("FAILURE")?.contains(reason));
+        assert_eq!(read_to_end(get.get_mut()), "");
         let waited = wait.wait_with_output()?;
         assert!(!waited.status.success());
-        assert!(stderr(&waited).contains(why), "{}", stderr(&waited));
+        assert!(stderr(&waited).contains(reason), "{}", stderr(&waited));
     }
     Ok(())
 }
 
 #[test]
-fn a_panic_in_main_is_told_to_whoever_waits() -> Outcome {
-    let place = Place::new()?;
-    let fifo = place.path().join("fifo");
+fn wait_ready_reports_a_panic_in_main() -> TestResult {
+    let fixture = Fixture::new()?;
+    let fifo = fixture.path().join("fifo");
     make_fifo(&fifo)?;
-    let mut command = place.command(SUBJECT);
+    let mut command = fixture.command(TEST_DAEMON);
     command
-        .env(daemon_tests::LOAD_FROM, &fifo)
-        .env(daemon_tests::MAIN_ENDS, "panic");
-    let daemon = place.start(command)?;
-    let mut wait = place.talk()?;
+        .env(daemon_tests::LOAD_FIFO, &fifo)
+        .env(daemon_tests::MAIN_RESULT, "panic");
+    let daemon = fixture.start(command)?;
+    let mut wait = fixture.connect_control()?;
     wait.write_all(b"wait ready\n")?;
     drop(fs::File::create(&fifo)?);
-    let heard = until_the_end(&mut wait);
+    let reply = read_to_end(&mut wait);
     assert!(
-        heard.contains("FAILED=main panicked: main was told to"),
-        "{heard}"
+        reply.contains("FAILED=main panicked: the test requested this panic"),
+        "{reply}"
     );
-    assert!(heard.contains("PHASE=failed"), "{heard}");
-    daemon.end()?;
-    assert!(place.recorded("FAILURE")?.contains("main was told to"));
+    assert!(reply.contains("PHASE=failed"), "{reply}");
+    daemon.wait_with_output()?;
+    assert!(
+        fixture
+            .record_value("FAILURE")?
+            .contains("the test requested this panic")
+    );
     Ok(())
 }
 
+// Stop
+
 #[test]
-fn stop_ends_it_and_says_so_when_it_has_gone() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    // Twice at once, and a client in the middle of its request.
-    let mut held = place.say("hold")?;
-    assert_eq!(line(&mut held)?, "holding");
+fn stop_returns_after_the_daemon_has_ended() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    // Two stops at once, while a client is served.
+    let mut held = fixture.send("hold")?;
+    assert_eq!(read_line(&mut held)?, "holding");
     let stops: Vec<_> = (0..2)
-        .map(|_| place.operate("stop", 15000).stdout(Stdio::piped()).spawn())
+        .map(|_| {
+            fixture
+                .operate("stop", 15000)
+                .stdout(Stdio::piped())
+                .spawn()
+        })
         .collect::<Result<_, _>>()?;
     for stop in stops {
         let output = stop.wait_with_output()?;
         assert_eq!(stdout(&output), "Ended\n", "{}", stderr(&output));
-        assert!(place.is_free()?, "the lock is free when `stop` says so");
+        assert!(
+            fixture.is_lock_free()?,
+            "the lock is free when `stop` returns"
+        );
     }
-    assert_eq!(line(&mut held)?, "held", "it was served to its end");
-    let ended = daemon.end()?;
+    assert_eq!(
+        read_line(&mut held)?,
+        "held",
+        "the open connection was served"
+    );
+    let ended = daemon.wait_with_output()?;
     assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
-    assert!(!place.control()?.exists(), "the control endpoint is gone");
-    let again = place.operate("stop", 15000).output()?;
+    assert!(!fixture.control()?.exists(), "the control endpoint is gone");
+    let again = fixture.operate("stop", 15000).output()?;
     assert_eq!(stdout(&again), "WasNotRunning\n");
-    let status = place.operate("status", 15000).output()?;
+    let status = fixture.operate("status", 15000).output()?;
     assert!(
         stderr(&status).contains("not running"),
         "{}",
@@ -424,30 +455,30 @@ fn stop_ends_it_and_says_so_when_it_has_gone() -> Outcome {
 }
 
 #[test]
-fn a_stop_that_cannot_wait_for_the_end_does_not_take_it_for_granted() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    let mut held = place.say("stuck")?;
-    assert_eq!(line(&mut held)?, "stuck");
-    // As many as may wait for the end.
+fn a_stop_that_cannot_wait_for_the_end_is_an_error() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    let mut held = fixture.send("stuck")?;
+    assert_eq!(read_line(&mut held)?, "stuck");
+    // As many clients as may wait for the end at once.
     let mut others = Vec::new();
     for _ in 0..256 {
-        let mut other = place.talk()?;
+        let mut other = fixture.connect_control()?;
         other.write_all(b"stop\n")?;
         let mut other = BufReader::new(other);
-        assert_eq!(line(&mut other)?, "PHASE=draining");
+        assert_eq!(read_line(&mut other)?, "PHASE=draining");
         others.push(other);
     }
-    let asked = place.operate("stop", 5000).output()?;
-    let said = stderr(&asked);
+    let output = fixture.operate("stop", 5000).output()?;
+    let message = stderr(&output);
     assert!(
-        said.contains("too many requests"),
-        "{said}{}",
-        stdout(&asked)
+        message.contains("too many requests"),
+        "{message}{}",
+        stdout(&output)
     );
     assert!(
-        place.daemons().contains(&daemon.pid()),
-        "it is not over yet"
+        fixture.daemon_pids().contains(&daemon.pid()),
+        "the daemon still runs"
     );
     Ok(())
 }
@@ -455,59 +486,59 @@ fn a_stop_that_cannot_wait_for_the_end_does_not_take_it_for_granted() -> Outcome
 #[test]
 #[cfg_attr(
     brokered_portable,
-    ignore = "only Linux can tell a process from a later one with its number"
+    ignore = "only Linux can distinguish a process from a later one with the same PID"
 )]
-fn a_daemon_that_does_not_answer_is_named_and_told_to_end() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    place.status("PID")?;
+fn a_daemon_that_does_not_answer_is_named_and_signalled() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    fixture.status("PID")?;
     daemon.signal(Signal::SIGSTOP);
-    let asked = place.operate("status", 300).output()?;
-    let said = stderr(&asked);
+    let output = fixture.operate("status", 300).output()?;
+    let message = stderr(&output);
     assert!(
-        said.contains(&format!("process {}", daemon.pid())),
-        "{said}"
+        message.contains(&format!("process {}", daemon.pid())),
+        "{message}"
     );
-    let stop = place
+    let stop = fixture
         .operate("stop", 15000)
         .stdout(Stdio::piped())
         .spawn()?;
-    // It does not even hear a signal, and then it does.
-    eventually("it was sent one", || {
-        is_pending(daemon.pid(), Signal::SIGTERM)
+    // A stopped process handles the signal only once it is continued.
+    wait_until("the signal is pending", || {
+        is_signal_pending(daemon.pid(), Signal::SIGTERM)
     });
     daemon.signal(Signal::SIGCONT);
     let stopped = stop.wait_with_output()?;
     assert_eq!(stdout(&stopped), "Signalled\n", "{}", stderr(&stopped));
-    assert_eq!(daemon.end()?.status.code(), Some(0));
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
     Ok(())
 }
 
-/// The lock is held by a process that does not answer, and the record names somebody else.
+/// The test holds the lock and does not reply. The record names another process.
 #[test]
 #[cfg_attr(
     brokered_portable,
-    ignore = "only Linux can tell a process from a later one with its number"
+    ignore = "only Linux can distinguish a process from a later one with the same PID"
 )]
-fn nobody_else_is_signalled() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
+fn only_the_recorded_daemon_is_signalled() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
     daemon.signal(Signal::SIGTERM);
-    daemon.end()?;
-    let instance = place.instance()?;
+    daemon.wait_with_output()?;
+    let instance = fixture.instance_directory()?;
     let lock = fs::File::open(&instance)?;
     lock.lock()?;
-    let bystander = Running(Command::new("sleep").arg("60").spawn()?);
+    let bystander = ChildProcess(Command::new("sleep").arg("60").spawn()?);
     let text = |pid: u32, since: u64| {
         format!(
-            "FORMAT=1\nNAME=subject\nCONTRACT=1\nENDPOINT=/x\nPID={pid}\nPHASE=ready\nOWNER=hand\n\
+            "FORMAT=1\nNAME=test-daemon\nCONTRACT=1\nENDPOINT=/x\nPID={pid}\nPHASE=ready\nOWNER=hand\n\
              STARTED=1700000000.000000\nSTARTED_AFTER_BOOT_US={since}\n"
         )
     };
     let cases = [
-        // Younger than the record.
+        // A process that is younger than the record.
         (text(bystander.pid(), 1), "began after"),
-        // Old enough, and without the directory.
+        // A process that is old enough, but does not have the directory open.
         (text(bystander.pid(), u64::MAX / 2), "does not hold"),
         (text(0, u64::MAX / 2), "cannot be reached"),
         (text(u32::MAX, u64::MAX / 2), "cannot be reached"),
@@ -516,22 +547,26 @@ fn nobody_else_is_signalled() -> Outcome {
             "does not say when",
         ),
     ];
-    for (record, why) in cases {
+    for (record, reason) in cases {
         fs::write(instance.join("record"), record)?;
-        let stop = place.operate("stop", 300).output()?;
+        let stop = fixture.operate("stop", 300).output()?;
         assert!(!stop.status.success());
-        assert!(stderr(&stop).contains(why), "{why}: {}", stderr(&stop));
+        assert!(
+            stderr(&stop).contains(reason),
+            "{reason}: {}",
+            stderr(&stop)
+        );
         assert!(
             fs::read_to_string(format!("/proc/{}/stat", bystander.pid()))?.contains("(sleep) S"),
-            "it lives"
+            "the bystander still runs"
         );
     }
-    // No record that makes sense.
+    // Corrupt records.
     for junk in [&b""[..], b"\0\0\0", b"\xff\xff", &vec![b'A'; 1 << 20]] {
         fs::write(instance.join("record"), junk)?;
-        let stop = place.operate("stop", 300).output()?;
+        let stop = fixture.operate("stop", 300).output()?;
         assert!(
-            stderr(&stop).contains("has not recorded itself"),
+            stderr(&stop).contains("has not written its record yet"),
             "{}",
             stderr(&stop)
         );
@@ -539,15 +574,17 @@ fn nobody_else_is_signalled() -> Outcome {
     Ok(())
 }
 
-/// Somebody else's answers are read with care.
+// Other programs and stale files
+
+/// The operator limits what it reads from a program that is not the daemon.
 #[test]
-fn a_reply_that_is_nonsense_or_never_ends_is_an_error() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
+fn a_malformed_or_endless_reply_is_an_error() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
     daemon.signal(Signal::SIGTERM);
-    daemon.end()?;
-    let listener = UnixListener::bind(place.control()?)?;
-    let replies = thread::spawn(move || -> std::io::Result<()> {
+    daemon.wait_with_output()?;
+    let listener = UnixListener::bind(fixture.control()?)?;
+    let impostor = thread::spawn(move || -> std::io::Result<()> {
         for reply in [&b"\n"[..], b"PID=x\n\n", b"\xff\0\n\n"] {
             listener.accept()?.0.write_all(reply)?;
         }
@@ -557,56 +594,58 @@ fn a_reply_that_is_nonsense_or_never_ends_is_an_error() -> Outcome {
         Ok(())
     });
     for _ in 0..3 {
-        let asked = place.operate("status", 2000).output()?;
+        let output = fixture.operate("status", 2000).output()?;
         assert!(
-            stderr(&asked).contains("not a status"),
+            stderr(&output).contains("not a status"),
             "{}",
-            stderr(&asked)
+            stderr(&output)
         );
     }
-    let asked = place.operate("status", 5000).output()?;
+    let output = fixture.operate("status", 5000).output()?;
     assert!(
-        stderr(&asked).contains("a line of more than"),
+        stderr(&output).contains("a line of more than"),
         "{}",
-        stderr(&asked)
+        stderr(&output)
     );
-    let _ = replies.join();
+    let _ = impostor.join();
     Ok(())
 }
 
 #[test]
 #[cfg_attr(
     brokered_portable,
-    ignore = "only Linux can tell a process from a later one with its number"
+    ignore = "only Linux can distinguish a process from a later one with the same PID"
 )]
-fn a_hand_written_backend_says_that_it_has_none() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.command(BACKEND);
-    command.env_remove("BROKERED_INSTANCE");
-    let daemon = place.start(command)?;
-    let asked = place.operate_single("backend", "status").output()?;
+fn a_handwritten_backend_has_no_control_endpoint() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start(fixture.command_without_instance(BACKEND))?;
+    let output = fixture.operate_single("backend", "status").output()?;
     assert!(
-        stderr(&asked).contains("hand-written backend"),
+        stderr(&output).contains("hand-written backend"),
         "{}",
-        stderr(&asked)
+        stderr(&output)
     );
-    let stopped: Output = place.operate_single("backend", "stop").output()?;
+    let stopped: Output = fixture.operate_single("backend", "stop").output()?;
     assert_eq!(stdout(&stopped), "Signalled\n", "{}", stderr(&stopped));
     drop(daemon);
     Ok(())
 }
 
 #[test]
-fn a_killed_daemons_control_endpoint_is_no_answer_and_no_obstacle() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    place.status("PID")?;
+fn a_stale_control_endpoint_means_not_running_and_is_replaced() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    fixture.status("PID")?;
     signal_process(daemon.pid(), Signal::SIGKILL);
-    daemon.end()?;
-    assert!(place.control()?.exists());
-    let asked = place.operate("status", 2000).output()?;
-    assert!(stderr(&asked).contains("not running"), "{}", stderr(&asked));
-    let daemon = place.subject()?;
-    assert_eq!(place.status("PID")?, daemon.pid().to_string());
+    daemon.wait_with_output()?;
+    assert!(fixture.control()?.exists());
+    let output = fixture.operate("status", 2000).output()?;
+    assert!(
+        stderr(&output).contains("not running"),
+        "{}",
+        stderr(&output)
+    );
+    let daemon = fixture.start_daemon()?;
+    assert_eq!(fixture.status("PID")?, daemon.pid().to_string());
     Ok(())
 }

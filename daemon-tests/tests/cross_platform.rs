@@ -1,44 +1,41 @@
-//! What must hold on every platform: the same tests run on Linux, and under Wine.
+//! Properties that hold on every platform. The tests run on Linux and under Wine.
 
-use std::env;
+#[path = "common/portable.rs"]
+mod portable;
+
 use std::error::Error;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use brokered_runtime::{IpcStream, testing};
-use daemon_tests::{LOAD_FAILS, LOAD_UNTIL, MAIN_ENDS, WITNESS};
+use daemon_tests::{LOAD_ERROR, LOAD_UNTIL_FILE, MAIN_RESULT, WITNESS_LOCK};
+use portable::{ChildProcess, TestResult, field_of, number_from_env, stderr, stdout, wait_until};
 
-type Outcome = Result<(), Box<dyn Error>>;
+const TEST_DAEMON: &str = env!("CARGO_BIN_EXE_test-daemon");
+const TEST_CLIENT: &str = env!("CARGO_BIN_EXE_test-client");
+const TEST_OPERATOR: &str = env!("CARGO_BIN_EXE_test-operator");
+const EXEC_DAEMON: &str = env!("CARGO_BIN_EXE_exec-daemon");
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_subject");
-const ASK: &str = env!("CARGO_BIN_EXE_ask");
-const OPERATE: &str = env!("CARGO_BIN_EXE_operate");
-const BECOME: &str = env!("CARGO_BIN_EXE_become");
-
-/// How long anything may take on a busy machine before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A place for one test: a runtime directory, a directory to be the instance of, and what runs there.
-struct Place {
-    whole: tempfile::TempDir,
+/// The fixture of one test: a runtime directory, a project directory, and the daemon that runs there. A daemon that still
+/// runs when it is dropped is killed.
+struct Fixture {
+    root: tempfile::TempDir,
 }
 
-impl Place {
+impl Fixture {
     fn new() -> io::Result<Self> {
-        let whole = tempfile::tempdir()?;
-        fs::create_dir(whole.path().join("directory"))?;
-        Ok(Self { whole })
+        let root = tempfile::tempdir()?;
+        fs::create_dir(root.path().join("project"))?;
+        Ok(Self { root })
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.whole.path().join(name)
+        self.root.path().join(name)
     }
 
-    /// A program in this place.
+    /// A command with this fixture's runtime directory.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
@@ -47,53 +44,57 @@ impl Place {
         command
     }
 
-    /// A client that asks the daemon of this place, which is started if it is not there.
-    fn ask_command(&self, line: &str) -> Command {
-        let mut command = self.command(ASK);
-        command.arg(self.path("directory")).arg(PROGRAM).arg(line);
+    /// A client that sends a line to the test daemon, launching it if it does not run.
+    fn client_command(&self, line: &str) -> Command {
+        let mut command = self.command(TEST_CLIENT);
+        command.arg(self.path("project")).arg(TEST_DAEMON).arg(line);
         command
     }
 
-    fn ask(&self, line: &str) -> Result<String, Box<dyn Error>> {
-        answer_of(&self.ask_command(line).finished()?)
+    fn request(&self, line: &str) -> Result<String, Box<dyn Error>> {
+        reply_of(&self.client_command(line).output_with_retries()?)
     }
 
-    /// What an operator is told: of the status, of waiting, of stopping.
-    fn operate(&self, what: &str) -> Result<String, Box<dyn Error>> {
-        let mut command = self.command(OPERATE);
-        command.args([what, "30000"]).arg(self.path("directory"));
-        answer_of(&command.finished()?)
+    /// The output of an operator that runs `status`, `wait` or `stop`.
+    fn operate(&self, command: &str) -> Result<String, Box<dyn Error>> {
+        let mut operator = self.command(TEST_OPERATOR);
+        operator.args([command, "30000"]).arg(self.path("project"));
+        reply_of(&operator.output_with_retries()?)
     }
 
-    /// A client that has started a daemon, which loads until a file is there.
-    fn loading(&self, until: &Path) -> io::Result<Child> {
-        let started = self
-            .ask_command("first")
-            .env(LOAD_UNTIL, until)
+    /// A client that has launched a daemon, which loads until a file exists.
+    fn launch_loading_daemon(&self, until: &Path) -> io::Result<Child> {
+        let client = self
+            .client_command("first")
+            .env(LOAD_UNTIL_FILE, until)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .started()?;
-        eventually("it loads", || {
-            self.recorded("PHASE").is_ok_and(|phase| phase == "loading")
+            .spawn_with_retries()?;
+        wait_until("the daemon loads", || {
+            self.record_value("PHASE")
+                .is_ok_and(|phase| phase == "loading")
         });
-        Ok(started)
+        Ok(client)
     }
 
-    /// The daemon, started by hand, once it is ready.
-    fn by_hand(&self) -> Result<Running, Box<dyn Error>> {
+    /// Starts the test daemon by hand, and waits until it is ready.
+    fn start_daemon(&self) -> Result<ChildProcess, Box<dyn Error>> {
         let child = self
-            .command(PROGRAM)
-            .env("BROKERED_INSTANCE", self.path("directory"))
+            .command(TEST_DAEMON)
+            .env("BROKERED_INSTANCE", self.path("project"))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .started()?;
-        let running = Running(child);
-        let pid = running.0.id().to_string();
-        eventually("the daemon is ready", || {
-            self.recorded("PID").is_ok_and(|recorded| recorded == pid)
-                && self.recorded("PHASE").is_ok_and(|phase| phase == "ready")
+            .spawn_with_retries()?;
+        let daemon = ChildProcess(child);
+        let pid = daemon.pid().to_string();
+        wait_until("the daemon is ready", || {
+            self.record_value("PID")
+                .is_ok_and(|recorded| recorded == pid)
+                && self
+                    .record_value("PHASE")
+                    .is_ok_and(|phase| phase == "ready")
         });
-        Ok(running)
+        Ok(daemon)
     }
 
     fn record(&self) -> Result<String, Box<dyn Error>> {
@@ -103,378 +104,336 @@ impl Place {
         Ok(fs::read_to_string(instance.join("record"))?)
     }
 
-    fn recorded(&self, key: &str) -> Result<String, Box<dyn Error>> {
-        let record = self.record()?;
-        let mut fields = record.lines().filter_map(|line| line.split_once('='));
-        let field = fields.find(|(name, _)| *name == key);
-        Ok(field.ok_or("not recorded")?.1.to_owned())
+    fn record_value(&self, key: &str) -> Result<String, Box<dyn Error>> {
+        field_of(&self.record()?, key)
     }
 }
 
-impl Drop for Place {
+impl Drop for Fixture {
     fn drop(&mut self) {
-        if let Ok(pid) = self.recorded("PID") {
+        if let Ok(pid) = self.record_value("PID") {
             kill(&pid);
         }
     }
 }
 
-/// A child of the test, killed when it is dropped.
-struct Running(Child);
-
-impl Running {
-    fn end(mut self) -> io::Result<Output> {
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        if let Some(pipe) = &mut self.0.stdout {
-            pipe.read_to_end(&mut stdout)?;
-        }
-        if let Some(pipe) = &mut self.0.stderr {
-            pipe.read_to_end(&mut stderr)?;
-        }
-        let status = self.0.wait()?;
-        Ok(Output {
-            status,
-            stdout,
-            stderr,
-        })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Kills a process that is nobody's child here.
+/// Kills a process that is not a child of the test.
 fn kill(pid: &str) {
     let (program, arguments) = if cfg!(windows) {
         ("taskkill", ["/F", "/PID", pid])
     } else {
         ("kill", ["-s", "KILL", pid])
     };
-    let _ = Command::new(program).args(arguments).finished();
+    let _ = Command::new(program).args(arguments).output_with_retries();
 }
 
-/// Wine fails to start a program now and then when others end at that moment, with an error of its own.
-trait Patiently {
-    fn started(&mut self) -> io::Result<Child>;
+/// Starts a command again when Wine fails with an internal error, which happens when other programs end at that moment.
+trait Retry {
+    fn spawn_with_retries(&mut self) -> io::Result<Child>;
 
-    fn finished(&mut self) -> io::Result<Output>;
+    fn output_with_retries(&mut self) -> io::Result<Output>;
 }
 
-impl Patiently for Command {
-    fn started(&mut self) -> io::Result<Child> {
+impl Retry for Command {
+    fn spawn_with_retries(&mut self) -> io::Result<Child> {
         const INTERNAL_ERROR: i32 = 1359;
-        let mut tries = 0;
+        let mut retries = 0;
         loop {
             match self.spawn() {
                 Err(error)
                     if cfg!(windows)
                         && error.raw_os_error() == Some(INTERNAL_ERROR)
-                        && tries < 3 =>
+                        && retries < 3 =>
                 {
-                    tries += 1;
+                    retries += 1;
                 }
-                started => return started,
+                result => return result,
             }
         }
     }
 
-    fn finished(&mut self) -> io::Result<Output> {
+    fn output_with_retries(&mut self) -> io::Result<Output> {
         self.stdout(Stdio::piped()).stderr(Stdio::piped());
-        self.started()?.wait_with_output()
+        self.spawn_with_retries()?.wait_with_output()
     }
 }
 
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn answer_of(output: &Output) -> Result<String, Box<dyn Error>> {
+/// The standard output of a client, or its standard error if it failed.
+fn reply_of(output: &Output) -> Result<String, Box<dyn Error>> {
     if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into());
+        return Err(stderr(output).into());
     }
-    Ok(String::from_utf8_lossy(&output.stdout)
-        .trim_end()
-        .to_owned())
-}
-
-/// How often a race is run: more of them in the full tier.
-fn rounds(unless_told: usize) -> usize {
-    let told = env::var("ROUNDS").ok();
-    told.and_then(|rounds| rounds.parse().ok())
-        .unwrap_or(unless_told)
+    Ok(stdout(output).trim_end().to_owned())
 }
 
 #[test]
-fn a_client_starts_its_daemon_and_the_next_one_finds_it() -> Outcome {
-    let place = Place::new()?;
-    let first = place.ask("pid")?;
-    assert_eq!(place.ask("pid")?, first);
-    assert_eq!(place.recorded("PID")?, first);
-    assert_eq!(place.recorded("OWNER")?, "launcher");
-    assert_eq!(place.ask("phase")?, "ready");
+fn a_client_starts_the_daemon_and_the_next_client_connects_to_it() -> TestResult {
+    let fixture = Fixture::new()?;
+    let first = fixture.request("pid")?;
+    assert_eq!(fixture.request("pid")?, first);
+    assert_eq!(fixture.record_value("PID")?, first);
+    assert_eq!(fixture.record_value("OWNER")?, "launcher");
+    assert_eq!(fixture.request("phase")?, "ready");
     Ok(())
 }
 
-/// The caller reads its pipe to the end, which comes while the daemon lives: the daemon has not kept it. And the
-/// directory that the caller was in can be removed.
+/// The pipes of the launcher end while the daemon runs, and the launcher's working directory can be removed.
 #[test]
-fn a_daemon_keeps_neither_its_starters_pipes_nor_its_directory() -> Outcome {
-    let place = Place::new()?;
-    let left = place.path("left");
-    fs::create_dir(&left)?;
-    let mut asked = place
-        .ask_command("pid")
-        .current_dir(&left)
+fn a_daemon_releases_its_starters_pipes_and_directory() -> TestResult {
+    let fixture = Fixture::new()?;
+    let directory = fixture.path("working-directory");
+    fs::create_dir(&directory)?;
+    let mut client = fixture
+        .client_command("pid")
+        .current_dir(&directory)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .started()?;
+        .spawn_with_retries()?;
     let (mut stdout, mut stderr) = (String::new(), String::new());
-    asked
+    client
         .stdout
         .take()
-        .ok_or("a pipe")?
+        .ok_or("no pipe")?
         .read_to_string(&mut stdout)?;
-    asked
+    client
         .stderr
         .take()
-        .ok_or("a pipe")?
+        .ok_or("no pipe")?
         .read_to_string(&mut stderr)?;
-    assert!(asked.wait()?.success(), "{stderr}");
-    fs::remove_dir(&left)?;
-    assert_eq!(place.ask("pid")?, stdout.trim_end());
+    assert!(client.wait()?.success(), "{stderr}");
+    fs::remove_dir(&directory)?;
+    assert_eq!(fixture.request("pid")?, stdout.trim_end());
     Ok(())
 }
 
 #[test]
-fn eight_starters_have_one_daemon_in_each_round() -> Outcome {
-    for round in 0..rounds(if cfg!(windows) { 10 } else { 30 }) {
-        let place = Place::new()?;
-        let witness = place.path("witness");
+fn eight_starters_yield_one_daemon() -> TestResult {
+    for round in 0..number_from_env("ROUNDS", if cfg!(windows) { 10 } else { 30 })? {
+        let fixture = Fixture::new()?;
+        let witness = fixture.path("witness");
         let starters = (0..8)
             .map(|_| {
-                place
-                    .ask_command("pid")
-                    .env(WITNESS, &witness)
+                fixture
+                    .client_command("pid")
+                    .env(WITNESS_LOCK, &witness)
                     .stdout(Stdio::piped())
                     .stderr(Stdio::piped())
-                    .started()
+                    .spawn_with_retries()
             })
             .collect::<io::Result<Vec<_>>>()?;
-        let mut owners = Vec::new();
+        let mut pids = Vec::new();
         for starter in starters {
-            owners.push(answer_of(&starter.wait_with_output()?)?);
+            pids.push(reply_of(&starter.wait_with_output()?)?);
         }
-        owners.dedup();
-        assert_eq!(owners.len(), 1, "round {round}: {owners:?}");
+        pids.dedup();
+        assert_eq!(pids.len(), 1, "round {round}: {pids:?}");
         assert!(!witness.with_extension("second").exists(), "round {round}");
     }
     Ok(())
 }
 
 #[test]
-fn a_daemon_that_is_killed_is_followed_by_another_at_once() -> Outcome {
-    let place = Place::new()?;
-    let mut before = place.ask("pid")?;
+fn a_killed_daemon_is_replaced_at_once() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut before = fixture.request("pid")?;
     for _ in 0..3 {
         kill(&before);
         let mut after = None;
-        // A process that is just being killed may still be met; it answers nobody.
-        eventually("the next one answers", || {
-            after = place.ask("pid").ok().filter(|pid| *pid != before);
+        // A process that is being killed may still accept a connection, but never replies.
+        wait_until("the next daemon replies", || {
+            after = fixture.request("pid").ok().filter(|pid| *pid != before);
             after.is_some()
         });
-        before = after.ok_or("another one")?;
+        before = after.ok_or("no next daemon")?;
     }
     Ok(())
 }
 
 #[test]
-fn a_hundred_clients_connect_while_the_daemon_loads() -> Outcome {
-    let place = Place::new()?;
-    let loaded = place.path("loaded");
-    let started = place.loading(&loaded)?;
-    let endpoint = PathBuf::from(place.recorded("ENDPOINT")?);
+fn a_hundred_clients_connect_while_the_daemon_loads() -> TestResult {
+    let fixture = Fixture::new()?;
+    let loaded = fixture.path("loaded");
+    let client = fixture.launch_loading_daemon(&loaded)?;
+    let endpoint = PathBuf::from(fixture.record_value("ENDPOINT")?);
     let clients = (0..100)
         .map(|_| connect(&endpoint))
         .collect::<io::Result<Vec<_>>>()?;
-    assert_eq!(place.recorded("PHASE")?, "loading");
+    assert_eq!(fixture.record_value("PHASE")?, "loading");
     fs::write(&loaded, "")?;
     for (number, client) in clients.into_iter().enumerate() {
-        assert_eq!(say(client, &number.to_string())?, number.to_string());
+        assert_eq!(reply_to(client, &number.to_string())?, number.to_string());
     }
-    assert_eq!(answer_of(&started.wait_with_output()?)?, "first");
+    assert_eq!(reply_of(&client.wait_with_output()?)?, "first");
     Ok(())
 }
 
 #[test]
-fn a_daemon_started_by_hand_is_the_only_one_and_the_second_ends_with_69() -> Outcome {
-    let place = Place::new()?;
-    let first = place.by_hand()?;
-    assert_eq!(place.ask("pid")?, first.0.id().to_string());
-    let second = place
-        .command(PROGRAM)
-        .env("BROKERED_INSTANCE", place.path("directory"))
-        .finished()?;
+fn a_second_daemon_exits_with_69() -> TestResult {
+    let fixture = Fixture::new()?;
+    let first = fixture.start_daemon()?;
+    assert_eq!(fixture.request("pid")?, first.pid().to_string());
+    let second = fixture
+        .command(TEST_DAEMON)
+        .env("BROKERED_INSTANCE", fixture.path("project"))
+        .output_with_retries()?;
     assert_eq!(second.status.code(), Some(69));
-    let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(said.contains("already bound by process"), "{said}");
-    assert_eq!(place.ask("pid")?, first.0.id().to_string());
+    let message = stderr(&second);
+    assert!(message.contains("already bound by process"), "{message}");
+    assert_eq!(fixture.request("pid")?, first.pid().to_string());
     Ok(())
 }
 
 #[test]
-fn whoever_was_let_in_is_served_when_the_daemon_is_asked_to_end() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.by_hand()?;
-    let endpoint = PathBuf::from(place.recorded("ENDPOINT")?);
-    let (mut client, first) = ask(connect(&endpoint)?, "wait")?;
+fn open_connections_are_served_during_the_drain() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    let endpoint = PathBuf::from(fixture.record_value("ENDPOINT")?);
+    let (mut client, first) = request(connect(&endpoint)?, "wait")?;
     assert_eq!(first, "waiting");
-    assert_eq!(place.ask("stop")?, "stopping");
-    eventually("it drains", || {
-        place
-            .recorded("PHASE")
+    assert_eq!(fixture.request("stop")?, "stopping");
+    wait_until("the daemon drains", || {
+        fixture
+            .record_value("PHASE")
             .is_ok_and(|phase| phase == "draining")
     });
-    // Nobody new is let in: this one is served by the next daemon.
-    let next = place
-        .ask_command("pid")
+    // New connections are refused, so the next daemon serves this client.
+    let next = fixture
+        .client_command("pid")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .started()?;
-    writeln!(client.get_ref(), "and now let go")?;
+        .spawn_with_retries()?;
+    writeln!(client.get_ref(), "second line")?;
     let mut rest = String::new();
     client.read_line(&mut rest)?;
-    assert_eq!(rest.trim_end(), "let go");
+    assert_eq!(rest.trim_end(), "second reply");
     drop(client);
-    let before = daemon.0.id().to_string();
-    assert_eq!(daemon.end()?.status.code(), Some(0));
-    let after = answer_of(&next.wait_with_output()?)?;
+    let before = daemon.pid().to_string();
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
+    let after = reply_of(&next.wait_with_output()?)?;
     assert_ne!(after, before);
-    assert_eq!(place.recorded("PID")?, after);
+    assert_eq!(fixture.record_value("PID")?, after);
     Ok(())
 }
 
 #[test]
-fn a_daemon_that_dies_at_its_start_tells_why() -> Outcome {
-    let place = Place::new()?;
-    let output = place
-        .ask_command("any")
-        .env(LOAD_FAILS, "the shelf is empty")
-        .env("ASK_WAIT", "ready")
-        .finished()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+fn a_failed_start_is_reported_with_its_reason() -> TestResult {
+    let fixture = Fixture::new()?;
+    let output = fixture
+        .client_command("any")
+        .env(LOAD_ERROR, "no such shard")
+        .env("TEST_CLIENT_WAIT", "ready")
+        .output_with_retries()?;
+    let message = stderr(&output);
     assert!(!output.status.success());
     assert!(
-        said.contains("the shelf is empty") && said.contains("70"),
-        "{said}"
+        message.contains("no such shard") && message.contains("70"),
+        "{message}"
     );
-    let output = place
-        .ask_command("any")
-        .env(MAIN_ENDS, "panic")
-        .env("ASK_WAIT", "ready")
-        .finished()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("main was told to"), "{said}");
-    assert_eq!(place.ask("fine")?, "fine");
+    let output = fixture
+        .client_command("any")
+        .env(MAIN_RESULT, "panic")
+        .env("TEST_CLIENT_WAIT", "ready")
+        .output_with_retries()?;
+    let message = stderr(&output);
+    assert!(
+        message.contains("the test requested this panic"),
+        "{message}"
+    );
+    assert_eq!(fixture.request("fine")?, "fine");
     Ok(())
 }
 
 #[test]
-fn a_program_that_is_missing_is_named() -> Outcome {
-    let place = Place::new()?;
-    let missing = place.path("no-such-daemon");
-    let output = place
-        .command(ASK)
-        .arg(place.path("directory"))
+fn a_missing_executable_is_named() -> TestResult {
+    let fixture = Fixture::new()?;
+    let missing = fixture.path("no-such-daemon");
+    let output = fixture
+        .command(TEST_CLIENT)
+        .arg(fixture.path("project"))
         .arg(&missing)
         .arg("any")
-        .finished()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains(&missing.display().to_string()), "{said}");
+        .output_with_retries()?;
+    let message = stderr(&output);
+    assert!(
+        message.contains(&missing.display().to_string()),
+        "{message}"
+    );
     Ok(())
 }
 
 #[test]
-fn an_argument_arrives_as_it_was_given() -> Outcome {
-    for odd in [
+fn arguments_arrive_unchanged() -> TestResult {
+    for argument in [
         r#"a "quoted" \path\ with\\ everything\" in it"#,
         "",
         r"C:\ends\",
         "%PATH% $HOME *",
     ] {
-        let place = Place::new()?;
-        let output = place
-            .ask_command("arguments")
-            .env("ASK_ARGUMENT", odd)
-            .finished()?;
-        let arrived = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(arrived, format!("{odd}\n"));
+        let fixture = Fixture::new()?;
+        let output = fixture
+            .client_command("arguments")
+            .env("TEST_CLIENT_ARGUMENT", argument)
+            .output_with_retries()?;
+        let arrived = stdout(&output);
+        assert_eq!(arrived, format!("{argument}\n"));
     }
     Ok(())
 }
 
 #[test]
-fn the_control_endpoint_answers_while_the_daemon_loads() -> Outcome {
-    let place = Place::new()?;
-    let loaded = place.path("loaded");
-    let started = place.loading(&loaded)?;
-    let status = place.operate("status")?;
+fn the_control_endpoint_answers_while_the_daemon_loads() -> TestResult {
+    let fixture = Fixture::new()?;
+    let loaded = fixture.path("loaded");
+    let client = fixture.launch_loading_daemon(&loaded)?;
+    let status = fixture.operate("status")?;
     assert!(status.contains("phase: Loading"), "{status}");
     assert!(
-        status.contains(&format!("pid: {}", place.recorded("PID")?)),
+        status.contains(&format!("pid: {}", fixture.record_value("PID")?)),
         "{status}"
     );
     fs::write(&loaded, "")?;
-    assert_eq!(place.operate("wait")?, "ready");
-    assert_eq!(answer_of(&started.wait_with_output()?)?, "first");
-    assert!(place.operate("status")?.contains("phase: Ready"));
-    assert_eq!(place.operate("stop")?, "Ended");
-    assert_eq!(place.operate("stop")?, "WasNotRunning");
+    assert_eq!(fixture.operate("wait")?, "ready");
+    assert_eq!(reply_of(&client.wait_with_output()?)?, "first");
+    assert!(fixture.operate("status")?.contains("phase: Ready"));
+    assert_eq!(fixture.operate("stop")?, "Ended");
+    assert_eq!(fixture.operate("stop")?, "WasNotRunning");
     Ok(())
 }
 
 #[test]
-fn a_test_of_ones_own_has_a_daemon_that_ends_as_it_should() -> Outcome {
-    let place = Place::new()?;
-    let daemon = testing::launch(PROGRAM)
-        .directory(place.path("directory"))
+fn testing_launch_starts_and_stops_a_daemon() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = testing::launch(TEST_DAEMON)
+        .directory(fixture.path("project"))
         .start()?;
-    assert_eq!(say(daemon.connect()?, "echo")?, "echo");
+    assert_eq!(reply_to(daemon.connect()?, "echo")?, "echo");
     let status = daemon.stop()?;
     assert_eq!(status.code(), Some(0));
     Ok(())
 }
 
 #[test]
-fn becoming_the_daemon_passes_its_exit_code_on() -> Outcome {
-    let place = Place::new()?;
-    let _first = place.by_hand()?;
-    let output = place
-        .command(BECOME)
-        .arg(place.path("directory"))
-        .arg(PROGRAM)
-        .finished()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(69), "{said}");
+fn exec_passes_on_the_daemons_exit_code() -> TestResult {
+    let fixture = Fixture::new()?;
+    let _first = fixture.start_daemon()?;
+    let output = fixture
+        .command(EXEC_DAEMON)
+        .arg(fixture.path("project"))
+        .arg(TEST_DAEMON)
+        .output_with_retries()?;
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(69), "{message}");
     Ok(())
 }
 
-/// What holds the lock can't be removed where the system keeps what is open; elsewhere the daemon notices later.
+/// Windows does not remove a directory with an open file. Elsewhere the daemon notices the removal and ends.
 #[test]
 #[cfg(windows)]
-fn a_daemons_directory_can_not_be_removed_while_it_lives() -> Outcome {
-    let place = Place::new()?;
-    let before = place.ask("pid")?;
-    assert!(fs::remove_dir_all(place.path("runtime")).is_err());
-    assert_eq!(place.ask("pid")?, before);
+fn the_instance_directory_cannot_be_removed_while_its_daemon_runs() -> TestResult {
+    let fixture = Fixture::new()?;
+    let before = fixture.request("pid")?;
+    assert!(fs::remove_dir_all(fixture.path("runtime")).is_err());
+    assert_eq!(fixture.request("pid")?, before);
     Ok(())
 }
 
@@ -485,8 +444,8 @@ fn connect(endpoint: &Path) -> io::Result<IpcStream> {
     IpcStream::connect(endpoint.to_fs_name::<GenericFilePath>()?)
 }
 
-/// Sends a line, and reads the first of the answer.
-fn ask(mut stream: IpcStream, line: &str) -> io::Result<(BufReader<IpcStream>, String)> {
+/// Sends a line, and reads the first line of the reply.
+fn request(mut stream: IpcStream, line: &str) -> io::Result<(BufReader<IpcStream>, String)> {
     writeln!(stream, "{line}")?;
     let mut stream = BufReader::new(stream);
     let mut answer = String::new();
@@ -494,6 +453,7 @@ fn ask(mut stream: IpcStream, line: &str) -> io::Result<(BufReader<IpcStream>, S
     Ok((stream, answer.trim_end().to_owned()))
 }
 
-fn say(stream: IpcStream, line: &str) -> io::Result<String> {
-    ask(stream, line).map(|(_, answer)| answer)
+/// The same for clients that need only the reply.
+fn reply_to(stream: IpcStream, line: &str) -> io::Result<String> {
+    request(stream, line).map(|(_, answer)| answer)
 }

@@ -1,4 +1,4 @@
-//! Clients on bad days: what they are told, and that the next one is better off.
+//! Failed launches: the error that clients get, the start limit, hung daemons, and the launch that follows.
 
 #![cfg(unix)]
 
@@ -10,317 +10,338 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 
 use common::{
-    BACKEND, Outcome, Place, Signal, connections, eventually, line, make_fifo, signal_process,
-    stderr, stdout,
+    Fixture, Signal, TestResult, connection_count, make_fifo, open_fifo_for_writing, read_line,
+    signal_process, stderr, stdout, wait_until,
 };
 
-/// A client that starts a daemon which dies while it loads.
-fn fail(place: &Place, why: &str) -> Result<Output, Box<dyn std::error::Error>> {
-    let mut command = place.ask_command("pid");
+/// A client that launches a daemon whose load fails.
+fn launch_failing_daemon(
+    fixture: &Fixture,
+    error: &str,
+) -> Result<Output, Box<dyn std::error::Error>> {
+    let mut command = fixture.client_command("pid");
     command
-        .env(daemon_tests::LOAD_FAILS, why)
-        .env("ASK_WAIT", "ready");
+        .env(daemon_tests::LOAD_ERROR, error)
+        .env("TEST_CLIENT_WAIT", "ready");
     Ok(command.output()?)
 }
 
+// The start limit
+
 #[test]
-fn a_daemon_that_dies_again_and_again_is_not_started_for_ever() -> Outcome {
-    let place = Place::new()?;
+fn the_start_limit_ends_a_crash_loop() -> TestResult {
+    let fixture = Fixture::new()?;
     for attempt in 0..5 {
-        let said = stderr(&fail(&place, "no disk today")?);
+        let message = stderr(&launch_failing_daemon(&fixture, "no such shard")?);
         assert!(
-            said.contains("ended during its start-up"),
-            "{attempt}: {said}"
+            message.contains("ended during its start-up"),
+            "{attempt}: {message}"
         );
     }
-    let said = stderr(&fail(&place, "no disk today")?);
-    assert!(said.contains("started 5 times within 30 s"), "{said}");
-    assert!(said.contains("is not started again for"), "{said}");
-    assert!(said.contains("no disk today"), "the last failure: {said}");
-    assert!(said.contains("exit status: 70"), "{said}");
-    assert!(place.daemons().is_empty());
-    // By hand it can be tried at any time; one that stays and ends as it should clears the count.
-    let daemon = place.subject()?;
+    let message = stderr(&launch_failing_daemon(&fixture, "no such shard")?);
+    assert!(message.contains("started 5 times within 30 s"), "{message}");
+    assert!(message.contains("is not started again for"), "{message}");
+    assert!(
+        message.contains("no such shard"),
+        "the last failure is included: {message}"
+    );
+    assert!(message.contains("exit status: 70"), "{message}");
+    assert!(fixture.daemon_pids().is_empty());
+    // The limit does not apply to a start by hand, and a clean end clears the start history.
+    let daemon = fixture.start_daemon()?;
     daemon.signal(Signal::SIGTERM);
-    assert!(daemon.end()?.status.success());
-    assert!(place.ask("pid").is_ok());
+    assert!(daemon.wait_with_output()?.status.success());
+    assert!(fixture.request("pid").is_ok());
     Ok(())
 }
 
 #[test]
-fn a_program_that_is_missing_spends_no_start() -> Outcome {
-    let place = Place::new()?;
-    let missing = place.path().join("missing");
+fn a_missing_executable_does_not_count_as_a_start() -> TestResult {
+    let fixture = Fixture::new()?;
+    let missing = fixture.path().join("missing");
     for _ in 0..8 {
-        let said = stderr(&place.ask_program(&missing, "pid").output()?);
-        assert!(said.contains("tried"), "{said}");
+        let message = stderr(&fixture.client_command_for(&missing, "pid").output()?);
+        assert!(message.contains("tried"), "{message}");
     }
-    assert!(place.ask("pid").is_ok());
+    assert!(fixture.request("pid").is_ok());
     Ok(())
 }
 
 #[test]
-fn starts_that_nobody_can_read_refuse_nobody() -> Outcome {
+fn a_corrupt_start_history_refuses_no_launch() -> TestResult {
     let long = "9".repeat(100_000);
-    for torn in [&b"\0\xff\0\n"[..], long.as_bytes(), b"1 2 3\n999"] {
-        let place = Place::new()?;
-        let daemon = place.subject()?;
+    for corrupt in [&b"\0\xff\0\n"[..], long.as_bytes(), b"1 2 3\n999"] {
+        let fixture = Fixture::new()?;
+        let daemon = fixture.start_daemon()?;
         daemon.signal(Signal::SIGTERM);
-        daemon.end()?;
-        fs::write(place.instance()?.join("starts"), torn)?;
-        place.ask("pid")?;
+        daemon.wait_with_output()?;
+        fs::write(fixture.instance_directory()?.join("starts"), corrupt)?;
+        fixture.request("pid")?;
     }
-    let place = Place::new()?;
-    let daemon = place.subject()?;
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
     daemon.signal(Signal::SIGTERM);
-    daemon.end()?;
-    fs::create_dir(place.instance()?.join("starts"))?;
-    place.ask("pid")?;
+    daemon.wait_with_output()?;
+    fs::create_dir(fixture.instance_directory()?.join("starts"))?;
+    fixture.request("pid")?;
     Ok(())
 }
 
 #[test]
-fn more_starts_than_usual_can_be_allowed() -> Outcome {
-    let place = Place::new()?;
+fn the_start_limit_can_be_changed() -> TestResult {
+    let fixture = Fixture::new()?;
     for _ in 0..7 {
-        let mut command = place.ask_command("pid");
-        let output = command.env("ASK_STARTS", "20").output()?;
+        let mut command = fixture.client_command("pid");
+        let output = command.env("TEST_CLIENT_START_LIMIT", "20").output()?;
         let pid = stdout(&output).trim_end().parse()?;
         signal_process(pid, Signal::SIGKILL);
-        eventually("it is dead", || place.is_free().unwrap_or(false));
+        wait_until("the daemon has ended", || {
+            fixture.is_lock_free().unwrap_or(false)
+        });
     }
-    let mut command = place.ask_command("pid");
-    let said = stderr(&command.env("ASK_STARTS", "3").output()?);
-    assert!(said.contains("started 3 times within 30 s"), "{said}");
+    let mut command = fixture.client_command("pid");
+    let message = stderr(&command.env("TEST_CLIENT_START_LIMIT", "3").output()?);
+    assert!(message.contains("started 3 times within 30 s"), "{message}");
     Ok(())
 }
 
+// Recorded failures
+
 #[test]
-fn whoever_had_queued_for_a_daemon_that_failed_finds_the_reason() -> Outcome {
-    let place = Place::new()?;
-    let fifo = place.path().join("fifo");
+fn queued_clients_of_a_killed_daemon_get_the_reason() -> TestResult {
+    let fixture = Fixture::new()?;
+    let fifo = fixture.path().join("fifo");
     make_fifo(&fifo)?;
-    let mut first = place.ask_command("pid");
+    let mut first = fixture.client_command("pid");
     first
-        .env(daemon_tests::LOAD_FROM, &fifo)
+        .env(daemon_tests::LOAD_FIFO, &fifo)
         .stdout(Stdio::piped());
     let first = first.stderr(Stdio::piped()).spawn()?;
-    // It is loading, which it does until somebody writes to the fifo.
-    let gate = fs::OpenOptions::new().write(true).open(&fifo)?;
+    // The daemon loads until the test closes the fifo.
+    let load = open_fifo_for_writing(&fifo)?;
     let queued: Vec<_> = (0..4)
         .map(|_| {
-            place
-                .ask_command("pid")
+            fixture
+                .client_command("pid")
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
         })
         .collect::<Result<_, _>>()?;
-    let pid = place.recorded("PID")?;
-    let socket = place.socket()?;
-    eventually("all of them are in the backlog", || {
-        connections(&socket) >= 5
+    let pid = fixture.record_value("PID")?;
+    let socket = fixture.socket()?;
+    wait_until("all clients are in the backlog", || {
+        connection_count(&socket) >= 5
     });
     signal_process(pid.parse()?, Signal::SIGKILL);
-    drop(gate);
+    drop(load);
     for client in queued.into_iter().chain([first]) {
-        let said = stderr(&client.wait_with_output()?);
+        let message = stderr(&client.wait_with_output()?);
         assert!(
-            said.contains(&format!("no answer: subject, process {pid}")),
-            "{said}"
+            message.contains(&format!("no reply: test-daemon, process {pid}")),
+            "{message}"
         );
-        assert!(said.contains("ended without reporting a reason"), "{said}");
-        assert!(said.contains("/log"), "{said}");
+        assert!(
+            message.contains("ended without reporting a reason"),
+            "{message}"
+        );
+        assert!(message.contains("/log"), "{message}");
     }
     Ok(())
 }
 
 #[test]
-fn a_launcher_leaves_word_of_a_daemon_that_never_came_to_write_a_record() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.ask_command("pid");
+fn a_launcher_records_the_failure_of_a_daemon_that_wrote_no_record() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.client_command("pid");
     command
         .env("BROKERED_FAULT", "daemon:adopted=kill")
-        .env("BROKERED_FAULT_ONCE", place.path().join("once"));
-    let said = stderr(&command.output()?);
-    assert!(said.contains("signal: 9 (SIGKILL)"), "{said}");
-    assert_eq!(place.recorded("PHASE")?, "failed");
-    assert_eq!(place.recorded("EXIT")?, "signal: 9 (SIGKILL)");
-    assert!(place.is_free()?);
-    // The next one that comes up is no failure.
-    let pid = place.ask("pid")?;
-    assert_eq!(place.recorded("PID")?, pid);
+        .env("BROKERED_FAULT_ONCE", fixture.path().join("once"));
+    let message = stderr(&command.output()?);
+    assert!(message.contains("signal: 9 (SIGKILL)"), "{message}");
+    assert_eq!(fixture.record_value("PHASE")?, "failed");
+    assert_eq!(fixture.record_value("EXIT")?, "signal: 9 (SIGKILL)");
+    assert!(fixture.is_lock_free()?);
+    // The next launch succeeds and replaces the record of the failure.
+    let pid = fixture.request("pid")?;
+    assert_eq!(fixture.record_value("PID")?, pid);
     Ok(())
 }
 
 #[test]
-fn a_launcher_leaves_word_also_while_others_look_at_the_lock() -> Outcome {
+fn a_launcher_records_the_failure_while_others_probe_the_lock() -> TestResult {
     for _ in 0..20 {
-        let place = Place::new()?;
-        let met = place.path().join("once");
-        let mut command = place.ask_command("pid");
+        let fixture = Fixture::new()?;
+        let reached = fixture.path().join("once");
+        let mut command = fixture.client_command("pid");
         command
             .env("BROKERED_FAULT", "daemon:adopted=delay:600000")
-            .env("BROKERED_FAULT_ONCE", &met);
+            .env("BROKERED_FAULT_ONCE", &reached);
         let client = command.stderr(Stdio::piped()).spawn()?;
-        let pid = || fs::read_to_string(&met).ok()?.parse().ok();
-        eventually("it has the lock", || pid().is_some());
-        // Whoever wants to know whether there is a daemon shares the lock for a moment.
-        let looking = fs::File::open(place.instance()?)?;
+        let pid = || fs::read_to_string(&reached).ok()?.parse().ok();
+        wait_until("the daemon holds the lock", || pid().is_some());
+        // A process that checks for a daemon holds the lock shared for a moment.
+        let probe = fs::File::open(fixture.instance_directory()?)?;
         signal_process(pid().ok_or("no daemon")?, Signal::SIGKILL);
-        eventually("it is dead", || looking.try_lock_shared().is_ok());
+        wait_until("the daemon has ended", || probe.try_lock_shared().is_ok());
         std::thread::sleep(std::time::Duration::from_millis(5));
-        looking.unlock()?;
-        let said = stderr(&client.wait_with_output()?);
-        assert!(said.contains("signal: 9 (SIGKILL)"), "{said}");
-        assert_eq!(place.recorded("PHASE")?, "failed");
-        assert_eq!(place.recorded("EXIT")?, "signal: 9 (SIGKILL)");
+        probe.unlock()?;
+        let message = stderr(&client.wait_with_output()?);
+        assert!(message.contains("signal: 9 (SIGKILL)"), "{message}");
+        assert_eq!(fixture.record_value("PHASE")?, "failed");
+        assert_eq!(fixture.record_value("EXIT")?, "signal: 9 (SIGKILL)");
     }
     Ok(())
 }
+
+// Hung and slow daemons
 
 #[test]
 #[cfg_attr(
     brokered_portable,
-    ignore = "only Linux tells whether a process sleeps"
+    ignore = "only Linux reports whether a process sleeps"
 )]
-fn a_daemon_that_sleeps_before_it_binds_is_killed_and_the_next_one_serves() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.ask_command("pid");
+fn a_hung_daemon_is_killed_and_the_next_one_serves() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.client_command("pid");
     command
         .env("BROKERED_FAULT", "daemon:adopted=delay:600000")
-        .env("BROKERED_FAULT_ONCE", place.path().join("once"))
-        .env("ASK_DEADLINE_MS", "2500");
-    let said = stderr(&command.output()?);
-    assert!(said.contains("(it is in `bind`)"), "{said}");
-    assert!(said.contains("so it was killed"), "{said}");
-    assert!(place.daemons().is_empty());
-    assert!(place.recorded("FAILURE")?.contains("hung"));
-    place.ask("pid")?;
+        .env("BROKERED_FAULT_ONCE", fixture.path().join("once"))
+        .env("TEST_CLIENT_DEADLINE_MS", "2500");
+    let message = stderr(&command.output()?);
+    assert!(message.contains("(it is in `bind`)"), "{message}");
+    assert!(message.contains("so it was killed"), "{message}");
+    assert!(fixture.daemon_pids().is_empty());
+    assert!(fixture.record_value("FAILURE")?.contains("hung"));
+    fixture.request("pid")?;
     Ok(())
 }
 
 #[test]
-fn a_daemon_that_works_or_is_stopped_before_it_binds_is_not_killed() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.ask_command("pid");
+fn a_busy_or_stopped_daemon_is_not_killed() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.client_command("pid");
     command
         .env("BROKERED_FAULT", "daemon:adopted=spin:3000")
-        .env("BROKERED_FAULT_ONCE", place.path().join("once"))
-        .env("ASK_DEADLINE_MS", "2200");
-    let said = stderr(&command.output()?);
-    assert!(said.contains("it is still running"), "{said}");
-    assert!(place.ask("pid").is_ok(), "it has come up");
+        .env("BROKERED_FAULT_ONCE", fixture.path().join("once"))
+        .env("TEST_CLIENT_DEADLINE_MS", "2200");
+    let message = stderr(&command.output()?);
+    assert!(message.contains("it is still running"), "{message}");
+    assert!(fixture.request("pid").is_ok(), "the daemon is ready");
 
-    let place = Place::new()?;
-    let mut command = place.ask_command("pid");
+    let fixture = Fixture::new()?;
+    let mut command = fixture.client_command("pid");
     command
         .env("BROKERED_FAULT", "daemon:adopted=delay:1500")
-        .env("BROKERED_FAULT_ONCE", place.path().join("once"))
-        .env("ASK_DEADLINE_MS", "2200")
+        .env("BROKERED_FAULT_ONCE", fixture.path().join("once"))
+        .env("TEST_CLIENT_DEADLINE_MS", "2200")
         .stderr(Stdio::piped());
     let client = command.spawn()?;
-    eventually("it has come to the point", || {
-        place.path().join("once").exists()
+    wait_until("the daemon has reached the fault point", || {
+        fixture.path().join("once").exists()
     });
-    let stopped = place.daemons();
+    let stopped = fixture.daemon_pids();
     assert_eq!(stopped.len(), 1);
     signal_process(stopped[0], Signal::SIGSTOP);
-    let said = stderr(&client.wait_with_output()?);
-    assert!(said.contains("it is still running"), "{said}");
-    // The system ends it now, since nobody is left who could let it go on.
-    eventually("the next one serves", || place.ask("pid").is_ok());
+    let message = stderr(&client.wait_with_output()?);
+    assert!(message.contains("it is still running"), "{message}");
+    // The kernel ends the stopped process, because its process group is orphaned now.
+    wait_until("the next daemon serves", || fixture.request("pid").is_ok());
     Ok(())
 }
 
 #[test]
-fn a_bind_that_sleeps_is_told_as_slow_in_bind_and_serves_later() -> Outcome {
-    let place = Place::new()?;
-    let ask = || {
-        let mut command = place.command(env!("CARGO_BIN_EXE_ask-backend"));
-        command
-            .args(["launch-itself", BACKEND])
-            .env_remove("BROKERED_INSTANCE");
-        command
-    };
-    let output = ask()
-        .env(daemon_tests::BIND_SLEEPS, "1000")
-        .env("ASK_DEADLINE_MS", "500")
+fn a_slow_bind_is_reported_and_the_daemon_serves_later() -> TestResult {
+    let fixture = Fixture::new()?;
+    let output = fixture
+        .backend_client("daemon-binds")
+        .env(daemon_tests::BIND_DELAY_MS, "1000")
+        .env("TEST_CLIENT_DEADLINE_MS", "500")
         .output()?;
-    let said = stderr(&output);
-    assert!(said.contains("it is in `bind`"), "{said}");
-    let output = ask().output()?;
+    let message = stderr(&output);
+    assert!(message.contains("it is in `bind`"), "{message}");
+    let output = fixture.backend_client("daemon-binds").output()?;
     assert!(stdout(&output).ends_with("bound\n"), "{}", stderr(&output));
     Ok(())
 }
 
+// Daemons that are not launched
+
 #[test]
-fn one_variable_switches_daemons_off() -> Outcome {
-    let place = Place::new()?;
-    for off in ["1", "subject", "other, subject"] {
-        let mut command = place.ask_command("pid");
-        let said = stderr(&command.env("BROKERED_DISABLE", off).output()?);
-        assert!(said.contains("disabled by BROKERED_DISABLE"), "{said}");
-        assert_eq!(fs::read_dir(place.runtime())?.count(), 0);
+fn one_environment_variable_disables_launches() -> TestResult {
+    let fixture = Fixture::new()?;
+    for value in ["1", "test-daemon", "other, test-daemon"] {
+        let mut command = fixture.client_command("pid");
+        let message = stderr(&command.env("BROKERED_DISABLE", value).output()?);
+        assert!(
+            message.contains("disabled by BROKERED_DISABLE"),
+            "{message}"
+        );
+        assert_eq!(fs::read_dir(fixture.runtime_directory())?.count(), 0);
     }
-    let mut command = place.ask_command("pid");
+    let mut command = fixture.client_command("pid");
     let output = command.env("BROKERED_DISABLE", "other").output()?;
     assert!(output.status.success(), "{}", stderr(&output));
     Ok(())
 }
 
 #[test]
-fn a_daemon_of_systemds_is_left_to_systemd() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
+fn a_daemon_that_systemd_starts_is_never_launched() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
     daemon.signal(Signal::SIGKILL);
-    daemon.end()?;
-    let path = place.instance()?.join("record");
+    daemon.wait_with_output()?;
+    let path = fixture.instance_directory()?.join("record");
     let record = fs::read_to_string(&path)?;
     fs::write(&path, record.replace("OWNER=hand", "OWNER=systemd"))?;
-    let said = stderr(&place.ask_command("pid").output()?);
-    assert!(said.contains("last started by systemd"), "{said}");
-    assert!(place.daemons().is_empty());
-    // A start by hand makes it one's own again.
-    let daemon = place.subject()?;
+    let message = stderr(&fixture.client_command("pid").output()?);
+    assert!(message.contains("last started by systemd"), "{message}");
+    assert!(fixture.daemon_pids().is_empty());
+    // After a start by hand, clients may launch the daemon again.
+    let daemon = fixture.start_daemon()?;
     daemon.signal(Signal::SIGKILL);
-    daemon.end()?;
-    place.ask("pid")?;
+    daemon.wait_with_output()?;
+    fixture.request("pid")?;
     Ok(())
 }
 
 #[test]
-fn the_time_that_a_holder_does_not_listen_names_it() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    fs::remove_file(place.socket()?)?;
-    let mut command = place.ask_command("pid");
-    let said = stderr(&command.env("ASK_DEADLINE_MS", "100").output()?);
-    let holder = format!("process {} (ready, started ", daemon.pid());
-    assert!(said.contains(&holder), "{said}");
+fn a_timeout_names_the_holder_of_the_lock() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    fs::remove_file(fixture.socket()?)?;
+    let mut command = fixture.client_command("pid");
+    let message = stderr(&command.env("TEST_CLIENT_DEADLINE_MS", "100").output()?);
+    let expected = format!("process {} (ready, started ", daemon.pid());
+    assert!(message.contains(&expected), "{message}");
     Ok(())
 }
 
+// The executable and the children of a client
+
 #[test]
-#[cfg_attr(brokered_portable, ignore = "only Linux still has the executable")]
-fn an_executable_that_was_replaced_still_starts_its_daemon() -> Outcome {
-    let place = Place::new()?;
-    let installed = place.path().join("both");
-    fs::copy(env!("CARGO_BIN_EXE_both"), &installed)?;
+#[cfg_attr(
+    brokered_portable,
+    ignore = "only Linux keeps a replaced executable accessible"
+)]
+fn a_replaced_executable_still_starts_its_daemon() -> TestResult {
+    let fixture = Fixture::new()?;
+    let installed = fixture.path().join("client-and-daemon");
+    fs::copy(env!("CARGO_BIN_EXE_client-and-daemon"), &installed)?;
     let mut client = Command::new(&installed)
-        .env("BROKERED_RUNTIME_DIR", place.runtime())
+        .env("BROKERED_RUNTIME_DIR", fixture.runtime_directory())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let mut answers = std::io::BufReader::new(client.stdout.take().ok_or("no output")?);
-    assert_eq!(line(&mut answers)?, "begun");
-    // An upgrade in place: the new file has the old one's name.
+    let mut lines = std::io::BufReader::new(client.stdout.take().ok_or("no output")?);
+    assert_eq!(read_line(&mut lines)?, "started");
+    // An upgrade in place: a new file takes the name.
     fs::remove_file(&installed)?;
     fs::write(&installed, "#!/bin/sh\nexit 1\n")?;
     fs::set_permissions(&installed, fs::Permissions::from_mode(0o755))?;
-    writeln!(client.stdin.as_ref().ok_or("no input")?, "go on")?;
-    let answer = line(&mut answers)?;
+    writeln!(client.stdin.as_ref().ok_or("no input")?, "connect")?;
+    let answer = read_line(&mut lines)?;
     let output = client.wait_with_output()?;
     assert!(
         answer.starts_with("served by "),
@@ -331,10 +352,10 @@ fn an_executable_that_was_replaced_still_starts_its_daemon() -> Outcome {
 }
 
 #[test]
-fn a_client_that_goes_on_has_no_zombies() -> Outcome {
-    let place = Place::new()?;
-    let mut client = place.command(env!("CARGO_BIN_EXE_both"));
-    let output = client.arg("many").output()?;
+fn a_long_running_client_leaves_no_zombies() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut client = fixture.command(env!("CARGO_BIN_EXE_client-and-daemon"));
+    let output = client.arg("count-zombies").output()?;
     assert_eq!(stdout(&output), "no zombies\n", "{}", stderr(&output));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How long `brokered list` takes for a thousand daemons of one user. Measured when asked for, by
+//! How long `brokered list` takes for a thousand daemons of one user. Run it with
 //! `cargo test --release -p daemon-tests --test list_scale -- --ignored --nocapture`.
 
 #![cfg(target_os = "linux")]
@@ -16,24 +16,24 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Outcome, Place};
+use common::{Fixture, TestResult};
 
 const DAEMONS: usize = 1000;
 const ROUNDS: usize = 21;
 
-/// What is allowed, in raw connects and round trips.
+/// The greatest ratio of `list` to raw connections and round trips.
 const BUDGET: f64 = 3.0;
 
 #[test]
 #[ignore = "measures"]
-fn a_thousand_daemons_are_listed_in_three_times_a_thousand_round_trips() -> Outcome {
-    let place = Place::new()?;
-    let controls = fakes(&place)?;
-    let listed = place.brokered_json(&["list"]);
+fn a_thousand_daemons_are_listed_in_three_times_a_thousand_round_trips() -> TestResult {
+    let fixture = Fixture::new()?;
+    let controls = fake_instances(&fixture)?;
+    let listed = fixture.brokered_json(&["list"]);
     assert_eq!(listed["daemons"].as_array().map(Vec::len), Some(DAEMONS));
     assert_eq!(listed["daemons"][7]["state"], "running");
 
-    // Side by side, so that whatever else the machine does is done to both.
+    // In turn, so that the load of the machine affects both.
     let mut raw = Vec::new();
     let mut tool = Vec::new();
     for _ in 0..ROUNDS {
@@ -43,7 +43,7 @@ fn a_thousand_daemons_are_listed_in_three_times_a_thousand_round_trips() -> Outc
         }
         raw.push(began.elapsed());
         let began = Instant::now();
-        let output = place.tool(&["list"]).output()?;
+        let output = fixture.tool(&["list"]).output()?;
         tool.push(began.elapsed());
         assert!(output.status.success());
     }
@@ -57,14 +57,13 @@ fn a_thousand_daemons_are_listed_in_three_times_a_thousand_round_trips() -> Outc
     Ok(())
 }
 
-/// A thousand instances with a control endpoint each, all of which one thread answers: one socket that has a
-/// thousand names.
-fn fakes(place: &Place) -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
-    let socket = place.path().join("socket");
+/// A thousand instances whose control endpoints are hard links to one socket, on which one thread answers.
+fn fake_instances(fixture: &Fixture) -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
+    let socket = fixture.path().join("socket");
     let listener = UnixListener::bind(&socket)?;
     let mut controls = Vec::new();
     for number in 0..DAEMONS {
-        let directory = place.runtime().join(format!("fake-{number}"));
+        let directory = fixture.runtime_directory().join(format!("fake-{number}"));
         fs::DirBuilder::new().mode(0o700).create(&directory)?;
         let endpoint = directory.join("socket");
         fs::write(
@@ -90,14 +89,14 @@ fn fakes(place: &Place) -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
     Ok(controls)
 }
 
-/// As long as a daemon's own.
+/// As long as the reply of a daemon.
 const REPLY: &str = "NAME=fake\nCONTRACT=1\nENDPOINT=/run/user/1000/brokered/fake/socket\nPID=1\nPHASE=ready\n\
     OWNER=launcher\nSTARTED=1700000000.007000\nUPTIME_US=12345678\nOPEN=1\nSERVED=12\nPANICS=0\nERRORS=0\n\
     LOG=/run/user/1000/brokered/fake/log\nPACKAGE=fake\nVERSION=1.2.3\nAT_1=1700000000.007000 main\n\
     AT_2=1700000000.007000 bound\nAT_3=1700000000.007000 recorded\nAT_4=1700000000.007000 control\n\
     AT_5=1700000000.007000 ready\n\n";
 
-fn round_trip(control: &PathBuf) -> Outcome {
+fn round_trip(control: &PathBuf) -> TestResult {
     let mut stream = UnixStream::connect(control)?;
     stream.write_all(b"status\n")?;
     let mut reply = Vec::new();
@@ -105,7 +104,7 @@ fn round_trip(control: &PathBuf) -> Outcome {
     while !reply.ends_with(b"\n\n") {
         let length = stream.read(&mut buffer)?;
         if length == 0 {
-            return Err("no whole reply".into());
+            return Err("the reply is incomplete".into());
         }
         reply.extend_from_slice(&buffer[..length]);
     }

@@ -1,4 +1,4 @@
-//! Serving: one client's trouble is one client's, and the end is graceful.
+//! Serving: a failure in one connection leaves the others alone, and shutdown is graceful.
 
 #![cfg(unix)]
 
@@ -12,161 +12,174 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{
-    Outcome, Place, Running, SUBJECT, Signal, eventually, has, line, make_fifo, stderr, stdout,
+    ChildProcess, Fixture, Signal, TEST_DAEMON, TestResult, has_requirements, read_line, stderr,
+    stdout, wait_until,
 };
 
 #[test]
-fn a_thousand_clients_that_hang_up_end_nothing() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    let socket = place.socket()?;
+fn a_thousand_disconnecting_clients_do_not_end_the_daemon() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    let socket = fixture.socket()?;
     for round in 0..1000 {
         let mut stream = UnixStream::connect(&socket)?;
-        // Some are gone before they have asked, some before they are answered.
+        // Half of the clients hang up before their request, half before the reply.
         if round % 2 == 0 {
             writeln!(stream, "x")?;
         }
     }
-    assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
+    assert_eq!(
+        read_line(&mut fixture.send("pid")?)?,
+        daemon.pid().to_string()
+    );
     Ok(())
 }
 
 #[test]
-fn a_panic_or_an_error_in_a_handler_ends_its_connection_alone() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    let mut other = place.say("hold")?;
-    assert_eq!(line(&mut other)?, "holding");
-    for trouble in ["panic", "error"] {
-        let mut troubled = place.say(trouble)?;
-        let mut answer = String::new();
-        troubled.read_to_string(&mut answer)?;
-        assert_eq!(answer, "", "its connection ends");
+fn a_panic_or_an_error_in_a_handler_closes_only_its_connection() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    let mut other = fixture.send("hold")?;
+    assert_eq!(read_line(&mut other)?, "holding");
+    for request in ["panic", "error"] {
+        let mut failing = fixture.send(request)?;
+        let mut reply = String::new();
+        failing.read_to_string(&mut reply)?;
+        assert_eq!(reply, "", "the connection is closed");
     }
     other.get_ref().shutdown(Shutdown::Write)?;
-    assert_eq!(line(&mut other)?, "held");
-    assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
-    daemon.signal(Signal::SIGTERM);
-    let said = stderr(&daemon.end()?);
-    assert!(
-        said.contains("a client told this handler to fail"),
-        "{said}"
+    assert_eq!(read_line(&mut other)?, "held");
+    assert_eq!(
+        read_line(&mut fixture.send("pid")?)?,
+        daemon.pid().to_string()
     );
-    assert!(said.contains("a client told this handler to\n"), "{said}");
+    daemon.signal(Signal::SIGTERM);
+    let message = stderr(&daemon.wait_with_output()?);
+    assert!(
+        message.contains("a client requested this error"),
+        "{message}"
+    );
+    assert!(
+        message.contains("a client requested this panic"),
+        "{message}"
+    );
     Ok(())
 }
 
 #[test]
-fn each_connection_is_a_span_and_each_phase_an_event() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.command(SUBJECT);
-    command.env(daemon_tests::TRACES, "");
-    let daemon = place.start(command)?;
+fn each_connection_is_a_span_and_each_phase_an_event() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.command(TEST_DAEMON);
+    command.env(daemon_tests::PRINT_TRACES, "");
+    let daemon = fixture.start(command)?;
     for _ in 0..3 {
-        assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
+        assert_eq!(
+            read_line(&mut fixture.send("pid")?)?,
+            daemon.pid().to_string()
+        );
     }
     daemon.signal(Signal::SIGTERM);
-    let output = daemon.end()?;
-    let said = stdout(&output);
-    let times = |what: &str| said.lines().filter(|line| *line == what).count();
-    // One is of whoever looked whether the daemon can be connected to.
-    assert_eq!(times("span connection"), 4, "{said}");
+    let output = daemon.wait_with_output()?;
+    let message = stdout(&output);
+    let times = |what: &str| message.lines().filter(|line| *line == what).count();
+    // The fixture has made one of the connections.
+    assert_eq!(times("span connection"), 4, "{message}");
     for once in ["span serve", "span drain", "event ready", "event draining"] {
-        assert_eq!(times(once), 1, "{once}: {said}");
+        assert_eq!(times(once), 1, "{once}: {message}");
     }
     Ok(())
 }
 
 #[test]
-fn clients_beyond_the_most_wait_in_the_backlog() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.command(SUBJECT);
+fn clients_beyond_max_connections_wait_in_the_backlog() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.command(TEST_DAEMON);
     command.arg("2");
-    let _daemon = place.start(command)?;
-    let mut first = place.say("hold")?;
-    let mut second = place.say("hold")?;
-    assert_eq!(line(&mut first)?, "holding");
-    assert_eq!(line(&mut second)?, "holding");
+    let _daemon = fixture.start(command)?;
+    let mut first = fixture.send("hold")?;
+    let mut second = fixture.send("hold")?;
+    assert_eq!(read_line(&mut first)?, "holding");
+    assert_eq!(read_line(&mut second)?, "holding");
 
-    let mut third = place.say("third")?;
+    let mut third = fixture.send("third")?;
     third
         .get_ref()
         .set_read_timeout(Some(Duration::from_millis(100)))?;
-    assert!(third.fill_buf().is_err(), "nobody is free to answer");
-    third.get_ref().set_read_timeout(Some(common::PATIENCE))?;
+    assert!(third.fill_buf().is_err(), "all workers are busy");
+    third.get_ref().set_read_timeout(Some(common::TIMEOUT))?;
 
     drop(first);
-    assert_eq!(line(&mut third)?, "third");
+    assert_eq!(read_line(&mut third)?, "third");
     Ok(())
 }
 
 #[test]
-fn sigterm_finishes_what_is_served_and_leaves_nothing() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    let socket = place.socket()?;
-    let mut held = place.say("hold")?;
-    assert_eq!(line(&mut held)?, "holding");
+fn sigterm_drains_open_connections_and_removes_all_files() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    let socket = fixture.socket()?;
+    let mut held = fixture.send("hold")?;
+    assert_eq!(read_line(&mut held)?, "holding");
     daemon.signal(Signal::SIGTERM);
-    place.until("draining");
-    eventually("new clients are refused", || {
+    fixture.wait_for_phase("draining");
+    wait_until("new clients are refused", || {
         UnixStream::connect(&socket).is_err()
     });
     assert!(
-        !place.is_free()?,
+        !fixture.is_lock_free()?,
         "the lock is held while clients are served"
     );
 
     held.get_ref().shutdown(Shutdown::Write)?;
-    assert_eq!(line(&mut held)?, "held");
-    let output = daemon.end()?;
+    assert_eq!(read_line(&mut held)?, "held");
+    let output = daemon.wait_with_output()?;
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(stdout(&output), "served\n", "main goes on after `serve`");
-    left_nothing(&place, &socket)
+    assert_eq!(stdout(&output), "served\n", "main continues after `serve`");
+    assert_all_released(&fixture, &socket)
 }
 
 #[test]
-fn sigint_and_stop_end_it_the_same_way() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    let socket = place.socket()?;
+fn sigint_and_stop_shut_down_gracefully() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    let socket = fixture.socket()?;
     daemon.signal(Signal::SIGINT);
-    assert_eq!(daemon.end()?.status.code(), Some(0));
-    left_nothing(&place, &socket)?;
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
+    assert_all_released(&fixture, &socket)?;
 
-    let daemon = place.subject()?;
-    assert_eq!(line(&mut place.say("stop")?)?, "stopping");
-    let output = daemon.end()?;
+    let daemon = fixture.start_daemon()?;
+    assert_eq!(read_line(&mut fixture.send("stop")?)?, "stopping");
+    let output = daemon.wait_with_output()?;
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(stdout(&output), "served\n");
-    left_nothing(&place, &socket)
+    assert_all_released(&fixture, &socket)
 }
 
 #[test]
-fn a_second_signal_cuts_the_drain_short() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    let socket = place.socket()?;
-    let mut held = place.say("stuck")?;
-    assert_eq!(line(&mut held)?, "stuck");
+fn a_second_signal_cuts_the_drain_short() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    let socket = fixture.socket()?;
+    let mut held = fixture.send("stuck")?;
+    assert_eq!(read_line(&mut held)?, "stuck");
     daemon.signal(Signal::SIGTERM);
-    place.until("draining");
+    fixture.wait_for_phase("draining");
     daemon.signal(Signal::SIGTERM);
-    let output = daemon.end()?;
+    let output = daemon.wait_with_output()?;
     assert_eq!(output.status.code(), Some(0));
     assert!(stderr(&output).contains("cut short"), "{}", stderr(&output));
-    left_nothing(&place, &socket)
+    assert_all_released(&fixture, &socket)
 }
 
 #[test]
-fn a_drain_has_a_deadline() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    let mut held = place.say("stuck")?;
-    assert_eq!(line(&mut held)?, "stuck");
+fn a_drain_has_a_deadline() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    let mut held = fixture.send("stuck")?;
+    assert_eq!(read_line(&mut held)?, "stuck");
     let began = Instant::now();
     daemon.signal(Signal::SIGTERM);
-    let output = daemon.end()?;
+    let output = daemon.wait_with_output()?;
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(10), "{took:?}");
     assert!(
@@ -178,90 +191,89 @@ fn a_drain_has_a_deadline() -> Outcome {
 }
 
 #[test]
-fn a_signal_during_a_load_ends_it_when_it_has_loaded() -> Outcome {
-    let place = Place::new()?;
-    let fifo = place.path().join("fifo");
-    make_fifo(&fifo)?;
-    let mut command = place.command(SUBJECT);
-    command.env(daemon_tests::LOAD_FROM, &fifo);
-    let daemon = place.start(command)?;
-    let socket = place.socket()?;
-    // `start` has left clients of its own in the queue; this one is behind them.
-    let mut queued = place.say("queued")?;
+fn a_signal_during_a_load_takes_effect_after_the_load() -> TestResult {
+    let fixture = Fixture::new()?;
+    let (daemon, fifo) = fixture.start_loading_daemon()?;
+    let socket = fixture.socket()?;
+    // The fixture's connections are in the backlog; this one is behind them.
+    let mut queued = fixture.send("queued")?;
     daemon.signal(Signal::SIGTERM);
-    place.until("draining");
+    fixture.wait_for_phase("draining");
     drop(std::fs::File::create(&fifo)?);
-    assert_eq!(line(&mut queued)?, "queued", "who had queued is served");
-    assert_eq!(daemon.end()?.status.code(), Some(0));
-    left_nothing(&place, &socket)
+    assert_eq!(
+        read_line(&mut queued)?,
+        "queued",
+        "the queued client is served"
+    );
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
+    assert_all_released(&fixture, &socket)
 }
 
 #[test]
-fn whoever_had_queued_is_served_before_the_end() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.command(SUBJECT);
+fn queued_clients_are_served_before_the_daemon_ends() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.command(TEST_DAEMON);
     command.arg("1");
-    let daemon = place.start(command)?;
-    let mut held = place.say("hold")?;
-    assert_eq!(line(&mut held)?, "holding");
+    let daemon = fixture.start(command)?;
+    let mut held = fixture.send("hold")?;
+    assert_eq!(read_line(&mut held)?, "holding");
     let mut queued = Vec::new();
     for number in 0..50 {
-        queued.push(place.say(&number.to_string())?);
+        queued.push(fixture.send(&number.to_string())?);
     }
     daemon.signal(Signal::SIGTERM);
-    place.until("draining");
+    fixture.wait_for_phase("draining");
     drop(held);
     for (number, client) in queued.iter_mut().enumerate() {
-        assert_eq!(line(client)?, number.to_string());
+        assert_eq!(read_line(client)?, number.to_string());
     }
-    assert_eq!(daemon.end()?.status.code(), Some(0));
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
     Ok(())
 }
 
 #[test]
-fn clients_connect_and_wait_while_state_loads() -> Outcome {
-    let place = Place::new()?;
-    let fifo = place.path().join("fifo");
-    make_fifo(&fifo)?;
-    let mut command = place.command(SUBJECT);
-    command.env(daemon_tests::LOAD_FROM, &fifo);
-    let _daemon = place.start(command)?;
-    place.until("loading");
-    let mut waiting = place.say("phase")?;
+fn clients_connect_and_wait_while_a_state_loads() -> TestResult {
+    let fixture = Fixture::new()?;
+    let (_daemon, fifo) = fixture.start_loading_daemon()?;
+    fixture.wait_for_phase("loading");
+    let mut waiting = fixture.send("phase")?;
     drop(std::fs::File::create(&fifo)?);
-    assert_eq!(line(&mut waiting)?, "ready");
+    assert_eq!(read_line(&mut waiting)?, "ready");
     Ok(())
 }
 
 #[test]
-fn running_out_of_descriptors_ends_nothing() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.command("sh");
-    command.args(["-c", "ulimit -n 24; exec \"$1\"", "sh", SUBJECT]);
-    let daemon = place.start(command)?;
+fn running_out_of_descriptors_does_not_end_the_daemon() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.command("sh");
+    command.args(["-c", "ulimit -n 24; exec \"$1\"", "sh", TEST_DAEMON]);
+    let daemon = fixture.start(command)?;
     let mut clients = Vec::new();
     for _ in 0..40 {
-        clients.push(place.say("hold")?);
+        clients.push(fixture.send("hold")?);
     }
-    // Those that fit are served; the rest wait until somebody hangs up.
-    assert_eq!(line(&mut clients[0])?, "holding");
+    // As many as fit are served; the others wait until a client hangs up.
+    assert_eq!(read_line(&mut clients[0])?, "holding");
     let mut last = clients.pop().ok_or("no client")?;
     drop(clients);
-    assert_eq!(line(&mut last)?, "holding");
+    assert_eq!(read_line(&mut last)?, "holding");
     drop(last);
-    assert_eq!(line(&mut place.say("pid")?)?, daemon.pid().to_string());
+    assert_eq!(
+        read_line(&mut fixture.send("pid")?)?,
+        daemon.pid().to_string()
+    );
     Ok(())
 }
 
 #[test]
-fn a_daemon_that_could_not_wait_for_a_while_hears_of_its_end_all_the_same() -> Outcome {
-    if !has(&["prlimit"]) {
+fn a_signal_is_handled_after_the_supervisor_thread_failed_to_wait() -> TestResult {
+    if !has_requirements(&["prlimit"]) {
         return Ok(());
     }
-    let place = Place::new()?;
-    let mut daemon = place.subject()?;
-    let control = place.instance()?.join("control");
-    eventually("its control endpoint", || control.exists());
+    let fixture = Fixture::new()?;
+    let mut daemon = fixture.start_daemon()?;
+    let control = fixture.instance_directory()?.join("control");
+    wait_until("the control endpoint exists", || control.exists());
     let pid = daemon.pid().to_string();
     let limit = |number: &str| {
         let limit = format!("--nofile={number}:");
@@ -270,105 +282,109 @@ fn a_daemon_that_could_not_wait_for_a_while_hears_of_its_end_all_the_same() -> O
             .status();
         assert!(limited.expect("prlimit").success());
     };
-    // Nobody may wait for more descriptors than that.
+    // `poll` fails when it is given more descriptors than the limit.
     limit("0");
-    let mut said = BufReader::new(daemon.0.stderr.take().ok_or("no standard error")?);
+    let mut message = BufReader::new(daemon.0.stderr.take().ok_or("no standard error")?);
     let _woken = UnixStream::connect(&control)?;
-    let text = line(&mut said)?;
+    let text = read_line(&mut message)?;
     assert!(text.contains("cannot wait for signals"), "{text}");
     daemon.signal(Signal::SIGTERM);
     limit("1024");
-    assert_eq!(daemon.end()?.status.code(), Some(0));
-    assert!(place.record().is_err() && place.is_free()?);
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
+    assert!(fixture.record().is_err() && fixture.is_lock_free()?);
     Ok(())
 }
 
 #[test]
-fn sigterm_as_soon_as_there_is_a_record_is_graceful() -> Outcome {
+fn sigterm_right_after_the_record_is_written_is_graceful() -> TestResult {
     for round in 0..100 {
-        let place = Place::new()?;
-        let mut command = place.command(SUBJECT);
+        let fixture = Fixture::new()?;
+        let mut command = fixture.command(TEST_DAEMON);
         let child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let daemon = Running(child);
-        eventually("it is recorded", || place.record().is_ok());
+        let daemon = ChildProcess(child);
+        wait_until("the record exists", || fixture.record().is_ok());
         daemon.signal(Signal::SIGTERM);
-        let output = daemon.end()?;
+        let output = daemon.wait_with_output()?;
         assert_eq!(
             output.status.code(),
             Some(0),
             "round {round}: {}",
             stderr(&output)
         );
-        assert!(place.record().is_err(), "round {round}");
+        assert!(fixture.record().is_err(), "round {round}");
     }
     Ok(())
 }
 
 #[test]
-fn a_stop_and_one_signal_cut_nothing_short() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    let mut held = place.say("hold")?;
-    assert_eq!(line(&mut held)?, "holding");
-    assert_eq!(line(&mut place.say("stop")?)?, "stopping");
+fn a_stop_and_one_signal_do_not_cut_the_drain_short() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    let mut held = fixture.send("hold")?;
+    assert_eq!(read_line(&mut held)?, "holding");
+    assert_eq!(read_line(&mut fixture.send("stop")?)?, "stopping");
     daemon.signal(Signal::SIGTERM);
-    // A client that goes on sending is still in the middle of its request.
+    // A client that keeps sending is not a quiet connection.
     held.get_ref()
         .set_read_timeout(Some(Duration::from_millis(20)))?;
     for _ in 0..20 {
         held.get_ref().write_all(b"more")?;
-        assert!(held.fill_buf().is_err(), "it is still held");
+        assert!(held.fill_buf().is_err(), "the connection stays open");
     }
     held.get_ref().shutdown(Shutdown::Write)?;
-    held.get_ref().set_read_timeout(Some(common::PATIENCE))?;
-    assert_eq!(line(&mut held)?, "held");
-    assert_eq!(daemon.end()?.status.code(), Some(0));
+    held.get_ref().set_read_timeout(Some(common::TIMEOUT))?;
+    assert_eq!(read_line(&mut held)?, "held");
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
     Ok(())
 }
 
-/// Standard error is a file on a disk that is full, or a pipe that nobody reads.
+/// Standard error is a full device, a closed descriptor, or a pipe without a reader.
 #[test]
-fn a_daemon_that_nobody_hears_serves_and_ends_all_the_same() -> Outcome {
-    for silence in ["2>/dev/full", "2>&-", "2> >(exec true)"] {
-        let place = Place::new()?;
-        let mut command = place.command("bash");
-        command.args(["-c", &format!("exec \"$0\" 2 {silence}"), SUBJECT]);
-        let daemon = place.start(command)?;
-        for trouble in ["error", "error", "panic", "bomb", "error"] {
-            let mut answer = String::new();
-            place.say(trouble)?.read_to_string(&mut answer)?;
-            assert_eq!(answer, "", "{silence}: {trouble}");
+fn an_unwritable_standard_error_does_not_disturb_the_daemon() -> TestResult {
+    for redirection in ["2>/dev/full", "2>&-", "2> >(exec true)"] {
+        let fixture = Fixture::new()?;
+        let mut command = fixture.command("bash");
+        command.args(["-c", &format!("exec \"$0\" 2 {redirection}"), TEST_DAEMON]);
+        let daemon = fixture.start(command)?;
+        for request in ["error", "error", "panic", "panic-on-drop", "error"] {
+            let mut reply = String::new();
+            fixture.send(request)?.read_to_string(&mut reply)?;
+            assert_eq!(reply, "", "{redirection}: {request}");
         }
-        let mut held = place.say("hold")?;
-        assert_eq!(line(&mut held)?, "holding", "{silence}");
+        let mut held = fixture.send("hold")?;
+        assert_eq!(read_line(&mut held)?, "holding", "{redirection}");
         daemon.signal(Signal::SIGTERM);
-        place.until("draining");
+        fixture.wait_for_phase("draining");
         daemon.signal(Signal::SIGTERM);
-        assert_eq!(daemon.end()?.status.code(), Some(0), "{silence}");
-        assert!(place.is_free()?);
+        assert_eq!(
+            daemon.wait_with_output()?.status.code(),
+            Some(0),
+            "{redirection}"
+        );
+        assert!(fixture.is_lock_free()?);
 
-        let mut command = place.command("bash");
+        let mut command = fixture.command("bash");
         let failed = command
-            .args(["-c", &format!("exec \"$0\" {silence}"), SUBJECT])
-            .env(daemon_tests::LOAD_FAILS, "no such shard")
+            .args(["-c", &format!("exec \"$0\" {redirection}"), TEST_DAEMON])
+            .env(daemon_tests::LOAD_ERROR, "no such shard")
             .status()?;
-        assert_eq!(failed.code(), Some(70), "{silence}");
-        assert_eq!(place.recorded("PHASE")?, "failed", "{silence}");
+        assert_eq!(failed.code(), Some(70), "{redirection}");
+        assert_eq!(fixture.record_value("PHASE")?, "failed", "{redirection}");
     }
     Ok(())
 }
 
 #[test]
-fn a_guard_that_is_dropped_as_main_returns_is_not_waited_for() -> Outcome {
-    let place = Place::new()?;
+fn a_connection_guard_dropped_as_main_returns_does_not_delay_the_exit() -> TestResult {
+    let fixture = Fixture::new()?;
     for microseconds in (0..60).step_by(2) {
         let began = Instant::now();
-        let ended = place
-            .command(SUBJECT)
-            .env(daemon_tests::MAIN_ENDS, format!("guard {microseconds}"))
+        let ended = fixture
+            .command(TEST_DAEMON)
+            .env(daemon_tests::MAIN_RESULT, format!("guard {microseconds}"))
             .output()?;
         assert_eq!(ended.status.code(), Some(1), "{}", stderr(&ended));
         let took = began.elapsed();
@@ -378,27 +394,28 @@ fn a_guard_that_is_dropped_as_main_returns_is_not_waited_for() -> Outcome {
 }
 
 #[test]
-fn a_guard_that_is_kept_too_long_does_not_change_the_exit_code() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.command(SUBJECT);
-    command.env(daemon_tests::MAIN_ENDS, "guard 3600000000");
+fn a_connection_guard_that_is_kept_does_not_change_the_exit_code() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.command(TEST_DAEMON);
+    command.env(daemon_tests::MAIN_RESULT, "guard 3600000000");
     let child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let daemon = Running(child);
-    place.until("draining");
+    let daemon = ChildProcess(child);
+    fixture.wait_for_phase("draining");
     daemon.signal(Signal::SIGTERM);
     daemon.signal(Signal::SIGTERM);
-    // Two signals may come as one; the deadline ends it then.
-    assert_eq!(daemon.end()?.status.code(), Some(1));
-    assert!(place.is_free()?);
+    // The kernel may merge the two signals; then the deadline ends the drain.
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(1));
+    assert!(fixture.is_lock_free()?);
     Ok(())
 }
 
-fn left_nothing(place: &Place, socket: &Path) -> Outcome {
+/// Asserts that the daemon has removed its files and released its lock.
+fn assert_all_released(fixture: &Fixture, socket: &Path) -> TestResult {
     assert!(!socket.exists(), "the socket is gone");
-    assert!(place.record().is_err(), "the record is gone");
-    assert!(place.is_free()?, "the lock is free");
+    assert!(fixture.record().is_err(), "the record is gone");
+    assert!(fixture.is_lock_free()?, "the lock is free");
     Ok(())
 }

@@ -1,11 +1,10 @@
-//! The end: when it comes by itself, what it waits for, and what it does not wait for.
+//! Shutdown: idle exit, removed files, and drains. Also: a running daemon leaks nothing and never wakes without need.
 
 #![cfg(unix)]
 
 mod common;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::error::Error;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -17,23 +16,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    Outcome, PATIENCE, Place, Running, SINGLE, SUBJECT, Signal, eventually, line, stderr,
+    ChildProcess, Fixture, SINGLE_INSTANCE_DAEMON, Signal, TEST_DAEMON, TIMEOUT, TestResult,
+    number_from_env, read_line, status_number, stderr, wait_until,
 };
 
-const IDLER: &str = env!("CARGO_BIN_EXE_idler");
-
-/// The idler, which may be gone before anybody has looked at it twice.
-fn idler(place: &Place) -> Result<Running, Box<dyn Error>> {
-    let mut command = place.command(IDLER);
-    command.env_remove("BROKERED_INSTANCE");
-    place.start(command)
+fn start_idle_exit_daemon(fixture: &Fixture) -> Result<ChildProcess, Box<dyn Error>> {
+    let program = env!("CARGO_BIN_EXE_idle-exit-daemon");
+    fixture.start(fixture.command_without_instance(program))
 }
 
 #[test]
-fn nobody_for_a_while_is_the_end() -> Outcome {
-    let place = Place::new()?;
+fn idle_exit_ends_a_daemon_without_open_connections() -> TestResult {
+    let fixture = Fixture::new()?;
     let began = Instant::now();
-    let output = idler(&place)?.end()?;
+    let output = start_idle_exit_daemon(&fixture)?.wait_with_output()?;
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(began.elapsed() >= Duration::from_secs(1));
     assert!(
@@ -41,70 +37,70 @@ fn nobody_for_a_while_is_the_end() -> Outcome {
         "{}",
         stderr(&output)
     );
-    assert!(place.record().is_err() && place.is_free()?);
+    assert!(fixture.record().is_err() && fixture.is_lock_free()?);
     Ok(())
 }
 
 #[test]
-fn a_connection_that_is_open_is_never_idle() -> Outcome {
-    let place = Place::new()?;
-    let daemon = idler(&place)?;
-    let mut held = place.say("x")?;
-    assert_eq!(line(&mut held)?, daemon.pid().to_string());
-    // Three times as long as it waits for nobody.
+fn an_open_connection_prevents_idle_exit() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = start_idle_exit_daemon(&fixture)?;
+    let mut open = fixture.send("x")?;
+    assert_eq!(read_line(&mut open)?, daemon.pid().to_string());
+    // Three times the idle exit time.
     thread::sleep(Duration::from_secs(3));
-    let mut other = place.say("y")?;
-    assert_eq!(line(&mut other)?, daemon.pid().to_string());
-    drop((held, other));
-    assert_eq!(daemon.end()?.status.code(), Some(0));
+    let mut other = fixture.send("y")?;
+    assert_eq!(read_line(&mut other)?, daemon.pid().to_string());
+    drop((open, other));
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
     Ok(())
 }
 
-/// Clients that come just as the daemon ends are served by it or refused, and never lost.
+/// An accepted connection is never dropped without a reply.
 #[test]
-fn whoever_comes_as_it_ends_is_served_or_refused() -> Outcome {
-    let place = Place::new()?;
+fn a_client_that_connects_during_idle_exit_is_served_or_refused() -> TestResult {
+    let fixture = Fixture::new()?;
     for _ in 0..3 {
-        let daemon = idler(&place)?;
-        let socket = place.socket()?;
-        let came = Instant::now();
+        let daemon = start_idle_exit_daemon(&fixture)?;
+        let socket = fixture.socket()?;
+        let began = Instant::now();
         let mut served = 0;
-        while came.elapsed() < Duration::from_secs(20) {
-            // A little less and a little more than it waits.
+        while began.elapsed() < Duration::from_secs(20) {
+            // From a little less to a little more than the idle exit time.
             thread::sleep(Duration::from_millis(985 + served * 3));
             let Ok(stream) = UnixStream::connect(&socket) else {
                 break;
             };
             assert_eq!(
-                line(&mut BufReader::new(stream))?,
+                read_line(&mut BufReader::new(stream))?,
                 daemon.pid().to_string(),
-                "accepted is served"
+                "an accepted client is served"
             );
             served += 1;
         }
-        assert_eq!(daemon.end()?.status.code(), Some(0));
+        assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
     }
     Ok(())
 }
 
 #[test]
-fn clients_that_only_wait_hold_up_nothing() -> Outcome {
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    // One that has said nothing, and one that is in the middle of a conversation.
-    let silent = UnixStream::connect(place.socket()?)?;
-    silent.set_read_timeout(Some(PATIENCE))?;
-    let mut talking = place.say("hold")?;
-    assert_eq!(line(&mut talking)?, "holding");
+fn quiet_connections_do_not_delay_shutdown() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    // One client that has sent nothing, and one that has had its first reply.
+    let silent = UnixStream::connect(fixture.socket()?)?;
+    silent.set_read_timeout(Some(TIMEOUT))?;
+    let mut talking = fixture.send("hold")?;
+    assert_eq!(read_line(&mut talking)?, "holding");
     let began = Instant::now();
     daemon.signal(Signal::SIGTERM);
-    assert_eq!(line(&mut talking)?, "held", "its reply still arrives");
+    assert_eq!(read_line(&mut talking)?, "held", "the reply still arrives");
     assert_eq!(
-        line(&mut BufReader::new(silent))?,
+        read_line(&mut BufReader::new(silent))?,
         "",
-        "as for an empty request"
+        "closed without a reply"
     );
-    assert_eq!(daemon.end()?.status.code(), Some(0));
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
     assert!(
         began.elapsed() < Duration::from_secs(5),
         "{:?}",
@@ -114,34 +110,35 @@ fn clients_that_only_wait_hold_up_nothing() -> Outcome {
 }
 
 #[test]
-fn a_directory_or_an_endpoint_that_is_gone_is_the_end() -> Outcome {
+fn a_daemon_ends_when_its_directory_or_endpoint_is_gone() -> TestResult {
+    const FOREIGN: &str = "another program's";
     for (what, replaced) in [
         ("socket", false),
         ("socket", true),
         ("directory", false),
         ("directory", true),
     ] {
-        let place = Place::new()?;
-        let mut command = place.command(SUBJECT);
+        let fixture = Fixture::new()?;
+        let mut command = fixture.command(TEST_DAEMON);
         command.env("BROKERED_TEST_CHECK_MS", "50");
-        let daemon = place.start(command)?;
-        // Nothing more to write.
-        place.until("ready");
-        let instance = place.instance()?;
-        let aside = place.path().join("aside");
+        let daemon = fixture.start(command)?;
+        // From here on the daemon writes no more to its record.
+        fixture.wait_for_phase("ready");
+        let instance = fixture.instance_directory()?;
+        let moved = fixture.path().join("moved");
         if what == "socket" {
-            fs::rename(instance.join("socket"), &aside)?;
+            fs::rename(instance.join("socket"), &moved)?;
             if replaced {
-                fs::write(instance.join("socket"), "somebody else's")?;
+                fs::write(instance.join("socket"), FOREIGN)?;
             }
         } else {
-            fs::rename(&instance, &aside)?;
+            fs::rename(&instance, &moved)?;
             if replaced {
                 fs::create_dir(&instance)?;
-                fs::write(instance.join("record"), "somebody else's")?;
+                fs::write(instance.join("record"), FOREIGN)?;
             }
         }
-        let output = daemon.end()?;
+        let output = daemon.wait_with_output()?;
         assert_eq!(output.status.code(), Some(0), "{what}: {}", stderr(&output));
         assert!(
             stderr(&output).contains("was removed or replaced"),
@@ -149,39 +146,41 @@ fn a_directory_or_an_endpoint_that_is_gone_is_the_end() -> Outcome {
         );
         if replaced && what == "directory" {
             let record = fs::read_to_string(instance.join("record"))?;
-            assert_eq!(record, "somebody else's", "it touches what is not its own");
+            assert_eq!(record, FOREIGN, "a foreign record is left alone");
         }
         if replaced && what == "socket" {
             let kept = fs::read_to_string(instance.join("socket"))?;
-            assert_eq!(kept, "somebody else's", "it touches what is not its own");
+            assert_eq!(kept, FOREIGN, "a foreign file is left alone");
         }
     }
     Ok(())
 }
 
-/// Between its looks at its directory, once a minute, a daemon that nobody talks to does nothing at all.
+/// A daemon without clients does nothing between the checks of its directory, once a minute.
 #[test]
-fn an_idle_daemon_sleeps() -> Outcome {
-    let place = Place::new()?;
-    let mut command = place.command(SINGLE);
-    command.env_remove("BROKERED_INSTANCE");
-    let daemon = place.start(command)?;
-    place.until("ready");
-    // Until what it has to do has been done.
-    let mut before = wakes(daemon.pid())?;
-    eventually("it has come to rest", || {
+fn an_idle_daemon_never_wakes() -> TestResult {
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start(fixture.command_without_instance(SINGLE_INSTANCE_DAEMON))?;
+    fixture.wait_for_phase("ready");
+    // The daemon may still finish its start.
+    let mut before = context_switches(daemon.pid())?;
+    wait_until("the daemon is idle", || {
         thread::sleep(Duration::from_millis(200));
-        let now = wakes(daemon.pid()).unwrap_or_default();
+        let now = context_switches(daemon.pid()).unwrap_or_default();
         std::mem::replace(&mut before, now.clone()) == now
     });
     thread::sleep(Duration::from_secs(5));
-    assert_eq!(wakes(daemon.pid())?, before, "nobody has woken");
+    assert_eq!(
+        context_switches(daemon.pid())?,
+        before,
+        "no thread has woken"
+    );
     Ok(())
 }
 
-/// How often each thread of a process has gone to sleep, or was put to it.
-fn wakes(pid: u32) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
-    let mut wakes = BTreeMap::new();
+/// The voluntary and involuntary context switches of each thread.
+fn context_switches(pid: u32) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
+    let mut switches = BTreeMap::new();
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let task = task?.path();
         let status = fs::read_to_string(task.join("status"))?;
@@ -189,29 +188,26 @@ fn wakes(pid: u32) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
             .lines()
             .filter(|line| line.contains("ctxt_switches"))
             .collect();
-        wakes.insert(task.display().to_string(), counts.join(" "));
+        switches.insert(task.display().to_string(), counts.join(" "));
     }
-    Ok(wakes)
+    Ok(switches)
 }
 
-/// `SOAK` connections, 5,000 if that is not set: then the daemon is what it was before.
+/// `SOAK` sets the number of connections; the full tier makes a million.
 #[test]
-fn connections_leave_nothing_behind() -> Outcome {
-    let soak: u32 = match env::var("SOAK") {
-        Ok(soak) => soak.parse()?,
-        Err(_) => 5000,
-    };
-    let place = Place::new()?;
-    let daemon = place.subject()?;
-    let socket = place.socket()?;
-    let connect = |number: u32| -> Outcome {
+fn connections_leak_no_resources() -> TestResult {
+    let soak: u32 = number_from_env("SOAK", 5000)?;
+    let fixture = Fixture::new()?;
+    let daemon = fixture.start_daemon()?;
+    let socket = fixture.socket()?;
+    let connect = |number: u32| -> TestResult {
         thread::scope(|scope| {
             let clients: Vec<_> = (0..8)
                 .map(|_| {
                     scope.spawn(|| -> std::io::Result<()> {
                         for round in 0..number / 8 {
                             let mut stream = UnixStream::connect(&socket)?;
-                            // Some hang up before they have asked, and some before they are answered.
+                            // Some clients hang up before their request, and some before the reply.
                             if round % 16 != 0 {
                                 writeln!(stream, "pid")?;
                             }
@@ -231,68 +227,61 @@ fn connections_leave_nothing_behind() -> Outcome {
         })
     };
     connect(1600)?;
-    let before = size(daemon.pid())?;
+    let before = Resources::of(daemon.pid())?;
     connect(soak)?;
-    let mut after = size(daemon.pid())?;
-    eventually("it is what it was", || {
-        after = size(daemon.pid()).unwrap_or(after);
+    let mut after = Resources::of(daemon.pid())?;
+    wait_until("descriptors and threads are released", || {
+        after = Resources::of(daemon.pid()).unwrap_or(after);
         after.descriptors <= before.descriptors && after.threads <= before.threads.max(10)
     });
     assert!(
         after.resident < before.resident + 2048,
-        "{before:?}, and after {soak} connections {after:?}"
+        "{before:?}, and {after:?} after {soak} connections"
     );
     println!("{soak} connections: {before:?}, then {after:?}");
     Ok(())
 }
 
-/// What a process takes up; memory in KiB.
+/// The resources of a process; memory in KiB.
 #[derive(Debug, Clone, Copy)]
-struct Size {
+struct Resources {
     resident: u64,
     threads: u64,
     descriptors: usize,
 }
 
-fn size(pid: u32) -> Result<Size, Box<dyn Error>> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let number = |key: &str| -> Result<u64, Box<dyn Error>> {
-        let line = status.lines().find(|line| line.starts_with(key));
-        let number = line.and_then(|line| line.split_whitespace().nth(1));
-        Ok(number.ok_or("no such line")?.parse()?)
-    };
-    Ok(Size {
-        resident: number("VmRSS:")?,
-        threads: number("Threads:")?,
-        descriptors: fs::read_dir(format!("/proc/{pid}/fd"))?.count(),
-    })
+impl Resources {
+    fn of(pid: u32) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            resident: status_number(pid, "VmRSS:")?,
+            threads: status_number(pid, "Threads:")?,
+            descriptors: fs::read_dir(format!("/proc/{pid}/fd"))?.count(),
+        })
+    }
 }
 
-/// Clients ask as fast as they can while the daemon is asked to end. Who has connected gets an answer.
+/// Clients send requests as fast as they can while the daemon drains. Each client that has connected gets a reply.
 ///
-/// `ROUNDS` of it, 20 if that is not set.
+/// `ROUNDS` sets the number of rounds; the full tier runs 1,000.
 #[test]
 #[cfg_attr(
     brokered_portable,
-    ignore = "without a shutdown, a client that has resolved the path at that moment may be reset"
+    ignore = "without `shutdown` of the listener, a client that connects at that moment may be reset"
 )]
-fn a_drain_under_load_loses_no_request() -> Outcome {
-    let rounds: usize = match env::var("ROUNDS") {
-        Ok(rounds) => rounds.parse()?,
-        Err(_) => 20,
-    };
-    let mut whole = 0;
+fn a_drain_under_load_loses_no_request() -> TestResult {
+    let rounds: usize = number_from_env("ROUNDS", 20)?;
+    let mut total = 0;
     for round in 0..rounds {
-        let place = Place::new()?;
-        let child = place
-            .command(SUBJECT)
+        let fixture = Fixture::new()?;
+        let child = fixture
+            .command(TEST_DAEMON)
             .arg("8")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()?;
-        let daemon = Running(child);
-        eventually("it is recorded", || place.record().is_ok());
-        let socket = place.socket()?;
+        let daemon = ChildProcess(child);
+        wait_until("the record exists", || fixture.record().is_ok());
+        let socket = fixture.socket()?;
         let (answered, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let is_over = Arc::new(AtomicBool::new(false));
         let clients: Vec<_> = (0..8)
@@ -301,13 +290,13 @@ fn a_drain_under_load_loses_no_request() -> Outcome {
                 let (socket, is_over) = (socket.clone(), Arc::clone(&is_over));
                 thread::spawn(move || {
                     while !is_over.load(Ordering::Relaxed) {
-                        // Refused is no request.
+                        // A refused connection is not a lost request.
                         let Ok(mut stream) = UnixStream::connect(&socket) else {
                             return;
                         };
-                        let asked = writeln!(stream, "pid").is_ok();
-                        let answer = line(&mut BufReader::new(stream)).unwrap_or_default();
-                        if asked && !answer.is_empty() {
+                        let sent = writeln!(stream, "pid").is_ok();
+                        let reply = read_line(&mut BufReader::new(stream)).unwrap_or_default();
+                        if sent && !reply.is_empty() {
                             answered.fetch_add(1, Ordering::Relaxed);
                         } else {
                             lost.fetch_add(1, Ordering::Relaxed);
@@ -316,20 +305,20 @@ fn a_drain_under_load_loses_no_request() -> Outcome {
                 })
             })
             .collect();
-        let enough = 20 + round % 50;
-        eventually("they are served", || {
-            answered.load(Ordering::Relaxed) > enough
+        let before_drain = 20 + round % 50;
+        wait_until("the clients are served", || {
+            answered.load(Ordering::Relaxed) > before_drain
         });
         daemon.signal(Signal::SIGTERM);
-        let output = daemon.end()?;
+        let output = daemon.wait_with_output()?;
         is_over.store(true, Ordering::Relaxed);
         for client in clients {
             client.join().map_err(|_| "a client panicked")?;
         }
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert_eq!(lost.load(Ordering::Relaxed), 0, "round {round}");
-        whole += answered.load(Ordering::Relaxed);
+        total += answered.load(Ordering::Relaxed);
     }
-    println!("{rounds} drains, {whole} requests answered, none lost");
+    println!("{rounds} drains, {total} requests answered, none lost");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Start-up is sacred ground: between the dynamic loader and `listen`, a daemon makes the system calls that
-//! the protocol lists, and no others. `strace` is the judge, and an empty `main` in the same run the measure.
+//! System calls before `listen`. Between the dynamic loader and `listen`, a daemon makes only the calls that the protocol
+//! lists. The tests trace it with `strace`, and subtract the calls of an empty `main` in the same run.
 
 #![cfg(target_os = "linux")]
 
@@ -11,41 +11,39 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{Outcome, Place, SINGLE, Signal, eventually, has};
+use common::{Fixture, SINGLE_INSTANCE_DAEMON, Signal, TestResult, has_requirements, wait_until};
 
-/// What a daemon that is started by hand does until it listens, beyond what an empty `main` does.
+/// The system calls of a daemon started by hand until `listen`, without those of an empty `main`.
 const BY_HAND: &str = include_str!("../../brokered-runtime/docs/startup-by-hand.txt");
 
-/// The same for a daemon that a client has started, and to which it has handed the listener.
+/// The same for a launched daemon, which adopts the launcher's listener.
 const LAUNCHED: &str = include_str!("../../brokered-runtime/docs/startup-launched.txt");
 
 #[test]
-fn by_hand_nothing_happens_before_listen_but_what_is_listed() -> Outcome {
-    if !has(&["strace"]) {
+fn a_start_by_hand_makes_only_the_listed_system_calls_before_listen() -> TestResult {
+    if !has_requirements(&["strace"]) {
         return Ok(());
     }
-    let place = Place::new()?;
-    // Once before, so that its directory is there, and a stale socket in it.
-    let mut command = place.command(SINGLE);
-    command.env_remove("BROKERED_INSTANCE");
-    let stale = place.start(command)?;
+    let fixture = Fixture::new()?;
+    // The killed daemon leaves its directory and a stale socket.
+    let stale = fixture.start(fixture.command_without_instance(SINGLE_INSTANCE_DAEMON))?;
     stale.signal(Signal::SIGKILL);
-    stale.end()?;
-    let trace = Trace::of(&place, &[SINGLE], "by-hand")?;
-    assert_eq!(trace.before_listen(&place)?, listed(BY_HAND));
+    stale.wait_with_output()?;
+    let trace = Trace::of(&fixture, &[SINGLE_INSTANCE_DAEMON], "by-hand")?;
+    assert_eq!(trace.before_listen(&fixture)?, listed(BY_HAND));
     Ok(())
 }
 
 #[test]
-#[cfg_attr(brokered_portable, ignore = "the list is what Linux does")]
-fn launched_nothing_happens_before_listen_but_what_is_listed() -> Outcome {
-    if !has(&["strace"]) {
+#[cfg_attr(brokered_portable, ignore = "the list is for Linux")]
+fn a_launched_daemon_makes_only_the_listed_system_calls_before_listen() -> TestResult {
+    if !has_requirements(&["strace"]) {
         return Ok(());
     }
-    let place = Place::new()?;
-    let client = env!("CARGO_BIN_EXE_ask-single");
-    let trace = Trace::of(&place, &[client, SINGLE], "launched")?;
-    assert_eq!(trace.before_listen(&place)?, listed(LAUNCHED));
+    let fixture = Fixture::new()?;
+    let client = env!("CARGO_BIN_EXE_single-instance-client");
+    let trace = Trace::of(&fixture, &[client, SINGLE_INSTANCE_DAEMON], "launched")?;
+    assert_eq!(trace.before_listen(&fixture)?, listed(LAUNCHED));
     Ok(())
 }
 
@@ -53,72 +51,75 @@ fn launched_nothing_happens_before_listen_but_what_is_listed() -> Outcome {
 struct Trace(PathBuf);
 
 impl Trace {
-    /// Traces a daemon, or a client that starts one, until the daemon has told a client its process ID.
-    fn of(place: &Place, program: &[&str], name: &str) -> Result<Self, Box<dyn Error>> {
-        let before = place.recorded("PID").unwrap_or_default();
-        let mut strace = strace(place, &place.path().join(name));
+    /// Traces a daemon, or a client that launches one, until the daemon is ready.
+    fn of(fixture: &Fixture, program: &[&str], name: &str) -> Result<Self, Box<dyn Error>> {
+        let before = fixture.record_value("PID").unwrap_or_default();
+        let mut strace = strace(fixture, &fixture.path().join(name));
         let mut traced = strace.args(program).stdout(Stdio::null()).spawn()?;
-        eventually("it is recorded", || {
-            place.recorded("PID").is_ok_and(|pid| pid != before)
-                && place.recorded("PHASE").is_ok_and(|phase| phase == "ready")
+        wait_until("the daemon is ready", || {
+            fixture.record_value("PID").is_ok_and(|pid| pid != before)
+                && fixture
+                    .record_value("PHASE")
+                    .is_ok_and(|phase| phase == "ready")
         });
-        let pid = place.recorded("PID")?;
+        let pid = fixture.record_value("PID")?;
         common::signal_process(pid.parse()?, Signal::SIGTERM);
         traced.wait()?;
-        Ok(Self(place.path().join(format!("{name}.{pid}"))))
+        Ok(Self(fixture.path().join(format!("{name}.{pid}"))))
     }
 
     fn raw(&self) -> String {
         fs::read_to_string(&self.0).unwrap_or_default()
     }
 
-    /// What the process did after its `execve`.
-    fn calls(&self, place: &Place) -> Vec<String> {
+    /// The system calls of the process after its `execve`.
+    fn calls(&self, fixture: &Fixture) -> Vec<String> {
         let raw = self.raw();
         let begin = raw.find("execve(").unwrap_or_default();
         raw[begin..]
             .lines()
             .skip(1)
-            .filter_map(|line| in_short(line, place))
+            .filter_map(|line| summarize(line, fixture))
             .collect()
     }
 
-    /// What it did until it listened, beyond what an empty `main` does.
-    fn before_listen(&self, place: &Place) -> Result<Vec<String>, Box<dyn Error>> {
-        let mut empty = what_an_empty_main_does(place)?;
+    /// The system calls until `listen`, without those of an empty `main`.
+    fn before_listen(&self, fixture: &Fixture) -> Result<Vec<String>, Box<dyn Error>> {
+        let mut baseline = calls_of_empty_main(fixture)?;
         let mut own = Vec::new();
-        for call in self.calls(place) {
-            match empty.get_mut(&call) {
+        for call in self.calls(fixture) {
+            match baseline.get_mut(&call) {
                 Some(count) if *count > 0 => *count -= 1,
                 _ => own.push(call),
             }
         }
         let end = own.iter().position(|call| call == "listen");
-        own.truncate(end.ok_or("it never listened")? + 1);
+        own.truncate(end.ok_or("no call of listen")? + 1);
         own.dedup();
         Ok(own)
     }
 }
 
-fn what_an_empty_main_does(place: &Place) -> Result<HashMap<String, u32>, Box<dyn Error>> {
-    let output = place.path().join("empty");
-    let mut traced = strace(place, &output)
-        .arg(env!("CARGO_BIN_EXE_empty"))
+/// How often an empty `main` makes each system call.
+fn calls_of_empty_main(fixture: &Fixture) -> Result<HashMap<String, u32>, Box<dyn Error>> {
+    let output = fixture.path().join("empty");
+    let mut traced = strace(fixture, &output)
+        .arg(env!("CARGO_BIN_EXE_empty-main"))
         .spawn()?;
     let trace = Trace(
-        place
+        fixture
             .path()
-            .join(format!("empty.{}", traced_child(&mut traced, &output)?)),
+            .join(format!("empty.{}", traced_pid(&mut traced, &output)?)),
     );
     let mut calls = HashMap::new();
-    for call in trace.calls(place) {
+    for call in trace.calls(fixture) {
         *calls.entry(call).or_insert(0) += 1;
     }
     Ok(calls)
 }
 
-/// Waits for `strace`, and finds whom it has traced by the file that it has written.
-fn traced_child(strace: &mut std::process::Child, output: &Path) -> Result<String, Box<dyn Error>> {
+/// Waits for `strace`, and returns the PID of the traced process, by the name of its output file.
+fn traced_pid(strace: &mut std::process::Child, output: &Path) -> Result<String, Box<dyn Error>> {
     assert!(strace.wait()?.success());
     let prefix = format!("{}.", output.display());
     let directory = output.parent().ok_or("no directory")?;
@@ -131,21 +132,18 @@ fn traced_child(strace: &mut std::process::Child, output: &Path) -> Result<Strin
             return Ok(pid.to_owned());
         }
     }
-    Err("strace has written nothing".into())
+    Err("no output file of strace".into())
 }
 
-fn strace(place: &Place, output: &Path) -> Command {
-    let mut strace = place.command("strace");
-    strace
-        .args(["-ff", "-qq", "-s", "200", "-o"])
-        .arg(output)
-        .env_remove("BROKERED_INSTANCE");
+fn strace(fixture: &Fixture, output: &Path) -> Command {
+    let mut strace = fixture.command_without_instance("strace");
+    strace.args(["-ff", "-qq", "-s", "200", "-o"]).arg(output);
     strace
 }
 
-/// A call's name, and the path that it is about. Calls that only get memory are of no interest, and neither
-/// is what only debug builds ask: whether a descriptor that is about to be closed is open.
-fn in_short(line: &str, place: &Place) -> Option<String> {
+/// A call's name and its path. Calls that only allocate memory are skipped, and so is `F_GETFD`, by which debug builds check
+/// descriptors before they close them.
+fn summarize(line: &str, fixture: &Fixture) -> Option<String> {
     const MEMORY: [&str; 5] = ["brk", "mmap", "munmap", "mprotect", "madvise"];
     let (name, arguments) = line.split_once('(')?;
     if MEMORY.contains(&name)
@@ -159,11 +157,11 @@ fn in_short(line: &str, place: &Place) -> Option<String> {
         .nth(1)
         .filter(|text| text.starts_with('/'))
         .unwrap_or_default()
-        .replace(&*place.runtime().to_string_lossy(), "<runtime>");
+        .replace(&*fixture.runtime_directory().to_string_lossy(), "<runtime>");
     Some(format!("{name} {path}").trim_end().to_owned())
 }
 
-/// The calls in a list, without what it says of them.
+/// The calls in a list, without the comments.
 fn listed(list: &str) -> Vec<String> {
     list.lines()
         .map(|line| line.split('#').next().unwrap_or_default())

@@ -1,4 +1,4 @@
-//! The client on tokio.
+//! Clients on tokio.
 
 #![cfg(unix)]
 
@@ -7,72 +7,74 @@ mod common;
 use std::io::BufReader;
 use std::process::Stdio;
 
-use common::{Outcome, Place, SUBJECT, connections, eventually, line, make_fifo, stderr, stdout};
+use common::{
+    Fixture, TEST_DAEMON, TestResult, connection_count, make_fifo, open_fifo_for_writing,
+    read_line, stderr, stdout, wait_until,
+};
 
-fn ask(place: &Place, line: &str) -> std::process::Command {
-    let mut command = place.command(env!("CARGO_BIN_EXE_ask-tokio"));
+fn tokio_client(fixture: &Fixture, line: &str) -> std::process::Command {
+    let mut command = fixture.command_without_instance(env!("CARGO_BIN_EXE_tokio-client"));
     command
-        .arg(place.directory())
-        .args([SUBJECT, line])
-        .env_remove("BROKERED_INSTANCE");
+        .arg(fixture.project_directory())
+        .args([TEST_DAEMON, line]);
     command
 }
 
 #[test]
-fn a_start_does_not_keep_the_runtime_from_other_work() -> Outcome {
-    let place = Place::new()?;
-    let fifo = place.path().join("fifo");
+fn a_launch_does_not_block_the_runtime() -> TestResult {
+    let fixture = Fixture::new()?;
+    let fifo = fixture.path().join("fifo");
     make_fifo(&fifo)?;
-    let mut client = ask(&place, "phase")
-        .env(daemon_tests::LOAD_FROM, &fifo)
+    let mut client = tokio_client(&fixture, "phase")
+        .env(daemon_tests::LOAD_FIFO, &fifo)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let mut said = BufReader::new(client.stdout.take().ok_or("no output")?);
-    // The daemon waits for the fifo, the client for the daemon, and its timer goes off.
+    let mut message = BufReader::new(client.stdout.take().ok_or("no output")?);
+    // The daemon waits for the fifo and the client for the daemon, while its timer fires.
     for _ in 0..3 {
-        assert_eq!(line(&mut said)?, "tick");
+        assert_eq!(read_line(&mut message)?, "tick");
     }
     drop(std::fs::File::create(&fifo)?);
-    let mut rest = line(&mut said)?;
+    let mut rest = read_line(&mut message)?;
     while rest == "tick" {
-        rest = line(&mut said)?;
+        rest = read_line(&mut message)?;
     }
     assert_eq!(rest, "ready");
-    assert_eq!(line(&mut said)?, "ready");
+    assert_eq!(read_line(&mut message)?, "ready");
     client.wait()?;
     Ok(())
 }
 
 #[test]
-fn a_client_waits_for_a_daemon_that_somebody_else_has_started_and_that_loads() -> Outcome {
-    let place = Place::new()?;
-    let fifo = place.path().join("fifo");
+fn a_client_waits_for_a_loading_daemon_that_another_client_started() -> TestResult {
+    let fixture = Fixture::new()?;
+    let fifo = fixture.path().join("fifo");
     make_fifo(&fifo)?;
-    let mut first = place.ask_command("phase");
-    first.env(daemon_tests::LOAD_FROM, &fifo);
+    let mut first = fixture.client_command("phase");
+    first.env(daemon_tests::LOAD_FIFO, &fifo);
     let first = first.stdout(Stdio::piped()).spawn()?;
-    // It is loading, which it does until somebody writes to the fifo.
-    let gate = std::fs::OpenOptions::new().write(true).open(&fifo)?;
-    let mut client = ask(&place, "phase")
-        .env("ASK_TELL", "")
+    // The daemon loads until the test closes the fifo.
+    let load = open_fifo_for_writing(&fifo)?;
+    let mut client = tokio_client(&fixture, "phase")
+        .env("TEST_CLIENT_REPORT_CONNECTED", "")
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut said = BufReader::new(client.stdout.take().ok_or("no output")?);
-    // The daemon tells of its clients that wait, by their connections to its control endpoint.
-    let control = place.instance()?.join("control");
-    eventually("both of it wait", || connections(&control) >= 2);
+    let mut message = BufReader::new(client.stdout.take().ok_or("no output")?);
+    // Each waiting client has a connection to the control endpoint.
+    let control = fixture.instance_directory()?.join("control");
+    wait_until("both connections wait", || connection_count(&control) >= 2);
     for _ in 0..3 {
         assert_eq!(
-            line(&mut said)?,
+            read_line(&mut message)?,
             "tick",
-            "it is connected before it is ready"
+            "the client is connected before readiness"
         );
     }
-    drop(gate);
-    let mut rest = line(&mut said)?;
+    drop(load);
+    let mut rest = read_line(&mut message)?;
     while rest == "tick" {
-        rest = line(&mut said)?;
+        rest = read_line(&mut message)?;
     }
     assert_eq!(rest, "connected");
     client.wait()?;
@@ -81,30 +83,32 @@ fn a_client_waits_for_a_daemon_that_somebody_else_has_started_and_that_loads() -
 }
 
 #[test]
-fn a_daemon_that_has_ended_is_waited_for_by_the_next_call_that_starts_nothing() -> Outcome {
-    let place = Place::new()?;
-    let other = place.path().join("other");
+fn the_next_call_reaps_an_ended_daemon_although_it_starts_none() -> TestResult {
+    let fixture = Fixture::new()?;
+    let other = fixture.path().join("other");
     std::fs::create_dir(&other)?;
-    let mut by_hand = place.command(SUBJECT);
+    let mut by_hand = fixture.command(TEST_DAEMON);
     by_hand.env("BROKERED_INSTANCE", &other);
-    let daemon = place.start(by_hand)?;
-    let output = ask(&place, "reap").arg(&other).output()?;
-    let said = stdout(&output);
-    let expected = format!("waited for, served by {}", daemon.pid());
-    assert_eq!(said.trim_end(), expected, "{}", stderr(&output));
+    let daemon = fixture.start(by_hand)?;
+    let output = tokio_client(&fixture, "reap").arg(&other).output()?;
+    let message = stdout(&output);
+    let expected = format!("reaped, served by {}", daemon.pid());
+    assert_eq!(message.trim_end(), expected, "{}", stderr(&output));
     Ok(())
 }
 
 #[test]
-fn an_error_is_the_one_that_a_client_without_tokio_gets() -> Outcome {
-    let place = Place::new()?;
-    let output = ask(&place, "pid")
-        .env(daemon_tests::LOAD_FAILS, "no disk today")
+fn errors_are_the_same_as_without_tokio() -> TestResult {
+    let fixture = Fixture::new()?;
+    let output = tokio_client(&fixture, "pid")
+        .env(daemon_tests::LOAD_ERROR, "no such shard")
         .output()?;
-    let said = stderr(&output);
-    assert!(said.contains("ended during its start-up"), "{said}");
-    assert!(said.contains("no disk today"), "{said}");
-    let output = ask(&place, "pid").env("BROKERED_DISABLE", "1").output()?;
+    let message = stderr(&output);
+    assert!(message.contains("ended during its start-up"), "{message}");
+    assert!(message.contains("no such shard"), "{message}");
+    let output = tokio_client(&fixture, "pid")
+        .env("BROKERED_DISABLE", "1")
+        .output()?;
     assert!(
         stderr(&output).contains("is disabled"),
         "{}",

@@ -1,38 +1,39 @@
-//! Many client processes of one daemon, let go at the same instant, beside the same herd for `gpg-agent` and tmux.
+//! A thundering herd: many client processes of one daemon that are released at the same instant. The same herd runs against
+//! `gpg-agent` and tmux for comparison.
 //!
 //! ```text
 //! cargo run --release -p herd
-//! cargo run --release -p herd -- --clients 100 --cases stale --sides brokered --rounds 100
+//! cargo run --release -p herd -- --clients 100 --cases stale --implementations brokered --rounds 100
 //! cargo run --release -p herd -- --plot docs/herd.svg
 //! ```
 //!
-//! | option | |
+//! | option | meaning |
 //! |---|---|
-//! | `--clients N,..` | how many at once; 1,10,100,400 |
-//! | `--cases CASE,..` | `cold`: nothing is there; `stale`: what a killed daemon leaves lies about; `killed`: the daemon is killed at random meanwhile |
-//! | `--sides SIDE,..` | `brokered`, `gpg-agent`, `tmux`; those that aren't installed are left out |
-//! | `--rounds N` | rounds of each; 10 |
-//! | `--plot FILE` | draws how the clients' times are distributed, as an SVG |
+//! | `--clients N,..` | the numbers of clients; default 1,10,100,400 |
+//! | `--cases CASE,..` | `cold`: no files exist; `stale`: the files of a killed daemon exist; `killed`: the daemon is killed at random times |
+//! | `--implementations NAME,..` | `brokered`, `gpg-agent`, `tmux`; those that are not installed are left out |
+//! | `--rounds N` | rounds of each herd; default 10 |
+//! | `--plot FILE` | plots the distribution of the clients' times as an SVG |
 //! | `--plain` | tab-separated figures, for programs |
 //!
-//! # How it is counted
+//! # Method
 //!
-//! - **The start.** Every client is a shell that waits for the end of one pipe, and then becomes the client, on all
-//!   sides alike. The pipe is closed once all of them wait. A client's time is from there to its exit, as the kernel
-//!   reports it to its parent; so it has the client's own `exec` in it.
-//! - **Owners.** Each of our daemons notes itself when it is bound, in a file that is only ever appended to, and
-//!   takes a second, independent lock, which the kernel gives up *before* the instance lock when the daemon dies. A
-//!   daemon that finds it taken was bound while another one was: it notes that, too. Of the others, those are counted
-//!   that have answered, or live when the last client has ended.
-//! - **The killer** finds the daemon by its lock and its record, holds on to it by a pidfd, and looks once more
-//!   whether that is the recorded process of this executable. No number is ever signalled.
-//! - **Once more.** A client whose daemon is killed before it has answered connects once more, as often as somebody
-//!   is killed: `ended once` and `oftener` count such clients. `dying` counts connections to a process that was just
-//!   being killed: its listener ends a moment after its streams, so
-//!   clients ask for the last failure first, which waits for that. A client without an answer has failed, and
-//!   so has one that has seen more daemons end than were killed, each under its launcher's number and its own.
+//! - **Release.** Every client starts as a shell that waits for the end of one pipe and then executes the client, for all
+//!   implementations alike. The pipe is closed once all of them wait. A client's time is from that moment to its exit, as
+//!   the kernel reports it to its parent, so it includes the client's own `exec`.
+//! - **Daemons.** Each daemon of ours appends a line to a log when it is bound, and takes a second, independent lock. When
+//!   the daemon dies, the kernel releases that lock *before* the instance lock. A daemon that finds the second lock taken
+//!   was bound at the same time as another one, and logs that. For the other implementations, the daemons are counted that
+//!   have replied, or that run when the last client has ended.
+//! - **Fault injector.** It finds the daemon by its lock and its record, opens a pidfd, and then checks again that this is
+//!   the recorded process and runs this executable. It signals only through the pidfd.
+//! - **Reconnects.** A client whose daemon is killed before the reply connects again. `reconnected once` and `more often`
+//!   count such clients. `dying` counts connections to a process that was just being killed: its listener closes a moment
+//!   after its streams. So clients first call `last_failure`, which waits for the process. A client without a reply has
+//!   failed. So has a client that saw more daemons end than were killed, where each may be seen twice: under its launcher's
+//!   PID and under its own.
 //!
-//! It ends with 1 if there was ever a second owner or a failure on our side.
+//! The exit code is 1 if there was ever a second daemon or a failed client with `brokered`.
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
@@ -41,7 +42,7 @@ mod linux;
 #[cfg(target_os = "linux")]
 use linux::{HERD, cli, serve};
 
-/// The daemon, which every client of a herd wants.
+/// The daemon to which every client of a herd connects.
 #[cfg(target_os = "linux")]
 #[brokered_runtime::brokered_daemon(HERD, cli = cli)]
 fn main(bound: brokered_runtime::Bound) -> std::io::Result<()> {
@@ -50,5 +51,5 @@ fn main(bound: brokered_runtime::Bound) -> std::io::Result<()> {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    println!("herd: for Linux only; nothing was counted");
+    println!("herd: only Linux is supported");
 }

@@ -1,4 +1,4 @@
-//! Small herds, so that the program is known to count right before anybody believes its figures.
+//! Small herds, to verify that the program counts correctly.
 
 #![cfg(target_os = "linux")]
 
@@ -8,23 +8,23 @@ use std::process::Command;
 fn herd(arguments: &[&str]) -> Result<(bool, String), Box<dyn Error>> {
     let output = Command::new(env!("CARGO_BIN_EXE_herd"))
         .args(arguments)
-        .args(["--sides", "brokered", "--plain"])
+        .args(["--implementations", "brokered", "--plain"])
         .output()?;
-    let said = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
-    Ok((output.status.success(), said))
+    let text = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
+    Ok((output.status.success(), text))
 }
 
-/// Case, clients, side, rounds, owners, second owners, failures, of each line but the first.
-fn counts(told: &str) -> Vec<Vec<&str>> {
-    told.lines()
+/// Case, clients, implementation, rounds, daemons, second daemons and failures of each line after the headings.
+fn counts(text: &str) -> Vec<Vec<&str>> {
+    text.lines()
         .skip(1)
         .map(|line| line.split('\t').take(7).collect())
         .collect()
 }
 
 #[test]
-fn a_herd_has_one_owner_and_no_failure() -> Result<(), Box<dyn Error>> {
-    let (kept, told) = herd(&[
+fn a_herd_has_one_daemon_and_no_failure() -> Result<(), Box<dyn Error>> {
+    let (passed, text) = herd(&[
         "--cases",
         "cold,stale",
         "--clients",
@@ -32,31 +32,30 @@ fn a_herd_has_one_owner_and_no_failure() -> Result<(), Box<dyn Error>> {
         "--rounds",
         "3",
     ])?;
-    assert!(kept, "{told}");
-    for line in counts(&told) {
-        assert_eq!(line[2..], ["brokered", "3", "1", "0", "0"], "{told}");
+    assert!(passed, "{text}");
+    for line in counts(&text) {
+        assert_eq!(line[2..], ["brokered", "3", "1", "0", "0"], "{text}");
     }
-    assert_eq!(counts(&told).len(), 4, "{told}");
+    assert_eq!(counts(&text).len(), 4, "{text}");
     Ok(())
 }
 
 #[test]
-fn a_herd_whose_daemon_is_killed_has_one_owner_at_a_time_and_no_failure()
--> Result<(), Box<dyn Error>> {
-    let (kept, told) = herd(&["--cases", "killed", "--clients", "20", "--rounds", "5"])?;
-    assert!(kept, "{told}");
-    for line in counts(&told) {
-        assert_eq!(line[5..], ["0", "0"], "{told}");
+fn a_herd_with_kills_has_one_daemon_at_a_time_and_no_failure() -> Result<(), Box<dyn Error>> {
+    let (passed, text) = herd(&["--cases", "killed", "--clients", "20", "--rounds", "5"])?;
+    assert!(passed, "{text}");
+    for line in counts(&text) {
+        assert_eq!(line[5..], ["0", "0"], "{text}");
     }
     Ok(())
 }
 
 #[test]
-fn its_picture_has_a_curve_for_each_herd() -> Result<(), Box<dyn Error>> {
-    let place = tempfile::tempdir()?;
-    let path = place.path().join("herd.svg");
-    let plot = path.to_str().ok_or("no text")?;
-    let (kept, told) = herd(&[
+fn the_plot_has_a_curve_for_each_herd() -> Result<(), Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("herd.svg");
+    let plot = path.to_str().ok_or("not a UTF-8 path")?;
+    let (passed, text) = herd(&[
         "--cases",
         "cold",
         "--clients",
@@ -66,22 +65,22 @@ fn its_picture_has_a_curve_for_each_herd() -> Result<(), Box<dyn Error>> {
         "--plot",
         plot,
     ])?;
-    assert!(kept, "{told}");
-    let drawn = std::fs::read_to_string(&path)?;
-    // One more in the legend.
-    assert_eq!(drawn.matches(r#"class="curve brokered""#).count(), 3);
+    assert!(passed, "{text}");
+    let svg = std::fs::read_to_string(&path)?;
+    // The legend has one more.
+    assert_eq!(svg.matches(r#"class="curve brokered""#).count(), 3);
     Ok(())
 }
 
 #[test]
-fn an_option_that_is_none_is_named() -> Result<(), Box<dyn Error>> {
+fn an_invalid_option_is_named() -> Result<(), Box<dyn Error>> {
     for (arguments, named) in [
         (["--client", "1"], "--client;"),
         (["--cases", "warm"], "\"warm\""),
-        (["--rounds", "0"], "once at least"),
+        (["--rounds", "0"], "at least 1"),
     ] {
-        let (fine, told) = herd(&arguments)?;
-        assert!(!fine && told.contains(named), "{told}");
+        let (passed, text) = herd(&arguments)?;
+        assert!(!passed && text.contains(named), "{text}");
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use serde_json::json;
 
 use crate::arguments::Arguments;
-use crate::error::{CliError, DONE};
+use crate::error::{CliError, SUCCESS};
 use crate::output::Output;
 
 pub(crate) fn completions(shell: Shell, output: &mut Output) -> Result<u8, CliError> {
@@ -21,7 +21,7 @@ pub(crate) fn man(output: &mut Output) -> Result<u8, CliError> {
     print(&page, output)
 }
 
-/// One page with all commands. Tools that come with a page for each are read less.
+/// One page with all commands.
 fn page() -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let mut command = Arguments::command();
@@ -39,7 +39,7 @@ fn page() -> io::Result<Vec<u8>> {
         man.render_synopsis_section(&mut part)?;
         man.render_description_section(&mut part)?;
         man.render_options_section(&mut part)?;
-        // Sections of the command's own become parts of its section here.
+        // The sections of a command become subsections of its section.
         page.extend_from_slice(
             String::from_utf8_lossy(&part)
                 .replace(".SH ", ".SS ")
@@ -57,7 +57,7 @@ fn print(text: &[u8], output: &mut Output) -> Result<u8, CliError> {
     } else {
         output.bytes(text)?;
     }
-    Ok(DONE)
+    Ok(SUCCESS)
 }
 
 #[cfg(test)]
@@ -65,12 +65,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn the_page_tells_of_every_command() -> io::Result<()> {
+    fn the_manual_page_describes_each_command() -> io::Result<()> {
         let page = String::from_utf8_lossy(&page()?).into_owned();
         for sub in Arguments::command().get_subcommands() {
             let heading = format!(".SH \"{}\"", sub.get_name().to_uppercase());

@@ -1,4 +1,4 @@
-//! `brokered log`: the output of a daemon that a client has started.
+//! `brokered log`: the output of a daemon that a launcher started.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,39 +6,39 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use brokered_runtime::operator::is_at;
+use brokered_runtime::operator::is_same_file;
 use serde_json::json;
 
 use crate::arguments::Log;
-use crate::error::{CliError, DONE, FAILED};
+use crate::error::{CliError, SUCCESS};
 use crate::output::Output;
 use crate::select;
 
-/// How often a log that is followed is looked at.
+/// How often `--follow` looks for new lines.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// How much is read at once.
+/// The number of bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
 
 pub(crate) fn log(arguments: &Log, output: &mut Output) -> Result<u8, CliError> {
-    let place = select::one(&arguments.target)?;
-    let recorded = place.recorded();
-    let record = recorded.record();
+    let instance = select::find_one(&arguments.target)?;
+    let record = instance.read_record();
+    let record = record.record();
     let path = record.and_then(|record| record.log.clone());
-    let path = path.unwrap_or_else(|| place.log());
+    let path = path.unwrap_or_else(|| instance.default_log_path());
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let by_hand = record.is_some_and(|record| record.owner != "launcher");
-            let why = if by_hand {
-                "it was not started by a client, so its output is where it was started"
-            } else {
-                "no client has started it yet"
+            let reason = match record {
+                Some(record) if record.owner != "launcher" => {
+                    "no launcher started the daemon, so its output is where it was started"
+                }
+                _ => "no launcher has started the daemon yet",
             };
-            let text = format!("there is no log at {}: {why}", path.display());
-            return Err(CliError::new(FAILED, text));
+            let text = format!("there is no log at {}: {reason}", path.display());
+            return Err(CliError::failure(text));
         }
-        Err(error) => return Err(unread(&path, &error)),
+        Err(error) => return Err(read_error(&path, &error)),
     };
     let mut reader = Reader::new(path, file);
     if let Some(lines) = arguments.lines {
@@ -48,7 +48,7 @@ pub(crate) fn log(arguments: &Log, output: &mut Output) -> Result<u8, CliError> 
         reader.copy(output)?;
         if !arguments.follow {
             reader.finish(output)?;
-            return Ok(DONE);
+            return Ok(SUCCESS);
         }
         output.flush()?;
         thread::sleep(INTERVAL);
@@ -56,15 +56,17 @@ pub(crate) fn log(arguments: &Log, output: &mut Output) -> Result<u8, CliError> 
     }
 }
 
-fn unread(path: &Path, error: &io::Error) -> CliError {
-    CliError::failed(format!("cannot read {}: {error}", path.display()))
+fn read_error(path: &Path, error: &io::Error) -> CliError {
+    CliError::failure(format!("cannot read {}: {error}", path.display()))
 }
 
-/// A log, and what of its last line has not been told yet as JSON.
+/// A log that is being printed.
 struct Reader {
     path: PathBuf,
     file: File,
+    /// The position of the next byte.
     at: u64,
+    /// The beginning of a line whose end has not been read yet. Only for JSON.
     partial: Vec<u8>,
 }
 
@@ -78,15 +80,14 @@ impl Reader {
         }
     }
 
-    /// Goes to where the last lines begin, reading from the end.
+    /// Continues at the last lines.
     fn skip_to_last(&mut self, lines: usize) -> Result<(), CliError> {
-        let begin =
-            last_lines(&mut self.file, lines).map_err(|error| unread(&self.path, &error))?;
-        self.at = begin;
+        self.at = position_of_last(lines, &mut self.file)
+            .map_err(|error| read_error(&self.path, &error))?;
         Ok(())
     }
 
-    /// Tells all that there is now.
+    /// Prints all that the file contains now.
     fn copy(&mut self, output: &mut Output) -> Result<(), CliError> {
         let mut buffer = vec![0; CHUNK];
         loop {
@@ -94,23 +95,23 @@ impl Reader {
                 .file
                 .seek(SeekFrom::Start(self.at))
                 .and_then(|_| self.file.read(&mut buffer))
-                .map_err(|error| unread(&self.path, &error))?;
+                .map_err(|error| read_error(&self.path, &error))?;
             if read == 0 {
                 return Ok(());
             }
             self.at += read as u64;
             if output.is_json() {
-                self.tell_lines(&buffer[..read], output)?;
+                self.print_lines(&buffer[..read], output)?;
             } else {
                 output.bytes(&buffer[..read])?;
             }
         }
     }
 
-    fn tell_lines(&mut self, bytes: &[u8], output: &mut Output) -> Result<(), CliError> {
+    fn print_lines(&mut self, bytes: &[u8], output: &mut Output) -> Result<(), CliError> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.partial.extend_from_slice(piece);
-            // A line that does not end is told in parts.
+            // A line without an end is printed in parts.
             if piece.ends_with(b"\n") || self.partial.len() > CHUNK {
                 self.finish(output)?;
             }
@@ -118,7 +119,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Tells a last line that lacks its end.
+    /// Prints the line, even if its end is missing.
     fn finish(&mut self, output: &mut Output) -> Result<(), CliError> {
         let line = std::mem::take(&mut self.partial);
         if line.is_empty() {
@@ -128,14 +129,14 @@ impl Reader {
         output.json_line(&json!({ "line": String::from_utf8_lossy(line) }))
     }
 
-    /// Goes on with the next file, if this one was put aside, and from the beginning, if it was cut.
+    /// Continues with the new file if the log was rotated, and at the beginning if it was truncated.
     fn reopen(&mut self, output: &mut Output) -> Result<(), CliError> {
         let Ok(at_path) = fs::metadata(&self.path) else {
-            // The next daemon makes a new one.
+            // The next daemon creates it again.
             return Ok(());
         };
-        let is_another = !is_at(&self.file, &self.path) || at_path.len() < self.at;
-        if is_another && let Ok(file) = File::open(&self.path) {
+        let is_new = !is_same_file(&self.file, &self.path) || at_path.len() < self.at;
+        if is_new && let Ok(file) = File::open(&self.path) {
             self.copy(output)?;
             self.file = file;
             self.at = 0;
@@ -144,9 +145,12 @@ impl Reader {
     }
 }
 
-/// Where the last lines begin.
-fn last_lines(file: &mut File, lines: usize) -> io::Result<u64> {
+/// The position at which the last lines begin. Reads from the end.
+fn position_of_last(lines: usize, file: &mut File) -> io::Result<u64> {
     let end = file.seek(SeekFrom::End(0))?;
+    if lines == 0 {
+        return Ok(end);
+    }
     let mut left = lines;
     let mut begin = end;
     let mut buffer = vec![0; CHUNK];
@@ -157,15 +161,15 @@ fn last_lines(file: &mut File, lines: usize) -> io::Result<u64> {
         file.seek(SeekFrom::Start(begin))?;
         file.read_exact(chunk)?;
         for (index, byte) in chunk.iter().enumerate().rev() {
-            let is_the_very_end = begin + index as u64 + 1 == end;
-            if *byte == b'\n' && !is_the_very_end {
-                if left <= 1 {
-                    return Ok(begin + index as u64 + 1)
-                        .map(|at| if lines == 0 { end } else { at });
-                }
+            let next = begin + index as u64 + 1;
+            // The line end at the end of the file begins no line.
+            if *byte == b'\n' && next != end {
                 left -= 1;
+                if left == 0 {
+                    return Ok(next);
+                }
             }
         }
     }
-    Ok(if lines == 0 { end } else { 0 })
+    Ok(0)
 }

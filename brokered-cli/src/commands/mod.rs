@@ -1,4 +1,8 @@
-//! The commands, a file each.
+//! The commands, a file or a folder each.
+//!
+//! `list` and `status` only look; `start`, `stop` (with `restart`) and `wait` (with `probe`) control a daemon;
+//! `trace` builds on both. `log` and `path` print files and where they are, `doctor` looks for problems, `unit`
+//! writes files for service managers, and `generate` prints completions and the manual page.
 
 mod doctor;
 mod generate;
@@ -16,13 +20,11 @@ use crate::arguments::{Arguments, Command};
 use crate::error::CliError;
 use crate::output::Output;
 
-pub(crate) use status::said_precisely;
-
-/// Carries a command out. Its exit code, if nothing went wrong on the way.
+/// Runs the command. Returns its exit code.
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, CliError> {
     match &arguments.command {
         Command::List(list) => list::list(list, output),
-        Command::Status(ask) => status::status(ask, output),
+        Command::Status(status) => status::status(status, output),
         Command::Start(start) => start::start(start, output),
         Command::Stop(stop) => stop::stop(stop, output),
         Command::Restart(restart) => stop::restart(restart, output),

@@ -1,118 +1,109 @@
-//! `brokered start`: starts a daemon by its executable.
+//! `brokered start`: starts a daemon from its executable.
 
 use std::time::{Duration, Instant};
 
-use brokered_runtime::operator::{DaemonRecord, InstanceDirectory, Launch, Started};
+use brokered_runtime::operator::{DaemonRecord, InstanceDirectory, Launcher, StartOutcome};
 use serde_json::json;
 
 use crate::arguments::{Program, Start, Target, Until};
-use crate::error::{CliError, DONE, NOT_RUNNING, USAGE};
-use crate::inspect::Inspected;
-use crate::output::{Output, style, styled};
+use crate::error::{CliError, NOT_RUNNING, SUCCESS, USAGE};
+use crate::inspect::Inspection;
+use crate::output::Output;
 use crate::select;
+use crate::style::{self, styled};
 
 use super::wait;
 
 pub(crate) fn start(arguments: &Start, output: &mut Output) -> Result<u8, CliError> {
-    let launch = launch_of(&arguments.target, &arguments.program)?;
-    run(
-        &launch,
-        arguments.until == Until::Ready,
+    let launcher = find_launcher(&arguments.target, &arguments.program)?;
+    start_and_report(
+        &launcher,
+        arguments.until,
         arguments.timeout,
-        output,
         "started",
+        output,
     )
 }
 
-/// Starts it, waits as far as is wanted, and says so.
-pub(super) fn run(
-    launch: &Launch,
-    ready: bool,
+/// Starts the daemon, waits for the phase, and prints the result.
+pub(super) fn start_and_report(
+    launcher: &Launcher,
+    until: Until,
     timeout: Duration,
-    output: &mut Output,
     verb: &str,
+    output: &mut Output,
 ) -> Result<u8, CliError> {
     let deadline = Instant::now() + timeout;
-    let place = launch.place().map_err(CliError::failed)?;
-    let started = launch.start(timeout).map_err(CliError::failed)?;
-    if ready {
+    let instance = launcher.instance_directory().map_err(CliError::failure)?;
+    let outcome = launcher.start(timeout).map_err(CliError::failure)?;
+    if until == Until::Ready {
         let left = deadline.saturating_duration_since(Instant::now());
-        wait::until_ready(&place, left, output).map_err(|trouble| match trouble.code() {
-            // It was up, and has ended since.
-            NOT_RUNNING => CliError::failed(trouble),
-            _ => trouble,
+        wait::wait_ready(&instance, left, output).map_err(|error| match error.code() {
+            // It was bound, and has ended since: its start has failed.
+            NOT_RUNNING => CliError::failure(error),
+            _ => error,
         })?;
     }
-    say(&place, &started, output, verb)?;
-    Ok(DONE)
+    report(&instance, &outcome, verb, output)?;
+    Ok(SUCCESS)
 }
 
-fn say(
-    place: &InstanceDirectory,
-    started: &Started,
-    output: &mut Output,
+fn report(
+    instance: &InstanceDirectory,
+    outcome: &StartOutcome,
     verb: &str,
+    output: &mut Output,
 ) -> Result<(), CliError> {
-    let seen = Inspected::of(place.clone(), Duration::from_secs(1));
-    let is_new = matches!(started, Started::Now(_));
+    let inspection = Inspection::new(instance.clone(), Duration::from_secs(1));
+    let is_new = matches!(outcome, StartOutcome::Started(_));
     if output.is_json() {
-        return output.json(&json!({ "started": is_new, "daemon": seen.to_json() }));
+        return output.json(&json!({ "started": is_new, "daemon": inspection.to_json() }));
     }
-    let verb = if is_new { verb } else { "runs already" };
-    let phase = styled(seen.style(), seen.phase());
-    let pid = seen
+    let verb = if is_new { verb } else { "is already running" };
+    let phase = styled(inspection.style(), inspection.phase());
+    let pid = inspection
         .pid()
         .map_or_else(String::new, |pid| format!(", process {pid}"));
-    let name = styled(style::HEAD, seen.name());
+    let name = styled(style::HEADING, inspection.name());
     output.line(format!("{name} {verb}: {phase}{pid}"))
 }
 
-/// How to start what is meant: with the executable that is named, or the one that is recorded.
-pub(super) fn launch_of(target: &Target, program: &Program) -> Result<Launch, CliError> {
-    let known = select::one(target);
-    if let Err(trouble) = &known
-        && trouble.code() == USAGE
-    {
-        return Err(known.unwrap_err());
-    }
-    let recorded = known.as_ref().ok().map(InstanceDirectory::recorded);
-    let record = recorded.as_ref().and_then(|recorded| recorded.record());
-    let launch = match record {
-        Some(record) => of_story(record)?,
-        None => select::launch(target)?,
+/// A launcher of the target, with the executable on the command line or in the record.
+pub(super) fn find_launcher(target: &Target, program: &Program) -> Result<Launcher, CliError> {
+    let record = match select::find_one(target) {
+        Ok(instance) => instance.read_record(),
+        Err(error) if error.code() == USAGE => return Err(error),
+        Err(_) => return launcher_for(None, target, program),
     };
-    with_program(launch, record, program, target)
+    launcher_for(record.record(), target, program)
 }
 
-pub(super) fn of_story(record: &DaemonRecord) -> Result<Launch, CliError> {
-    Launch::of(record).ok_or_else(|| {
-        CliError::failed(format!(
-            "its record names the daemon {:?} with contract {}, which no daemon can have",
-            record.name, record.contract
-        ))
-    })
-}
-
-pub(super) fn with_program(
-    launch: Launch,
+/// A launcher with the executable on the command line or in this record.
+pub(super) fn launcher_for(
     record: Option<&DaemonRecord>,
-    program: &Program,
     target: &Target,
-) -> Result<Launch, CliError> {
-    let log = record.and_then(|record| record.log.clone());
-    let launch = launch.log(log);
-    match (
-        &program.program,
-        record.and_then(|record| record.program.as_ref().map(|path| (record, path))),
-    ) {
-        (Some(path), _) => Ok(launch.program(path, &program.arguments)),
-        (None, Some((record, path))) => Ok(launch.program(path, &record.arguments)),
-        (None, None) => Err(CliError::new(
-            USAGE,
-            format!(
-                "nothing tells which executable {} is: name it with --program",
-                target.daemon
-            ),
-        )),
+    program: &Program,
+) -> Result<Launcher, CliError> {
+    let mut launcher = match record {
+        Some(record) => Launcher::from_record(record).map_err(|error| {
+            CliError::failure(format!("the record names no valid daemon: {error}"))
+        })?,
+        None => select::launcher(target)?,
+    };
+    if let Some(path) = &program.program {
+        launcher = launcher.program(path, program.arguments.iter().cloned());
     }
+    if launcher.executable().is_none() {
+        return Err(unknown_executable(target));
+    }
+    Ok(launcher)
+}
+
+/// The error if neither the command line nor a record names the executable.
+pub(super) fn unknown_executable(target: &Target) -> CliError {
+    let text = format!(
+        "the executable of {} is not known, because there is no record of it: name it with --program",
+        target.daemon
+    );
+    CliError::new(USAGE, text)
 }

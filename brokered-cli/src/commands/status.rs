@@ -1,153 +1,133 @@
-//! `brokered status`: how a daemon fares.
+//! `brokered status`: all that is known about a daemon.
 
-use std::time::Duration;
-
-use brokered_runtime::operator::format_duration;
 use brokered_runtime::{Load, LoadState, Status};
 use serde_json::{Value, json};
 
-use super::list::look_at;
-use crate::arguments::Ask;
+use crate::arguments;
+use crate::duration::{format, format_precise};
 use crate::error::{CliError, NOT_RUNNING};
-use crate::inspect::Inspected;
-use crate::output::{Output, style};
+use crate::inspect::{Inspection, inspect_all};
+use crate::output::Output;
 use crate::select;
+use crate::style;
 use crate::table::Cell;
 
-pub(crate) fn status(arguments: &Ask, output: &mut Output) -> Result<u8, CliError> {
-    let mut directories = select::all(&arguments.target)?;
-    if directories.is_empty() {
-        directories.push(select::one(&arguments.target)?);
+pub(crate) fn status(arguments: &arguments::Status, output: &mut Output) -> Result<u8, CliError> {
+    let mut instances = select::find_all(&arguments.target)?;
+    if instances.is_empty() {
+        // For its error, which says what to do.
+        instances.push(select::find_one(&arguments.target)?);
     }
-    let mut seen = look_at(&directories, arguments.timeout);
-    // Of several, those that have ended are not what is asked for.
-    if seen.iter().any(Inspected::is_running) {
-        seen.retain(Inspected::is_running);
+    let mut daemons = inspect_all(&instances, arguments.timeout);
+    // The instances that have ended are of interest only if no other runs.
+    if daemons.iter().any(Inspection::is_running) {
+        daemons.retain(Inspection::is_running);
     }
     if output.is_json() {
-        match seen.as_slice() {
+        match daemons.as_slice() {
             [one] => output.json(&one.to_json())?,
-            all => output.json(&json!({
-                "daemons": all.iter().map(Inspected::to_json).collect::<Vec<Value>>(),
+            several => output.json(&json!({
+                "daemons": several.iter().map(Inspection::to_json).collect::<Vec<Value>>(),
             }))?,
         }
     } else {
-        for (index, seen) in seen.iter().enumerate() {
+        for (index, daemon) in daemons.iter().enumerate() {
             if index > 0 {
                 output.line("")?;
             }
-            show(seen, output)?;
+            print(daemon, output)?;
         }
     }
-    Ok(seen
-        .iter()
-        .map(Inspected::code)
-        .max()
-        .unwrap_or(NOT_RUNNING))
+    let codes = daemons.iter().map(Inspection::exit_code);
+    Ok(codes.max().unwrap_or(NOT_RUNNING))
 }
 
-fn show(seen: &Inspected, output: &mut Output) -> Result<(), CliError> {
-    let head = match seen.contract() {
-        Some(contract) if contract != 1 => format!("{} (contract {contract})", seen.name()),
-        _ => seen.name(),
+fn print(daemon: &Inspection, output: &mut Output) -> Result<(), CliError> {
+    let name = match daemon.contract() {
+        Some(contract) if contract != 1 => format!("{} (contract {contract})", daemon.name()),
+        _ => daemon.name(),
     };
-    let mut lines = vec![
-        ("daemon", Cell::new(style::HEAD, head)),
-        ("phase", Cell::new(seen.style(), seen.phase())),
+    let mut pairs = vec![
+        ("daemon", Cell::new(style::HEADING, name)),
+        ("phase", Cell::new(daemon.style(), daemon.phase())),
     ];
-    if let Some(remark) = seen.remark() {
-        let name = if seen.status().is_some() {
-            "progress"
-        } else {
-            "why"
+    if let Some(remark) = daemon.remark() {
+        let heading = match daemon.status() {
+            Some(_) => "progress",
+            None => "reason",
         };
-        lines.push((name, Cell::from(remark)));
+        pairs.push((heading, Cell::from(remark)));
     }
-    if let Some(instance) = seen.instance() {
-        lines.push(("instance", Cell::from(instance)));
+    if let Some(label) = daemon.label() {
+        pairs.push(("instance", Cell::from(label)));
     }
-    if let Some(pid) = seen.pid() {
-        let up = seen.uptime().map(format_duration).unwrap_or_default();
-        lines.push(("process", Cell::from(format!("{pid}, up {up}"))));
+    if let Some(pid) = daemon.pid() {
+        let up = daemon.uptime().map(format).unwrap_or_default();
+        pairs.push(("process", Cell::from(format!("{pid}, up {up}"))));
     }
-    if let Some(status) = seen.status() {
-        push_status(&mut lines, status);
+    if let Some(status) = daemon.status() {
+        push_status(&mut pairs, status);
     }
-    let endpoint = seen.place.endpoint();
-    lines.push(("endpoint", Cell::from(endpoint.to_string_lossy())));
-    if let Some(log) = seen.log() {
-        lines.push(("log", Cell::from(log.to_string_lossy())));
+    let endpoint = daemon.instance.endpoint();
+    pairs.push(("endpoint", Cell::from(endpoint.to_string_lossy())));
+    if let Some(log) = daemon.log() {
+        pairs.push(("log", Cell::from(log.to_string_lossy())));
     }
-    output.list(&lines)
+    output.pairs(&pairs)
 }
 
-fn push_status(lines: &mut Vec<(&'static str, Cell)>, status: &Status) {
+fn push_status(pairs: &mut Vec<(&'static str, Cell)>, status: &Status) {
     if let Some(package) = &status.package {
         let version = status.version.as_deref().unwrap_or_default();
-        lines.push(("package", Cell::from(format!("{package} {version}"))));
+        pairs.push(("package", Cell::from(format!("{package} {version}"))));
     }
-    lines.push(("owner", Cell::from(&status.owner)));
-    lines.push((
-        "clients",
-        Cell::from(format!(
-            "{} now, {} served",
-            status.connections_open, status.connections_served
-        )),
-    ));
+    pairs.push(("owner", Cell::from(&status.owner)));
+    let clients = format!(
+        "{} now, {} served",
+        status.connections_open, status.connections_served
+    );
+    pairs.push(("clients", Cell::from(clients)));
     if status.errors + status.panics > 0 {
         let text = format!("{} errors, {} panics", status.errors, status.panics);
-        lines.push(("trouble", Cell::new(style::PENDING, text)));
+        pairs.push(("failures", Cell::new(style::WARNING, text)));
     }
     if let Some(error) = &status.last_error {
-        lines.push(("last error", Cell::new(style::PENDING, error)));
+        pairs.push(("last error", Cell::new(style::WARNING, error)));
     }
     if let Some(after) = status.idle_exit {
-        let text = format!("after {} without a client", format_duration(after));
-        lines.push(("idle exit", Cell::from(text)));
+        let text = format!("after {} without a client", format(after));
+        pairs.push(("idle exit", Cell::from(text)));
     }
     if let Some(lived) = status.premain {
         let threads = match status.premain_threads {
             Some(threads) if threads > 1 => format!(", with {threads} threads"),
             _ => String::new(),
         };
-        lines.push(("before main", Cell::from(said_precisely(lived) + &threads)));
+        let text = format_precise(lived) + &threads;
+        pairs.push(("before main", Cell::from(text)));
     }
     for load in &status.loads {
-        lines.push(("state", of_load(load)));
+        pairs.push(("state", load_cell(load)));
     }
 }
 
-fn of_load(load: &Load) -> Cell {
-    let place = if load.in_background {
-        ", in the background"
+fn load_cell(load: &Load) -> Cell {
+    let name = &load.name;
+    let background = if load.in_background {
+        " in the background"
     } else {
         ""
     };
-    let name = &load.name;
     match &load.state {
         LoadState::Loaded { took } => Cell::from(format!(
-            "{name}: loaded in {}{place}",
-            said_precisely(*took)
+            "{name}: loaded{background} in {}",
+            format_precise(*took)
         )),
         LoadState::Failed { took, reason } => {
-            let text = format!(
-                "{name}: failed after {}{place}: {reason}",
-                said_precisely(*took)
-            );
-            Cell::new(style::BAD, text)
+            let took = format_precise(*took);
+            let text = format!("{name}: failed{background} after {took}: {reason}");
+            Cell::new(style::ERROR, text)
         }
-        _ => Cell::new(style::PENDING, format!("{name}: loading{place}")),
-    }
-}
-
-/// A duration of which the small parts count.
-pub(crate) fn said_precisely(duration: Duration) -> String {
-    let microseconds = duration.as_micros();
-    match microseconds {
-        0..1000 => format!("{microseconds} µs"),
-        1000..10_000 => format!("{:.2} ms", duration.as_secs_f64() * 1e3),
-        10_000..1_000_000 => format!("{:.0} ms", duration.as_secs_f64() * 1e3),
-        1_000_000..100_000_000 => format!("{:.2} s", duration.as_secs_f64()),
-        _ => format_duration(duration),
+        _ => Cell::new(style::WARNING, format!("{name}: loading{background}")),
     }
 }

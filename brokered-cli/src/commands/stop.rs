@@ -7,99 +7,96 @@ use brokered_runtime::{ControlError, StopOutcome};
 use serde_json::json;
 
 use super::start;
-use crate::arguments::{Restart, Stop, Target};
-use crate::error::{CliError, DONE, FAILED, NO_ANSWER, TIMED_OUT};
-use crate::output::{Output, style, styled, tame};
+use crate::arguments::{Restart, Stop, Target, Until};
+use crate::error::{CliError, FAILURE, NO_ANSWER, SUCCESS, TIMED_OUT};
+use crate::output::Output;
 use crate::select;
+use crate::style::{self, styled};
+use crate::text::sanitize;
 
 pub(crate) fn stop(arguments: &Stop, output: &mut Output) -> Result<u8, CliError> {
-    let place = select::one(&arguments.target)?;
-    let name = name_of(&place, &arguments.target);
-    let stopped = end(&place, arguments.timeout, output)?;
+    let instance = select::find_one(&arguments.target)?;
+    let name = name_of(&instance, &arguments.target);
+    let outcome = stop_instance(&instance, arguments.timeout, output)?;
     if output.is_json() {
-        output.json(&json!({ "name": name, "stopped": word(stopped) }))?;
+        output.json(&json!({ "name": name, "stopped": outcome_as_str(outcome) }))?;
     } else {
-        let name = styled(style::HEAD, tame(&name));
-        output.line(match stopped {
+        let name = styled(style::HEADING, sanitize(&name));
+        output.line(match outcome {
             StopOutcome::WasNotRunning => format!("{name} was not running"),
             StopOutcome::Signalled => {
-                format!("{name} has ended: it did not answer, and was sent SIGTERM")
+                format!("{name} has ended: it did not answer, so it was sent SIGTERM")
             }
             _ => format!("{name} has ended"),
         })?;
     }
-    Ok(DONE)
+    Ok(SUCCESS)
 }
 
 pub(crate) fn restart(arguments: &Restart, output: &mut Output) -> Result<u8, CliError> {
-    let place = select::one(&arguments.target)?;
-    let recorded = place.recorded();
-    let record = recorded.record();
+    let instance = select::find_one(&arguments.target)?;
+    let record = instance.read_record();
+    let record = record.record();
     if let Some(record) = record {
-        refuse_foreign_owner(record)?;
+        refuse_service_manager(record)?;
     }
-    let launch = match record {
-        Some(record) => start::of_story(record)?,
-        None => select::launch(&arguments.target)?,
-    };
-    // Before anything is stopped it is certain that something can be started.
-    let launch = start::with_program(launch, record, &arguments.program, &arguments.target)?;
-    end(&place, arguments.timeout, output)?;
-    start::run(&launch, true, arguments.timeout, output, "restarted")
+    // This fails before the daemon is stopped, if it could not be started again.
+    let launcher = start::launcher_for(record, &arguments.target, &arguments.program)?;
+    let timeout = arguments.timeout;
+    stop_instance(&instance, timeout, output)?;
+    start::start_and_report(&launcher, Until::Ready, timeout, "restarted", output)
 }
 
-/// Ends it, and says what keeps it meanwhile.
-pub(super) fn end(
-    place: &InstanceDirectory,
+/// Stops the daemon. Shows the open connections that it still serves.
+pub(super) fn stop_instance(
+    instance: &InstanceDirectory,
     timeout: Duration,
     output: &Output,
 ) -> Result<StopOutcome, CliError> {
-    if output.is_watched()
-        && let Ok(status) = place.status(timeout.min(Duration::from_secs(1)))
+    if output.shows_progress()
+        && let Ok(status) = instance.status(timeout.min(Duration::from_secs(1)))
         && status.connections_open > 0
     {
         output.progress(&format!(
-            "{} clients are served; it ends when they are, or in 10 s",
+            "{} open connections: the daemon ends when they have ended, or after 10 s",
             status.connections_open
         ));
     }
-    place.stop(timeout).map_err(|error| {
+    instance.stop(timeout).map_err(|error| {
         let code = match error {
             ControlError::TimedOut { .. } => TIMED_OUT,
             ControlError::NoAnswer { .. } | ControlError::ProcessNotVerified { .. } => NO_ANSWER,
-            _ => FAILED,
+            _ => FAILURE,
         };
-        CliError::new(code, error.to_string())
+        CliError::new(code, error)
     })
 }
 
-/// A service manager would not notice, or start its own at the next client.
-fn refuse_foreign_owner(record: &DaemonRecord) -> Result<(), CliError> {
-    match record.owner {
-        "systemd" => Err(CliError::failed(format!(
-            "{} was started by systemd, which is to restart it: \
-             `systemctl --user restart {}.service`, or whatever its unit is called",
-            record.name, record.name
-        ))),
-        "launchd" => Err(CliError::failed(format!(
-            "{} was started by launchd, which is to restart it: `launchctl kickstart -k`",
-            record.name
-        ))),
-        _ => Ok(()),
-    }
+/// A service manager would not know of the new process, and would start its own for the next client.
+fn refuse_service_manager(record: &DaemonRecord) -> Result<(), CliError> {
+    let name = &record.name;
+    let command = match record.owner {
+        "systemd" => format!("`systemctl --user restart {name}.service`, or the name of its unit"),
+        "launchd" => "`launchctl kickstart -k` with the label of its job".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(CliError::failure(format!(
+        "{name} was started by {}; restart it with {command}",
+        record.owner
+    )))
 }
 
-/// What it is called: by its record, or, where that has gone with the daemon, by who asks.
-fn name_of(place: &InstanceDirectory, target: &Target) -> String {
-    match place.recorded().record() {
+/// The name in the record or, if the record went with the daemon, the name on the command line.
+fn name_of(instance: &InstanceDirectory, target: &Target) -> String {
+    match instance.read_record().record() {
         Some(record) => record.name.clone(),
-        None if target.daemon.contains('/') => place.name(),
+        None if target.daemon.contains('/') => instance.name(),
         None => target.daemon.clone(),
     }
 }
 
-fn word(stopped: StopOutcome) -> &'static str {
-    match stopped {
+fn outcome_as_str(outcome: StopOutcome) -> &'static str {
+    match outcome {
         StopOutcome::WasNotRunning => "was not running",
         StopOutcome::Signalled => "signalled",
         _ => "ended",

@@ -1,127 +1,121 @@
-//! `brokered trace`: starts a daemon, and shows what its start spent its time on.
+//! `brokered trace`: starts a daemon, and shows how long each step of its start takes.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 
-use brokered_runtime::operator::{DaemonEvent, LaunchStep, Started};
+use brokered_runtime::operator::{DaemonEvent, LaunchEvent, Launcher, StartOutcome};
 use brokered_runtime::{IpcStream, LoadState, Status};
 use serde_json::{Value, json};
 
-use super::{start, status::said_precisely, stop};
+use super::{start, stop};
 use crate::arguments::Trace;
-use crate::error::{CliError, DONE, FAILED};
-use crate::output::{Output, style, styled};
+use crate::duration::format_precise;
+use crate::error::{CliError, SUCCESS};
+use crate::output::Output;
 use crate::select;
-use crate::waterfall::{Bar, Waterfall};
+use crate::style::{self, styled};
+use crate::waterfall::{Step, Waterfall};
 
-/// How long a daemon may take to reply once it is ready. Many reply only when they are asked.
+/// How long to wait for the first reply. Many daemons reply only to a request.
 const REPLY: Duration = Duration::from_secs(2);
 
 pub(crate) fn trace(arguments: &Trace, output: &mut Output) -> Result<u8, CliError> {
+    // The daemon removes its record when it is stopped, so the executable is read from it first.
+    let launcher = start::find_launcher(&arguments.target, &arguments.program)?;
     if arguments.restart
-        && let Ok(place) = select::one(&arguments.target)
+        && let Ok(instance) = select::find_one(&arguments.target)
     {
-        // What is recorded goes with the daemon, so how to start it is asked first.
-        let launch = start::launch_of(&arguments.target, &arguments.program)?;
-        stop::end(&place, arguments.timeout, output)?;
-        return launch_and_show(&launch, arguments, output);
+        stop::stop_instance(&instance, arguments.timeout, output)?;
     }
-    let launch = start::launch_of(&arguments.target, &arguments.program)?;
-    launch_and_show(&launch, arguments, output)
+    launch_and_show(&launcher, arguments, output)
 }
 
 fn launch_and_show(
-    launch: &brokered_runtime::operator::Launch,
+    launcher: &Launcher,
     arguments: &Trace,
     output: &mut Output,
 ) -> Result<u8, CliError> {
-    let place = launch.place().map_err(CliError::failed)?;
-    let mut steps = Vec::new();
+    let instance = launcher.instance_directory().map_err(CliError::failure)?;
+    let mut events = Vec::new();
     let began = SystemTime::now();
-    let started = launch
-        .trace(arguments.timeout, &mut |step, at| steps.push((step, at)))
-        .map_err(CliError::failed)?;
-    let Started::Now(stream) = started else {
-        let text = format!(
-            "{} runs already, so there is no start to look at: --restart stops it first",
+    let outcome = launcher
+        .trace(arguments.timeout, |event, at| events.push((event, at)))
+        .map_err(CliError::failure)?;
+    let StartOutcome::Started(stream) = outcome else {
+        return Err(CliError::failure(format!(
+            "{} is already running, so its start cannot be traced; --restart stops it first",
             arguments.target.daemon
-        );
-        return Err(CliError::new(FAILED, text));
+        )));
     };
     let reply = stream.and_then(|stream| first_reply(stream, arguments.send.as_deref()));
-    let status = place
+    let status = instance
         .status(Duration::from_secs(1))
-        .map_err(CliError::failed)?;
-    let waterfall = waterfall(began, &steps, &status, reply);
+        .map_err(CliError::failure)?;
+    let waterfall = waterfall(began, &events, &status, reply);
     if let Some(path) = &arguments.svg {
         let title = format!("Start of {}", status.name);
         fs::write(path, waterfall.to_svg(&title)).map_err(|error| {
-            CliError::failed(format!("cannot write {}: {error}", path.display()))
+            CliError::failure(format!("cannot write {}: {error}", path.display()))
         })?;
     }
-    tell(&waterfall, &status, arguments, reply.is_some(), output)?;
-    Ok(DONE)
+    print(&waterfall, &status, arguments, reply.is_some(), output)?;
+    Ok(SUCCESS)
 }
 
-/// When it was asked, and when the first byte of its reply came.
+/// The times of the request and of the first byte of its reply.
 fn first_reply(mut stream: IpcStream, send: Option<&str>) -> Option<(SystemTime, SystemTime)> {
     use brokered_runtime::interprocess::local_socket::traits::Stream as _;
 
-    let asked = SystemTime::now();
+    let requested = SystemTime::now();
     stream.set_recv_timeout(Some(REPLY)).ok()?;
     stream.set_send_timeout(Some(REPLY)).ok()?;
     if let Some(line) = send {
         stream.write_all(format!("{line}\n").as_bytes()).ok()?;
     }
     match stream.read(&mut [0]) {
-        Ok(1) => Some((asked, SystemTime::now())),
+        Ok(1) => Some((requested, SystemTime::now())),
         _ => None,
     }
 }
 
 fn waterfall(
     began: SystemTime,
-    steps: &[(LaunchStep, SystemTime)],
+    events: &[(LaunchEvent, SystemTime)],
     status: &Status,
     reply: Option<(SystemTime, SystemTime)>,
 ) -> Waterfall {
-    let at = |wanted: &LaunchStep| {
-        steps
-            .iter()
-            .find(|(step, _)| step == wanted)
-            .map(|(_, at)| *at)
+    let at = |wanted: &LaunchEvent| {
+        let mut events = events.iter();
+        events.find(|(event, _)| event == wanted).map(|(_, at)| *at)
     };
-    let mut waterfall = Waterfall::beginning(began);
-    let mut bar = |name: &str, from: Option<SystemTime>, to: Option<SystemTime>| {
+    let mut waterfall = Waterfall::new(began);
+    let mut step = |name: &str, from: Option<SystemTime>, to: Option<SystemTime>| {
         if let (Some(from), Some(to)) = (from, to) {
-            waterfall.push(Bar::new(name, from, to));
+            waterfall.push(Step::new(name, from, to));
         }
     };
-    let locked = at(&LaunchStep::Locked);
-    let spawned = at(&LaunchStep::Spawned);
+    let locked = at(&LaunchEvent::Locked);
+    let spawned = at(&LaunchEvent::Spawned);
     let main = status.reached_at("main");
-    // The system may let the new process run before it lets the call return that has started it. And it knows the
-    // process's start to a clock tick only, so that it may seem to have been there before it was started.
+    // The new process may run before the system call that started it returns. The system also reports the start of
+    // a process only to a clock tick, so that it may seem earlier than the lock.
     let process = match (main, status.premain) {
         (Some(main), Some(lived)) => main.checked_sub(lived).max(locked).min(Some(main)),
         (main, _) => spawned.into_iter().chain(main).min(),
     };
-    bar("lock", Some(began), locked);
-    bar("bind, hand over, exec", locked, process);
-    bar(
-        "before main",
-        process.filter(|process| Some(*process) < main),
-        main,
-    );
-    bar("connect", spawned, at(&LaunchStep::Connected));
-    bar("adopt, bind", main, status.reached_at("bound"));
-    bar(
+    let process_before_main = process.filter(|process| Some(*process) < main);
+    step("lock", Some(began), locked);
+    step("bind, hand-off, exec", locked, process);
+    step("before main", process_before_main, main);
+    step("connect", spawned, at(&LaunchEvent::Connected));
+    step("adopt, bind", main, status.reached_at("bound"));
+    step(
         "record",
         status.reached_at("bound"),
         status.reached_at("recorded"),
     );
-    bar(
+    step(
         "control",
         status.reached_at("recorded"),
         status.reached_at("control"),
@@ -132,37 +126,32 @@ fn waterfall(
             _ => None,
         };
         let name = format!("load {}", load.name);
-        bar(&name, Some(load.began), took.map(|took| load.began + took));
+        step(&name, Some(load.began), took.map(|took| load.began + took));
     }
-    let ready = status
-        .reached_at("ready")
-        .or(at(&LaunchStep::Event(DaemonEvent::Ready)));
-    bar("ready", ready, ready);
-    // A client that was queued all the while has waited since it was connected; what counts for it is when
-    // its reply came.
-    if let Some((asked, came)) = reply {
-        bar(
-            "first reply",
-            ready.filter(|ready| *ready < came).or(Some(asked)),
-            Some(came),
-        );
+    let reported = at(&LaunchEvent::Daemon(DaemonEvent::Ready));
+    let ready = status.reached_at("ready").or(reported);
+    step("ready", ready, ready);
+    // The client is connected since long before. Its reply could not come before the daemon was ready.
+    if let Some((requested, replied)) = reply {
+        let from = ready.filter(|ready| *ready < replied);
+        step("first reply", from.or(Some(requested)), Some(replied));
     }
     waterfall
 }
 
-fn tell(
+fn print(
     waterfall: &Waterfall,
     status: &Status,
     arguments: &Trace,
-    replied: bool,
+    has_reply: bool,
     output: &mut Output,
 ) -> Result<(), CliError> {
     if output.is_json() {
-        let steps = waterfall.bars().iter().map(|bar| {
+        let steps = waterfall.steps().iter().map(|step| {
             json!({
-                "name": bar.name,
-                "from_seconds": waterfall.since_begin(bar.from).as_secs_f64(),
-                "seconds": bar.took().as_secs_f64(),
+                "name": step.name,
+                "from_seconds": waterfall.offset(step.from).as_secs_f64(),
+                "seconds": step.duration().as_secs_f64(),
             })
         });
         return output.json(&json!({
@@ -173,24 +162,25 @@ fn tell(
             "steps": steps.collect::<Vec<Value>>(),
         }));
     }
-    let text = waterfall.to_text(Output::width());
-    output.lines(&text)?;
-    let total = styled(style::HEAD, said_precisely(waterfall.total()));
-    let name = &status.name;
-    output.line(format!("{name}, process {}: {total} in all", status.pid))?;
-    if !replied {
+    output.lines(&waterfall.to_text(Output::width()))?;
+    let total = styled(style::HEADING, format_precise(waterfall.total()));
+    output.line(format!(
+        "{}, process {}: {total} in total",
+        status.name, status.pid
+    ))?;
+    if !has_reply {
         let hint = if arguments.send.is_some() {
-            "it did not reply to what was sent"
+            "the daemon did not reply to the line that was sent"
         } else {
-            "it said nothing by itself; --send LINE asks it something"
+            "the daemon sent nothing without a request; --send LINE sends it one"
         };
-        output.line(styled(style::PAST, hint))?;
+        output.note(style::DIMMED, hint)?;
     }
     if let Some(path) = &arguments.svg {
-        output.line(styled(
-            style::PAST,
-            format!("drawn into {}", path.display()),
-        ))?;
+        output.note(
+            style::DIMMED,
+            &format!("the drawing is in {}", path.display()),
+        )?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The budgets, measured: what brokered costs beside what one would write by hand.
+//! The budgets: the cost of brokered compared with handwritten code.
 //!
 //! ```text
 //! cargo bench -p brokered-runtime --bench budgets
@@ -6,30 +6,30 @@
 //! cargo bench -p brokered-runtime --bench budgets -- --build --markdown
 //! ```
 //!
-//! One command, nothing to prepare: it builds the daemons beside this file in release, measures each row
-//! with *both sides interleaved in one run* (ours, baseline, baseline, ours, ...), and prints for each the
-//! medians, their ratio with its 95 % interval, the budget, and whether it was kept. A row whose
-//! preconditions don't hold (no C compiler, one core, ...) says so and prints no figure.
+//! The command needs no preparation. It builds the bench daemons in release mode and measures each row with *both sides
+//! interleaved in one run* (ours, baseline, baseline, ours, ...). For each row it prints the medians, their ratio with its
+//! 95 % interval, the budget, and whether the budget was kept. A row whose preconditions do not hold (no C compiler, one
+//! core, ...) prints the reason instead of figures.
 //!
-//! | argument | |
+//! | argument | meaning |
 //! |---|---|
-//! | `TEXT`... | only the rows whose name or description contains one of them |
-//! | `--quick` | fewer rounds, for a look |
-//! | `--build` | also the row that builds hello from nothing, which takes a minute or more |
-//! | `--markdown` | the table as Markdown |
-//! | `--list` | the rows' names, and nothing else |
+//! | `TEXT`... | only the rows whose name or description contains one of the texts |
+//! | `--quick` | fewer rounds |
+//! | `--build` | also the row `build`, which takes a minute or more |
+//! | `--markdown` | print the table as Markdown |
+//! | `--list` | list the names of the rows, and measure nothing |
 //!
-//! # How it is measured
+//! # Method
 //!
-//! - *Spawn → connectable* is the time from just before the spawn to the first `connect` that succeeds,
-//!   by a client that tries in a tight loop. On Linux that client has one core and the daemon another, for
-//!   both sides alike, or the client's spinning would be what is measured.
-//! - *Cold client* rows run a fresh client process in each round, as a command line is one, and take the
-//!   time inside it. Both sides leave the choice of cores to the system; the hand-written client, which
-//!   tries until it is connected, offers its core to others between two attempts.
-//! - Each cold round has a runtime directory of its own, on tmpfs where there is one (as a runtime
-//!   directory is), and ends with the daemon killed and reaped before the next begins.
-//! - Unix only; on other systems it says so and ends well.
+//! - *Spawn → connectable* is the time from just before the spawn to the first successful `connect`, by a client that tries
+//!   in a tight loop. On Linux, the client has one core and the daemon another, so that the client does not delay the
+//!   daemon. This holds for both sides.
+//! - *Cold client* rows run a new client process in each round, as a command line tool is, and measure the time inside it.
+//!   The system chooses the cores for both sides. The handwritten client, which tries until it is connected, yields its
+//!   core between two attempts.
+//! - Each cold round has a new runtime directory, on tmpfs where there is one. The daemon is killed and reaped before the
+//!   next round begins.
+//! - Only Unix is supported. On other systems the program says so and exits with success.
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
@@ -42,5 +42,5 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(unix))]
 fn main() {
-    println!("budgets: these benchmarks are Unix only; nothing was measured");
+    println!("budgets: only Unix is supported; nothing was measured");
 }

@@ -1,4 +1,4 @@
-/* hello ENDPOINT: the least that a daemon can be. Built statically: no dynamic loader, no runtime. */
+/* hello ENDPOINT: a minimal daemon. It is linked statically, so it has no dynamic loader. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>

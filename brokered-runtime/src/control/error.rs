@@ -146,7 +146,7 @@ impl fmt::Display for ControlError {
                 diagnostics::format_duration(*waited),
                 holder
                     .as_deref()
-                    .unwrap_or("a process that has not recorded itself")
+                    .unwrap_or("a process that has not written its record yet")
             ),
             Self::NoControl { control, holder } => write!(
                 f,

@@ -27,7 +27,7 @@ impl Stopping {
         Self(LatchWaiter::new(latch))
     }
 
-    /// Whether the daemon shuts down.
+    /// Whether the daemon is shutting down.
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.is_set()

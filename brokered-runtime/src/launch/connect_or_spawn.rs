@@ -12,7 +12,7 @@ use super::wait::{self, Outcome};
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
-use crate::instance_lock::LaunchLock;
+use crate::instance_lock::LauncherLocks;
 use crate::record::{Owner, Record};
 use crate::{Daemon, Instance, IpcStream, WaitFor, fault, handoff};
 
@@ -152,7 +152,7 @@ impl Instance {
     fn launch(
         &self,
         paths: &Paths,
-        lock: LaunchLock,
+        lock: LauncherLocks,
         deadline: &Deadline,
     ) -> Result<LaunchResult, LaunchError> {
         self.check_owner(paths)?;
@@ -221,8 +221,8 @@ impl Daemon {
     }
 }
 
-fn try_lock(paths: &Paths) -> Result<Option<LaunchLock>, LaunchError> {
-    match LaunchLock::try_take(paths) {
+fn try_lock(paths: &Paths) -> Result<Option<LauncherLocks>, LaunchError> {
+    match LauncherLocks::try_take(paths) {
         Ok(lock) => Ok(lock),
         // Another process has removed the directory since it was prepared.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

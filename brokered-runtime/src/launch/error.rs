@@ -391,7 +391,7 @@ fn lock_held(
          process ends, or end it",
         lock.display(),
         diagnostics::format_duration(waited),
-        holder.unwrap_or("a process that has not recorded itself")
+        holder.unwrap_or("a process that has not written its record yet")
     )
 }
 

@@ -13,13 +13,14 @@ use super::wait::Outcome;
 use crate::deadline::Deadline;
 use crate::handoff::Event;
 use crate::identity::paths::Paths;
-use crate::instance_lock::LaunchLock;
+use crate::instance_lock::LauncherLocks;
 use crate::record::Record;
 use crate::{Instance, IpcStream, platform};
 
-/// A step of a launch, as the launcher sees it.
+/// A step of a launch, as the launcher sees it. [`Launcher::trace`](crate::operator::Launcher::trace) reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LaunchStep {
+#[non_exhaustive]
+pub enum LaunchEvent {
     /// The launcher holds the instance lock.
     Locked,
     /// The endpoint is bound where the launcher binds, the message is sent, and the process is started.
@@ -27,11 +28,12 @@ pub enum LaunchStep {
     /// The launcher is connected, and waits in the backlog.
     Connected,
     /// The daemon has sent an event.
-    Event(DaemonEvent),
+    Daemon(DaemonEvent),
 }
 
 /// An event that a daemon sends to its launcher.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DaemonEvent {
     /// The daemon has taken over the lock, and the listener if the launcher has bound.
     Adopted,
@@ -60,23 +62,24 @@ pub(crate) enum ObservedLaunch {
 pub(crate) fn launch(
     instance: &Instance,
     timeout: Duration,
-    on_step: &mut dyn FnMut(LaunchStep, SystemTime),
+    on_event: &mut dyn FnMut(LaunchEvent, SystemTime),
 ) -> Result<ObservedLaunch, LaunchError> {
     instance.check_enabled()?;
     let deadline = Deadline::after(timeout);
     let paths = instance.paths()?;
     paths.prepare()?;
-    let lock = LaunchLock::try_take(paths).map_err(LaunchError::io("lock", paths.directory()))?;
+    let lock =
+        LauncherLocks::try_take(paths).map_err(LaunchError::io("lock", paths.directory()))?;
     let Some(lock) = lock else {
         return Ok(ObservedLaunch::AlreadyRunning);
     };
     instance.check_owner(paths)?;
-    on_step(LaunchStep::Locked, SystemTime::now());
+    on_event(LaunchEvent::Locked, SystemTime::now());
     let mut started = spawn::start(instance, paths, lock)?;
-    on_step(LaunchStep::Spawned, SystemTime::now());
+    on_event(LaunchEvent::Spawned, SystemTime::now());
     let mut stream = connect(paths, &deadline);
     if stream.is_some() {
-        on_step(LaunchStep::Connected, SystemTime::now());
+        on_event(LaunchEvent::Connected, SystemTime::now());
     }
     loop {
         let received = started.receive(deadline.end())?;
@@ -105,10 +108,10 @@ pub(crate) fn launch(
         };
         if event == DaemonEvent::Bound && stream.is_none() {
             stream = connect(paths, &deadline);
-            on_step(LaunchStep::Connected, SystemTime::now());
+            on_event(LaunchEvent::Connected, SystemTime::now());
         }
         let is_ready = event == DaemonEvent::Ready;
-        on_step(LaunchStep::Event(event), received_at);
+        on_event(LaunchEvent::Daemon(event), received_at);
         if is_ready {
             return Ok(ObservedLaunch::Up(stream));
         }

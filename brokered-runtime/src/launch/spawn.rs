@@ -10,7 +10,7 @@ use super::start_limit;
 use super::started::StartedDaemon;
 use crate::handoff::{self, Message};
 use crate::identity::paths::Paths;
-use crate::instance_lock::{InstanceLock, LaunchLock};
+use crate::instance_lock::{InstanceLock, LauncherLocks};
 use crate::nonce::new_nonce;
 use crate::platform::{self, Channel, ChannelEnd, Child};
 use crate::record::Record;
@@ -20,7 +20,7 @@ use crate::{Instance, IpcListener, Phase, endpoint, fault};
 pub(super) fn start(
     instance: &Instance,
     paths: &Paths,
-    lock: LaunchLock,
+    lock: LauncherLocks,
 ) -> Result<StartedDaemon, LaunchError> {
     let recorded = start_limit::record_start(instance, paths, &lock)?;
     fault::pass("launch:start-recorded");
@@ -35,7 +35,7 @@ pub(super) fn start(
 fn bind_and_spawn(
     instance: &Instance,
     paths: &Paths,
-    mut lock: LaunchLock,
+    mut lock: LauncherLocks,
 ) -> Result<StartedDaemon, LaunchError> {
     let listener = match lock.instance().filter(|_| launcher_binds(instance)) {
         Some(lock) => Some(endpoint::bind(paths, lock)?),
@@ -81,7 +81,7 @@ fn launcher_binds(instance: &Instance) -> bool {
 fn hand_off_and_spawn(
     instance: &Instance,
     paths: &Paths,
-    lock: &mut LaunchLock,
+    lock: &mut LauncherLocks,
     listener: Option<&IpcListener>,
 ) -> Result<(Child, Channel, Log), LaunchError> {
     let log = Log::open(instance, paths)?;
@@ -110,7 +110,7 @@ fn hand_off_and_spawn(
         )
         .map_err(failed())?;
     fault::point("launch:message-sent").map_err(failed())?;
-    lock.release_turn();
+    lock.release_if_not_passed();
     let child = spawn(instance, &nonce, daemon_end, &log)?;
     fault::pass("launch:spawned");
     Ok((child, channel, log))

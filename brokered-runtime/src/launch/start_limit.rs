@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::error::LaunchError;
 use super::failure::Failure;
 use crate::identity::paths::Paths;
-use crate::instance_lock::LaunchLock;
+use crate::instance_lock::LauncherLocks;
 use crate::record::Record;
 use crate::{Instance, platform};
 
@@ -38,7 +38,7 @@ impl RecordedStart {
 pub(super) fn record_start(
     instance: &Instance,
     paths: &Paths,
-    _lock: &LaunchLock,
+    _lock: &LauncherLocks,
 ) -> Result<RecordedStart, LaunchError> {
     let limit = instance.launch.start_limit;
     let now = platform::uptime();

@@ -6,7 +6,7 @@ use super::children::ChildGuard;
 use super::error::LaunchError;
 use super::log::Log;
 use crate::handoff::Event;
-use crate::instance_lock::LaunchLock;
+use crate::instance_lock::LauncherLocks;
 use crate::platform::{Channel, Line};
 
 /// The reason that is recorded for a daemon that ends after it has reported that it stops.
@@ -23,7 +23,7 @@ pub(super) struct StartedDaemon {
     pub(super) is_bound: bool,
     /// The launcher's copy of the lock, or its turn. Kept until the daemon has the lock, where closing it earlier
     /// would lose the lock.
-    pub(super) lock: Option<LaunchLock>,
+    pub(super) lock: Option<LauncherLocks>,
     /// Why the daemon ends, as far as it has reported that.
     pub(super) reason: Option<String>,
 }

@@ -1,69 +1,58 @@
-//! What the operator's command line sees of daemons.
+//! What an operator's tool needs: find the daemons of this user, inspect them, start and stop them.
+//!
+//! A client knows its daemon by the constant [`Daemon`](crate::Daemon). A tool such as the command line `brokered`
+//! does not: it finds daemons by their files. This module needs the feature `operator`, which daemons and clients
+//! do not need.
+//!
+//! - [`instance_directories`] lists the directories of all instances; [`InstanceDirectory`] is one of them.
+//! - [`InstanceDirectory::status`], [`wait_ready`](InstanceDirectory::wait_ready) and
+//!   [`stop`](InstanceDirectory::stop) ask the running daemon on its control endpoint.
+//! - [`InstanceDirectory::read_record`] and [`lock_state`](InstanceDirectory::lock_state) tell about a daemon that
+//!   does not answer, or has ended.
+//! - [`Launcher`] starts a daemon from its name and its executable.
+//!
+//! No function of this module follows a symbolic link in a runtime directory, or deletes a file that it did not
+//! create. The items that depend on the platform say so.
+//!
+//! # Example
+//!
+//! List all daemons with their phase, then stop one:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use brokered_runtime::ControlError;
+//! use brokered_runtime::operator::instance_directories;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let timeout = Duration::from_secs(1);
+//! for instance in instance_directories()?.instances {
+//!     match instance.status(timeout) {
+//!         Ok(status) => println!("{} {}, process {}", status.name, status.phase, status.pid),
+//!         Err(ControlError::NotRunning { .. }) => println!("{} has ended", instance.name()),
+//!         Err(error) => println!("{}: {error}", instance.name()),
+//!     }
+//!     if instance.name() == "words" {
+//!         instance.stop(Duration::from_secs(15))?;
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
-mod directory;
-mod launch;
+// In the order in which to read them: where instances are, what a record says, how a daemon is started, and what
+// else a tool needs of the platform.
+mod instance_directory;
+mod launcher;
 mod record;
+mod system;
 
-pub use directory::{
-    InstanceDirectories, InstanceDirectory, InstanceDirectoryError, Lock, instance_directories,
-    runtime_directories,
+pub use instance_directory::{
+    InstanceDirectories, InstanceDirectory, InstanceDirectoryError, LockState,
+    instance_directories, runtime_directories,
 };
-pub use launch::{DaemonEvent, Launch, LaunchStep, Started};
-pub use record::{DaemonRecord, Recorded};
-
-/// The exit code of a daemon that another one has preceded.
-pub const EXIT_ALREADY_BOUND: u8 = crate::handoff::EXIT_ALREADY_BOUND;
-
-/// The longest path at which a socket can be, counted down from: whether this one can.
-#[must_use]
-pub fn fits_endpoint(path: &std::path::Path) -> bool {
-    crate::platform::fits_endpoint(path)
-}
-
-/// Whether a path leads to the file that is open.
-#[must_use]
-pub fn is_at(open: &std::fs::File, path: &std::path::Path) -> bool {
-    crate::platform::is_file_at(open, path).unwrap_or(false)
-}
-
-/// A directory without links in its path, as instances are named by it.
-///
-/// # Errors
-///
-/// If it can't be reached.
-pub fn canonicalize(path: &std::path::Path) -> std::io::Result<std::path::PathBuf> {
-    crate::platform::canonicalize(path)
-}
-
-/// What `stop` does with a daemon that does not answer.
-pub const UNRESPONSIVE_STOP_HINT: &str = crate::platform::UNRESPONSIVE_STOP_HINT;
-
-/// The command that shows what processes are doing.
-#[must_use]
-pub fn inspect_hint(processes: &[u32]) -> String {
-    crate::platform::inspect_hint(processes)
-}
-
-/// The command that shows who has something open.
-#[must_use]
-pub fn open_file_hint(path: &str) -> String {
-    crate::platform::open_file_hint(path)
-}
-
-/// How many files this process may have open, if that is limited.
-#[must_use]
-pub fn open_files_limit() -> Option<u64> {
-    crate::platform::open_files_limit()
-}
-
-/// Whether a text would do as a daemon's name.
-#[must_use]
-pub fn is_name(text: &str) -> bool {
-    crate::identity::is_daemon_name(text)
-}
-
-/// A duration in its largest fitting unit, for people: `850 ms`, `12 s`, `7 min`, `3 h`, `9 d`.
-#[must_use]
-pub fn format_duration(duration: std::time::Duration) -> String {
-    crate::diagnostics::format_duration(duration)
-}
+pub use launcher::{DaemonEvent, IdentityError, LaunchEvent, Launcher, StartOutcome};
+pub use record::{DaemonRecord, RecordState};
+pub use system::{
+    EXIT_ALREADY_BOUND, canonicalize, fits_endpoint, is_daemon_name, is_same_file, open_files_limit,
+};

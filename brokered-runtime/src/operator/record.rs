@@ -1,4 +1,4 @@
-//! What a record tells, or why it tells nothing.
+//! [`RecordState`] and [`DaemonRecord`]: what the record of an instance says.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -10,86 +10,103 @@ use crate::fields::Fields;
 use crate::record::Record;
 use crate::{Phase, platform};
 
-/// The longest record that is read. One of ours has a few hundred bytes.
-const LONGEST: u64 = 64 * 1024;
+/// The longest record that is read. A daemon's record has a few hundred bytes.
+const MAX_LENGTH: u64 = 64 * 1024;
 
-/// The form of a record that is known here.
+/// The format of a record that this version reads.
 const FORMAT: u32 = 1;
 
-/// How far ahead of this machine's clock a record may be before it is said.
-const SKEW: Duration = Duration::from_secs(60);
+/// How far the time in a record may be ahead of this machine's clock.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
-/// What is in the place of a record.
+/// The record of an instance, as [`InstanceDirectory::read_record`](super::InstanceDirectory::read_record) finds it.
 #[derive(Debug, Clone)]
-pub enum Recorded {
-    /// Nothing: no daemon has been here, or it ended as it should.
-    Nothing,
-    /// Who is bound, or was.
-    Told(Box<DaemonRecord>),
-    /// Something that tells nothing, and why.
-    Unreadable(String),
+pub enum RecordState {
+    /// There is no record: no daemon has run here, or the last one ended cleanly.
+    Missing,
+    /// The record is valid. It describes the daemon that is bound or, with the lock free, the last one.
+    Valid(Box<DaemonRecord>),
+    /// There is a file, which is not a valid record, and why. The text is for people.
+    Invalid(String),
 }
 
-/// Who is bound, where, since when, and in which phase.
+/// A record: which process is bound, where, since when, and in which phase.
+///
+/// With the instance lock free, this is a stale record: its process has ended.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the fields of a record, by their names")]
+#[non_exhaustive]
 pub struct DaemonRecord {
+    /// The name of the daemon.
     pub name: String,
+    /// Its contract number.
     pub contract: u32,
+    /// The directory that the instance is for, of a daemon that has one instance for each directory.
     pub directory: Option<PathBuf>,
+    /// The name of the instance, if it has one.
     pub instance: Option<String>,
+    /// The endpoint.
     pub endpoint: PathBuf,
+    /// The process ID.
     pub pid: u32,
+    /// The phase when the record was last written. [`Phase::Failed`] if the daemon ended with a failure.
     pub phase: Phase,
+    /// What started the daemon: `launcher`, `hand`, `systemd` or `launchd`.
     pub owner: &'static str,
+    /// When the daemon was bound.
     pub started: SystemTime,
+    /// The package that the daemon was built from.
     pub package: Option<String>,
+    /// The version of the package.
     pub version: Option<String>,
+    /// The file that receives the output, if a launcher started the daemon.
     pub log: Option<PathBuf>,
+    /// Why the daemon failed.
     pub failure: Option<String>,
+    /// The executable.
     pub program: Option<PathBuf>,
+    /// The arguments that the executable was started with.
     pub arguments: Vec<OsString>,
 }
 
-impl Recorded {
+impl RecordState {
     pub(super) fn read(path: &Path) -> Self {
         let file = match platform::open_regular(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::Missing,
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                return Self::Unreadable("it is no regular file".to_owned());
+                return Self::Invalid("it is not a regular file".to_owned());
             }
-            Err(error) => return Self::Unreadable(error.to_string()),
+            Err(error) => return Self::Invalid(error.to_string()),
         };
         match text_of(file).and_then(|text| DaemonRecord::from_text(&text)) {
-            Ok(record) => Self::Told(Box::new(record)),
-            Err(why) => Self::Unreadable(why),
+            Ok(record) => Self::Valid(Box::new(record)),
+            Err(reason) => Self::Invalid(reason),
         }
     }
 
-    /// The story, if there is one.
+    /// The record, if it is valid.
     #[must_use]
     pub fn record(&self) -> Option<&DaemonRecord> {
         match self {
-            Self::Told(record) => Some(record),
-            Self::Nothing | Self::Unreadable(_) => None,
+            Self::Valid(record) => Some(record),
+            Self::Missing | Self::Invalid(_) => None,
         }
     }
 }
 
 fn text_of(file: File) -> Result<String, String> {
-    // As long as one of ours ever is: it is read at once.
+    // A record of the usual length is read by one system call.
     let mut bytes = Vec::with_capacity(4096);
-    file.take(LONGEST + 1)
+    file.take(MAX_LENGTH + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(format!("it is longer than {} KiB", LONGEST / 1024));
+    if bytes.len() as u64 > MAX_LENGTH {
+        return Err(format!("it is longer than {} KiB", MAX_LENGTH / 1024));
     }
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
-    String::from_utf8(bytes).map_err(|_| "it is no text".to_owned())
+    String::from_utf8(bytes).map_err(|_| "it is not valid UTF-8".to_owned())
 }
 
 impl DaemonRecord {
@@ -99,16 +116,16 @@ impl DaemonRecord {
             Some(FORMAT) => {}
             Some(newer) if newer > FORMAT => {
                 return Err(format!(
-                    "it has format {newer}, of a newer release; this one knows format {FORMAT}"
+                    "it has format {newer}, of a newer release; this release reads format {FORMAT}"
                 ));
             }
-            _ => return Err("it names no format: it is not a daemon's, or torn".to_owned()),
+            _ => return Err("FORMAT is missing: it is incomplete, or not a record".to_owned()),
         }
-        let record = Record::from_text(text).ok_or_else(|| lacks(&fields))?;
-        Ok(Self::of(record))
+        let record = Record::from_text(text).ok_or_else(|| invalid_reason(&fields))?;
+        Ok(Self::from_record(record))
     }
 
-    fn of(record: Record) -> Self {
+    fn from_record(record: Record) -> Self {
         Self {
             name: record.name,
             contract: record.contract,
@@ -128,28 +145,28 @@ impl DaemonRecord {
         }
     }
 
-    /// How long ago the daemon started, by this machine's clock.
+    /// How long ago the daemon was bound, by this machine's clock. Zero if the clock was set back since.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.started.elapsed().unwrap_or_default()
     }
 
-    /// Whether it claims to have been written later than now.
+    /// Whether the time in the record is more than a minute ahead of this machine's clock.
     #[must_use]
-    pub fn is_from_the_future(&self) -> bool {
+    pub fn is_ahead_of_clock(&self) -> bool {
         self.started
             .duration_since(SystemTime::now())
-            .is_ok_and(|ahead| ahead > SKEW)
+            .is_ok_and(|ahead| ahead > CLOCK_TOLERANCE)
     }
 }
 
-/// Which of the fields that every record has is not there, or makes no sense.
-fn lacks(fields: &Fields<'_>) -> String {
-    const NEEDED: [&str; 7] = [
+/// Which required field is missing or not valid.
+fn invalid_reason(fields: &Fields<'_>) -> String {
+    const REQUIRED: [&str; 7] = [
         "NAME", "CONTRACT", "ENDPOINT", "PID", "PHASE", "OWNER", "STARTED",
     ];
-    match NEEDED.into_iter().find(|key| fields.bytes(key).is_none()) {
-        Some(key) => format!("it lacks {key}: it is torn"),
-        None => "a value in it makes no sense".to_owned(),
+    match REQUIRED.into_iter().find(|key| fields.bytes(key).is_none()) {
+        Some(key) => format!("{key} is missing: it is incomplete"),
+        None => "one of its values is not valid".to_owned(),
     }
 }

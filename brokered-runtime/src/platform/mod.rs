@@ -406,8 +406,6 @@ const _: fn(&Notifier, &str) = Notifier::notify;
 // ---- `hints.rs`: texts for people ----
 
 pub(crate) use system::hints::{STOP_HINT, connect_hint, kill_hint};
-#[cfg(feature = "operator")]
-pub(crate) use system::hints::{UNRESPONSIVE_STOP_HINT, inspect_hint, open_file_hint};
 
 /// What asks a daemon to stop, with the verb: "SIGTERM asks".
 const _: &str = STOP_HINT;
@@ -415,12 +413,3 @@ const _: &str = STOP_HINT;
 const _: fn(endpoint: &Path) -> Option<String> = connect_hint;
 /// The command that ends a process.
 const _: fn(pid: u32) -> String = kill_hint;
-/// The command that shows what processes are doing.
-#[cfg(feature = "operator")]
-const _: fn(pids: &[u32]) -> String = inspect_hint;
-/// The command that shows which processes have a file open.
-#[cfg(feature = "operator")]
-const _: fn(path: &str) -> String = open_file_hint;
-/// What `brokered stop` does with a daemon that does not answer. It follows the name of that command.
-#[cfg(feature = "operator")]
-const _: &str = UNRESPONSIVE_STOP_HINT;

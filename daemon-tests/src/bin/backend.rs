@@ -1,4 +1,4 @@
-//! A daemon on the seed's contract: it tells its process ID, and how it came to its listener.
+//! A handwritten backend. It sends each client its process ID, and whether it bound its listener or adopted it.
 
 #![forbid(unsafe_code)]
 
@@ -12,9 +12,10 @@ use std::time::Duration;
 use brokered_runtime::interprocess::local_socket::traits::Listener as _;
 use brokered_runtime::interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener, Never, bootstrap};
-use daemon_tests::{BACKEND, BIND_SLEEPS, SERVE_SLEEPS};
+use daemon_tests::{BACKEND, BIND_DELAY_MS, SERVE_DELAY_MS};
 
-static CALLED: AtomicBool = AtomicBool::new(false);
+/// Whether `bind` was called.
+static BIND_CALLED: AtomicBool = AtomicBool::new(false);
 
 struct Backend;
 
@@ -22,8 +23,8 @@ impl BrokeredBackend for Backend {
     type State = ();
 
     fn bind(_endpoint: &Endpoint) -> Result<IpcListener, BindError> {
-        CALLED.store(true, Ordering::SeqCst);
-        sleep(BIND_SLEEPS);
+        BIND_CALLED.store(true, Ordering::SeqCst);
+        sleep(BIND_DELAY_MS);
         let path = BACKEND
             .endpoint()
             .map_err(|error| BindError::InvalidEndpoint(error.to_string()))?;
@@ -36,21 +37,21 @@ impl BrokeredBackend for Backend {
     }
 
     fn serve(listener: IpcListener) -> Never {
-        sleep(SERVE_SLEEPS);
-        let how = if CALLED.load(Ordering::SeqCst) {
+        sleep(SERVE_DELAY_MS);
+        let origin = if BIND_CALLED.load(Ordering::SeqCst) {
             "bound"
         } else {
             "adopted"
         };
         loop {
             if let Ok(mut client) = listener.accept() {
-                let _ = writeln!(client, "{} {how}", process::id());
+                let _ = writeln!(client, "{} {origin}", process::id());
             }
         }
     }
 }
 
-/// Sleeps for as many milliseconds as a variable says.
+/// Sleeps for the number of milliseconds in an environment variable.
 fn sleep(variable: &str) {
     let milliseconds = env::var(variable)
         .ok()

@@ -1,4 +1,4 @@
-//! The operator's tool, as it is installed.
+//! The operator's command line, built as a user builds it.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -9,12 +9,12 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::common::{Place, SUBJECT, stderr, stdout};
+use crate::common::{Fixture, TEST_DAEMON, stderr, stdout};
 
-/// Built once, by cargo as a user would: with its feature, which nothing else here has. What this costs is the
-/// tool itself; the daemons under test stay what they are without it.
+/// Built once, by cargo in a process of its own: the tool turns on a feature of the runtime that the daemons under
+/// test do not have.
 static BROKERED: LazyLock<PathBuf> = LazyLock::new(|| {
-    let beside = Path::new(SUBJECT);
+    let beside = Path::new(TEST_DAEMON);
     let profile = beside.parent().expect("a directory of executables");
     let target = profile.parent().expect("a target directory");
     let release = profile.file_name().is_some_and(|name| name == "release");
@@ -30,14 +30,14 @@ static BROKERED: LazyLock<PathBuf> = LazyLock::new(|| {
     profile.join("brokered")
 });
 
-/// What a command line has come to.
-pub(crate) struct Said {
+/// The exit code and the output of the tool.
+pub(crate) struct ToolOutput {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Said {
+impl ToolOutput {
     pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code(),
@@ -46,28 +46,28 @@ impl Said {
         }
     }
 
-    /// What it has printed, if all went well.
+    /// Standard output, if the tool succeeded.
     #[track_caller]
-    pub(crate) fn well(self) -> String {
+    pub(crate) fn success(self) -> String {
         assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
         self.out
     }
 
-    /// What it has complained of, with this exit code.
+    /// Standard error, if the tool failed with this exit code.
     #[track_caller]
-    pub(crate) fn badly(self, code: i32) -> String {
+    pub(crate) fn failure(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
         self.err
     }
 }
 
-impl Place {
-    /// The tool in this place.
+impl Fixture {
+    /// The tool, for this runtime directory.
     pub(crate) fn tool(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BROKERED.as_path());
         command
             .args(arguments)
-            .env("BROKERED_RUNTIME_DIR", self.runtime());
+            .env("BROKERED_RUNTIME_DIR", self.runtime_directory());
         for variable in [
             "BROKERED_INSTANCE",
             "NO_COLOR",
@@ -79,8 +79,8 @@ impl Place {
         command
     }
 
-    /// The tool, ended after a minute: for what goes on until it is ended.
-    pub(crate) fn tool_in_time(&self, arguments: &[&str]) -> Command {
+    /// The tool, ended after a minute if it does not end before.
+    pub(crate) fn tool_with_timeout(&self, arguments: &[&str]) -> Command {
         let tool = self.tool(arguments);
         let mut command = Command::new("timeout");
         command
@@ -96,37 +96,38 @@ impl Place {
         command
     }
 
-    /// What it says.
-    pub(crate) fn brokered(&self, arguments: &[&str]) -> Said {
+    /// Runs the tool.
+    pub(crate) fn brokered(&self, arguments: &[&str]) -> ToolOutput {
         let output = self
-            .tool_in_time(arguments)
+            .tool_with_timeout(arguments)
             .output()
-            .expect("the tool runs");
+            .expect("the tool can be run");
         assert_ne!(output.status.code(), Some(101), "{}", stderr(&output));
-        Said::of(&output)
+        ToolOutput::of(&output)
     }
 
-    /// What it says as JSON, whatever its exit code is.
+    /// Runs the tool with `--json`, and ignores its exit code.
     #[track_caller]
     pub(crate) fn brokered_json(&self, arguments: &[&str]) -> Value {
-        let said = self.brokered(&[&["--json"], arguments].concat());
-        serde_json::from_str(&said.out)
-            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {:?} {}", said.out, said.err))
+        let output = self.brokered(&[&["--json"], arguments].concat());
+        serde_json::from_str(&output.out).unwrap_or_else(|error| {
+            panic!("{arguments:?}: {error}: {:?} {}", output.out, output.err)
+        })
     }
 
     /// Starts the subject with the tool.
     #[track_caller]
-    pub(crate) fn start_subject(&self) -> u32 {
-        let directory = self.directory();
+    pub(crate) fn start_test_daemon(&self) -> u32 {
+        let directory = self.project_directory();
         let directory = directory.to_str().expect("a path of text");
-        self.brokered(&["start", "subject", "-C", directory, "-p", SUBJECT])
-            .well();
+        self.brokered(&["start", "test-daemon", "-C", directory, "-p", TEST_DAEMON])
+            .success();
         self.pid()
     }
 
-    /// The process in the record.
+    /// The process ID in the record.
     pub(crate) fn pid(&self) -> u32 {
-        let pid = self.recorded("PID").ok();
-        pid.and_then(|pid| pid.parse().ok()).expect("a process")
+        let pid = self.record_value("PID").ok();
+        pid.and_then(|pid| pid.parse().ok()).expect("a process ID")
     }
 }

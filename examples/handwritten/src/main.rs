@@ -1,7 +1,7 @@
-//! The contract beneath the attribute, written by hand: an escape hatch.
+//! A daemon that implements `BrokeredBackend` by hand, without the attribute.
 //!
-//! `bind` gets no state, says its signature. But nothing keeps a `main` like this one from doing something
-//! before `bootstrap`, and nothing keeps a `bind` from reading files: where that matters, use the attribute.
+//! The signature of `bind` ensures that it gets no state. But nothing prevents this `main` from doing other work before
+//! `bootstrap`, and nothing prevents `bind` from reading files. Use the attribute where that matters.
 
 #![forbid(unsafe_code)]
 
@@ -15,26 +15,26 @@ use brokered_runtime::{
     BindError, BrokeredBackend, Daemon, Endpoint, IpcListener, IpcStream, Never, bootstrap,
 };
 
-/// Shared with the clients. This daemon's policy in `bind` is its own, so it binds itself.
+/// The identity, shared with the clients. This daemon has its own `bind`, so launchers do not bind for it.
 const HANDWRITTEN: Daemon = Daemon::new("handwritten").binds_itself();
 
-/// Answers each line with the same line, upper case.
-struct Shouting;
+/// Replies to each line with the same line in upper case.
+struct UppercaseEcho;
 
-impl BrokeredBackend for Shouting {
+impl BrokeredBackend for UppercaseEcho {
     type State = ();
 
     fn bind(_endpoint: &Endpoint) -> Result<IpcListener, BindError> {
         let path = HANDWRITTEN
             .endpoint()
             .map_err(|error| BindError::InvalidEndpoint(error.to_string()))?;
-        // The instance lock is held here: if a socket is in the way, whoever bound it is dead.
+        // `bootstrap` holds the instance lock, so an existing socket is stale.
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
         let name = path.to_fs_name::<GenericFilePath>()?;
-        // Unlinking on drop would not look whose socket is at the path by then.
+        // Unlinking on drop could remove the socket of the next daemon.
         Ok(ListenerOptions::new()
             .name(name)
             .reclaim_name(false)
@@ -43,15 +43,15 @@ impl BrokeredBackend for Shouting {
 
     fn serve(listener: IpcListener) -> Never {
         loop {
-            // One client's error is one client's.
+            // An error of one client does not affect the others.
             if let Ok(client) = listener.accept() {
-                thread::spawn(move || shout(&client));
+                thread::spawn(move || echo(&client));
             }
         }
     }
 }
 
-fn shout(client: &IpcStream) -> io::Result<()> {
+fn echo(client: &IpcStream) -> io::Result<()> {
     let mut lines = BufReader::new(client);
     let mut line = String::new();
     while lines.read_line(&mut line)? > 0 {
@@ -63,11 +63,11 @@ fn shout(client: &IpcStream) -> io::Result<()> {
 }
 
 fn main() -> ExitCode {
-    match bootstrap::<Shouting>(HANDWRITTEN.name()) {
+    match bootstrap::<UppercaseEcho>(HANDWRITTEN.name()) {
         Ok(never) => match never {},
         Err(error) => {
             eprintln!("handwritten: {error}");
-            // The code by which a launcher knows that there is a daemon.
+            // 69 tells a launcher that another daemon already runs.
             ExitCode::from(if matches!(error, BindError::AlreadyBound(_)) {
                 69
             } else {

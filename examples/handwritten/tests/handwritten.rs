@@ -1,4 +1,4 @@
-//! `handwritten` as somebody would run it: it binds itself, shouts, and is the only one.
+//! `handwritten` started by hand.
 
 #![cfg(unix)]
 
@@ -10,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Killed when it is dropped: a hand-written daemon takes over no signals.
-struct Running(Child);
+/// A child process that is killed and reaped when this is dropped.
+struct ChildProcess(Child);
 
-impl Drop for Running {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -21,27 +21,27 @@ impl Drop for Running {
 }
 
 #[test]
-fn it_shouts_and_is_the_only_one() -> Result<(), Box<dyn Error>> {
-    let place = tempfile::tempdir()?;
-    let runtime = place.path().join("runtime");
-    let start = || {
+fn lines_come_back_in_upper_case_and_a_second_daemon_exits_with_69() -> Result<(), Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let runtime = directory.path().join("runtime");
+    let daemon = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_handwritten"));
         command
             .env("BROKERED_RUNTIME_DIR", &runtime)
             .stderr(Stdio::piped());
         command
     };
-    let _running = Running(start().spawn()?);
+    let _first = ChildProcess(daemon().spawn()?);
     let mut stream = BufReader::new(connect(&runtime.join("handwritten/socket"))?);
-    writeln!(stream.get_mut(), "good evening")?;
-    let mut answer = String::new();
-    stream.read_line(&mut answer)?;
-    assert_eq!(answer, "GOOD EVENING\n");
+    writeln!(stream.get_mut(), "hello")?;
+    let mut reply = String::new();
+    stream.read_line(&mut reply)?;
+    assert_eq!(reply, "HELLO\n");
 
-    let second = start().output()?;
+    let second = daemon().output()?;
     assert_eq!(second.status.code(), Some(69));
-    let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(said.contains("already bound"), "{said}");
+    let stderr = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(stderr.contains("already bound"), "{stderr}");
     Ok(())
 }
 

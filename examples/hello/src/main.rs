@@ -1,4 +1,4 @@
-//! The smallest daemon: whoever connects is told hello.
+//! The smallest daemon: it sends `hello` to each client.
 
 #![forbid(unsafe_code)]
 

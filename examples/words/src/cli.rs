@@ -19,50 +19,50 @@ use crate::{
     text,
 };
 
-/// Exit codes, as grep has them.
-const NOTHING_FOUND: u8 = 1;
-const TROUBLE: u8 = 2;
+/// The exit codes of grep.
+const NO_MATCH: u8 = 1;
+const ERROR: u8 = 2;
 
-/// Prints the lines that hold all the words, in all files of a directory.
+/// Prints the lines that contain all the words, in all files of a directory.
 #[derive(Debug, Parser)]
 #[command(
     version,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
-    after_help = "The daemon stays for the next searches, until ten minutes after the last one. `words stop DIRECTORY` ends it.\n\n\
-                  Exit code: 0 if a line was found, 1 if none was, 2 if something went wrong.",
+    after_help = "The daemon keeps running until ten minutes after the last search. `words stop DIRECTORY` stops it.\n\n\
+                  Exit code: 0 if a line was found, 1 if no line was found, 2 if an error occurred.",
     after_long_help = AFTER_LONG_HELP
 )]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// The directory to search, with all that is below it
+    /// The directory to search, including its subdirectories
     #[arg(required = true)]
     directory: Option<PathBuf>,
 
-    /// What a line must hold, in any order, in upper or lower case
+    /// A word that the line must contain, in any order and in any case
     #[arg(required = true, value_name = "WORD")]
     words: Vec<String>,
 
-    /// Also list the files that were skipped, and say what the search took
+    /// Also list the skipped files, and print the duration of the search
     #[arg(short, long)]
     verbose: bool,
 
-    /// Print long lines whole, rather than 300 bytes around the first of the words
+    /// Print long lines completely, instead of 300 bytes around the first word
     #[arg(long)]
     long_lines: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the daemon of a directory here, in the foreground
+    /// Run the daemon of a directory in the foreground
     Daemon {
         /// The directory
         directory: PathBuf,
     },
-    /// End the daemon of a directory, once it has answered whoever it has let in
+    /// Stop the daemon of a directory, after it has served its open connections
     Stop {
         /// The directory
         directory: PathBuf,
@@ -70,34 +70,33 @@ enum Command {
 }
 
 const AFTER_LONG_HELP: &str = "\
-A word is a run of letters, digits and `_`; all else separates words, in an argument, too: `std::io` \
-asks for the lines with both `std` and `io`. Whole words are compared, upper and lower case are the same.
+A word is a sequence of letters, digits and `_`; all other characters separate words, in arguments, too: \
+`std::io` finds the lines with both `std` and `io`. Whole words are compared, and case is ignored.
 
-The first search in a directory starts a daemon that reads all its files and keeps an index of their words \
-in memory. It stays and answers the next searches; `words stop DIRECTORY` ends it. What has \
-changed in the meantime is seen by the next search. With BROKERED_DISABLE=1 there is no daemon: each search \
-reads all files itself.
+The first search in a directory launches a daemon. It reads all files and keeps an index of their words in \
+memory, and answers the next searches. `words stop DIRECTORY` stops it. The next search finds files that \
+have changed. With BROKERED_DISABLE=1 no daemon is launched, and each search reads all files itself.
 
-Searched is what ripgrep would search: no hidden files, nothing that a .gitignore in a git work tree or an \
-.ignore names, no symbolic links. Skipped and counted are binary files (those with a NUL byte), files of \
-more than 64 MiB, and what cannot be read. Standard error says how many, if it is a terminal or if something \
-could not be read; --verbose lists them.
+The same files are searched as by ripgrep: no hidden files, no symbolic links, and no files that an .ignore, \
+or a .gitignore in a git work tree, excludes. Binary files (with a NUL byte), files of more than 64 MiB, and \
+unreadable files are skipped. Their number is printed on standard error, if that is a terminal or if files \
+were unreadable or too large. --verbose lists them.
 
-Exit code: 0 if a line was found, 1 if none was, 2 if something went wrong.";
+Exit code: 0 if a line was found, 1 if no line was found, 2 if an error occurred.";
 
-/// What every process does that was not started as the daemon.
+/// The entry point of every process that is not the daemon.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    match carry_out(&arguments) {
+    match execute(&arguments) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("words: {error:#}");
-            ExitCode::from(TROUBLE)
+            ExitCode::from(ERROR)
         }
     }
 }
 
-fn carry_out(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+fn execute(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match (&arguments.command, &arguments.directory) {
         (Some(Command::Daemon { directory }), _) => {
             check_directory(directory)?;
@@ -115,7 +114,7 @@ fn carry_out(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         (None, Some(directory)) => find(directory, arguments),
-        (None, None) => bail!("no directory to search"),
+        (None, None) => bail!("no directory is given"),
     }
 }
 
@@ -124,7 +123,7 @@ fn find(directory: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for word in &arguments.words {
         ensure!(
             !text::distinct_words(word).is_empty(),
-            "there is no word in {word:?}: words are made of letters, digits and _"
+            "{word:?} contains no word: words consist of letters, digits and _"
         );
     }
     let request = Request {
@@ -132,36 +131,35 @@ fn find(directory: &Path, arguments: &Arguments) -> anyhow::Result<ExitCode> {
         list_skipped: arguments.verbose,
         whole_lines: arguments.long_lines,
     };
-    match client::ask(&WORDS.at(directory), directory, &request)? {
-        Answer::Unheard => Ok(ExitCode::SUCCESS),
+    match client::request(&WORDS.at(directory), directory, &request)? {
+        Answer::ReaderGone => Ok(ExitCode::SUCCESS),
         Answer::Complete(summary) => {
             report(&summary, arguments.verbose);
             Ok(if summary.lines > 0 {
                 ExitCode::SUCCESS
             } else {
-                ExitCode::from(NOTHING_FOUND)
+                ExitCode::from(NO_MATCH)
             })
         }
     }
 }
 
-/// What the daemon would find out later, and could say less directly.
+/// Checks the directory before a daemon is launched for it, for a clear error.
 fn check_directory(directory: &Path) -> anyhow::Result<()> {
-    let cannot = || format!("cannot search {}", shown(directory));
+    let context = || format!("cannot search {}", shown(directory));
     ensure!(
-        fs::metadata(directory).with_context(cannot)?.is_dir(),
-        "{} is not a directory: name the directory that the file is in",
+        fs::metadata(directory).with_context(context)?.is_dir(),
+        "{} is not a directory; give the directory of the file",
         shown(directory)
     );
-    fs::read_dir(directory).with_context(cannot)?;
+    fs::read_dir(directory).with_context(context)?;
     Ok(())
 }
 
-/// Says what a user at a terminal wants to know, and in any case what could be missing in the
-/// answer.
+/// Prints the summary, on a terminal or if the answer may be incomplete.
 fn report(summary: &Summary, verbose: bool) {
-    let missing = summary.tree.unreadable + summary.tree.large > 0;
-    if verbose || missing || io::stderr().is_terminal() {
+    let may_be_incomplete = summary.tree.unreadable + summary.tree.large > 0;
+    if verbose || may_be_incomplete || io::stderr().is_terminal() {
         eprintln!("words: {summary}");
     }
     if verbose {
@@ -169,8 +167,8 @@ fn report(summary: &Summary, verbose: bool) {
             "words: answered by process {}, which holds {}",
             summary.pid, summary.tree
         );
-    } else if missing {
-        eprintln!("words: --verbose lists what was skipped");
+    } else if may_be_incomplete {
+        eprintln!("words: --verbose lists the skipped files");
     }
 }
 
@@ -181,12 +179,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_definition_is_valid() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn a_directory_and_words_or_the_daemon() {
+    fn arguments_are_a_search_or_a_command() {
         let arguments = Arguments::try_parse_from(["words", "-v", "dir", "one", "two"]).unwrap();
         assert_eq!(
             (
@@ -207,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_an_error() {
+    fn missing_arguments_are_an_error() {
         for arguments in [
             &["words"][..],
             &["words", "dir"],
@@ -217,7 +215,7 @@ mod tests {
             let error = Arguments::try_parse_from(arguments).unwrap_err();
             assert_eq!(
                 error.exit_code(),
-                i32::from(TROUBLE),
+                i32::from(ERROR),
                 "{arguments:?}: {error}"
             );
         }

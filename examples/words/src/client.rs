@@ -1,4 +1,4 @@
-//! The client's side of a conversation.
+//! The client: sends a request, and prints the replies.
 
 use std::{
     fs,
@@ -13,68 +13,68 @@ use anyhow::{Context as _, bail};
 use brokered_runtime::{Instance, LaunchError};
 
 use crate::{
+    progress::Progress,
     protocol::{ReceiveError, Reply, Request, Summary},
     serve::{self, shown},
     tree::Tree,
-    waiting::Waiting,
 };
 
-/// For what is received and for what is printed, in bytes.
+/// The size of the input and output buffers, in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// Who gets no reply for no longer than this has met a daemon that was just about to end: a process
-/// that is killed accepts connections to the last. The next one answers.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// If the daemon ends within this time without a reply, the client tries once more. A process that is being killed still
+/// accepts connections, and then the next daemon replies.
+const RETRY_WINDOW: Duration = Duration::from_secs(1);
 
-/// What became of a question.
+/// The outcome of a request.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Complete(Summary),
-    /// Whoever read the output has gone, as `head` does.
-    Unheard,
+    /// The reader of the output has closed it, as `head` does.
+    ReaderGone,
 }
 
-/// Asks the daemon of `directory`, which is started if there is none, and prints what it says.
-pub(crate) fn ask(
+/// Sends a request to the daemon of `directory`, launching it if it does not run, and prints the replies.
+pub(crate) fn request(
     instance: &Instance,
     directory: &Path,
     request: &Request,
 ) -> anyhow::Result<Answer> {
     let mut message = Vec::new();
     request.send(&mut message)?;
-    let from_whom = || {
+    let context = || {
         let endpoint = instance.endpoint().unwrap_or_default();
         let log = instance.log_path().unwrap_or_default();
         format!(
-            "no complete answer from {} (a daemon in the background prints to {})",
+            "no complete reply from {} (the daemon's log is {})",
             endpoint.display(),
             log.display()
         )
     };
-    let ask_once = || -> anyhow::Result<Option<Answer>> {
-        let waiting = Waiting::new(
+    let request_once = || -> anyhow::Result<Option<Answer>> {
+        let progress = Progress::new(
             format!("waiting for the index of {}", shown(directory)),
             instance.clone(),
         );
         let mut stream = match instance.connect_or_spawn() {
             Err(LaunchError::Disabled { .. }) => {
-                return here(directory, &message, || drop(waiting));
+                return search_without_daemon(directory, &message, || drop(progress));
             }
             connected => connected?,
         };
-        // A daemon that has just ended is noticed when no reply comes.
+        // If the daemon has just ended, no reply comes, so a failed write needs no handling.
         let _ = stream.write_all(&message);
         let (out, notes) = (io::stdout().lock(), io::stderr());
-        print(stream, || drop(waiting), directory, out, notes).with_context(from_whom)
+        print(stream, || drop(progress), directory, out, notes).with_context(context)
     };
-    let asked = Instant::now();
-    let mut answer = ask_once()?;
+    let began = Instant::now();
+    let mut answer = request_once()?;
     let mut failure = None;
     if answer.is_none() {
-        // It also waits until a daemon that is dying has gone, so that the next one answers.
+        // This also waits until a dying daemon has ended, so that the next one replies.
         failure = instance.last_failure()?;
-        if asked.elapsed() < AT_ONCE {
-            answer = ask_once()?;
+        if began.elapsed() < RETRY_WINDOW {
+            answer = request_once()?;
         }
     }
     answer
@@ -82,51 +82,55 @@ pub(crate) fn ask(
             Some(failure) => format!("the daemon ended before it replied: {failure}"),
             None => "the daemon ended before it replied".to_owned(),
         })
-        .with_context(from_whom)
+        .with_context(context)
 }
 
-/// Reads the directory and answers in this process: the user wants no daemon.
-fn here(directory: &Path, message: &[u8], begun: impl FnOnce()) -> anyhow::Result<Option<Answer>> {
+/// Reads the directory and searches it in this process, because daemons are disabled.
+fn search_without_daemon(
+    directory: &Path,
+    message: &[u8],
+    on_first_reply: impl FnOnce(),
+) -> anyhow::Result<Option<Answer>> {
     let tree = Tree::read(&fs::canonicalize(directory)?)?;
     let (replies, mut answers) = io::pipe()?;
     thread::scope(|scope| {
         scope.spawn(move || serve::answer(&tree, &mut &*message, &mut answers));
         let (out, notes) = (io::stdout().lock(), io::stderr());
-        print(replies, begun, directory, out, notes)
+        print(replies, on_first_reply, directory, out, notes)
     })
 }
 
-/// Prints replies up to the last one. `None` if there was not even a first one.
+/// Prints all replies. `None` if there was no reply at all.
 fn print(
     from: impl Read,
-    begun: impl FnOnce(),
+    on_first_reply: impl FnOnce(),
     directory: &Path,
     out: impl Write,
     mut notes: impl Write,
 ) -> anyhow::Result<Option<Answer>> {
     let mut from = BufReader::with_capacity(BUFFER, from);
-    let mut page = Page {
+    let mut printer = Printer {
         out: BufWriter::with_capacity(BUFFER, out),
         file: String::new(),
         in_line: false,
     };
-    let mut begun = Some(begun);
+    let mut on_first_reply = Some(on_first_reply);
     loop {
-        // Nothing is held back while nothing comes.
-        if from.buffer().is_empty() && page.out.flush().is_err() {
-            return Ok(Some(Answer::Unheard));
+        // All output is flushed before the client waits for more input.
+        if from.buffer().is_empty() && printer.out.flush().is_err() {
+            return Ok(Some(Answer::ReaderGone));
         }
         let reply = Reply::receive(&mut from);
-        let is_first = begun.take().map(|begun| begun()).is_some();
+        let is_first = on_first_reply.take().map(|call| call()).is_some();
         let written = match reply {
             Ok(Reply::File(path)) => {
-                page.file = shown(&directory.join(path));
+                printer.file = shown(&directory.join(path));
                 Ok(())
             }
-            Ok(Reply::Line { number, text }) => page.line(number, &text),
-            Ok(Reply::More(text)) => page.out.write_all(&text),
-            Ok(Reply::Skipped { path, why }) => page.end().map(|()| {
-                // Notes that cannot be printed are no reason to withhold the answer.
+            Ok(Reply::Line { number, text }) => printer.line(number, &text),
+            Ok(Reply::More(text)) => printer.out.write_all(&text),
+            Ok(Reply::Skipped { path, why }) => printer.end().map(|()| {
+                // The answer is printed even if the notes cannot be.
                 let _ = writeln!(
                     notes,
                     "words: skipped {}: {why}",
@@ -134,36 +138,36 @@ fn print(
                 );
             }),
             Ok(Reply::Done(summary)) => {
-                return Ok(Some(if page.end().is_ok() {
+                return Ok(Some(if printer.end().is_ok() {
                     Answer::Complete(summary)
                 } else {
-                    Answer::Unheard
+                    Answer::ReaderGone
                 }));
             }
-            Ok(Reply::Failed(why)) => bail!("the daemon refuses: {why}"),
+            Ok(Reply::Failed(why)) => bail!("the daemon refuses the request: {why}"),
             Err(ReceiveError::Ended) if is_first => return Ok(None),
             Err(ReceiveError::Ended) => {
-                let _ = page.end();
-                bail!("the daemon ended in the middle of its reply: what is printed is not all");
+                let _ = printer.end();
+                bail!("the daemon ended in the middle of its reply; the output is incomplete");
             }
             Err(error) => return Err(error.into()),
         };
         if written.is_err() {
-            return Ok(Some(Answer::Unheard));
+            return Ok(Some(Answer::ReaderGone));
         }
     }
 }
 
-/// What goes to standard output: `path:line: text`.
-struct Page<W: Write> {
+/// The standard output, in the form `path:line: text`.
+struct Printer<W: Write> {
     out: BufWriter<W>,
-    /// Which file the lines are of, as it is shown.
+    /// The file of the next lines, as it is shown.
     file: String,
-    /// Whether the end of a line is still to be printed.
+    /// Whether the end of the current line is still to be printed.
     in_line: bool,
 }
 
-impl<W: Write> Page<W> {
+impl<W: Write> Printer<W> {
     fn line(&mut self, number: u32, text: &[u8]) -> io::Result<()> {
         self.end_line()?;
         write!(self.out, "{}:{number}: ", self.file)?;
@@ -195,15 +199,15 @@ mod tests {
             reply.send(&mut wire).unwrap();
         }
         let (mut out, mut notes) = (Vec::new(), Vec::new());
-        let mut begun = 0;
+        let mut calls = 0;
         let answer = print(
             wire.as_slice(),
-            || begun += 1,
+            || calls += 1,
             Path::new("dir"),
             &mut out,
             &mut notes,
         );
-        assert_eq!(begun, 1);
+        assert_eq!(calls, 1);
         (
             answer,
             String::from_utf8(out).unwrap(),
@@ -254,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_an_end_is_an_error_and_says_which() {
+    fn an_incomplete_answer_is_an_error() {
         let (answer, out, _) = printed(&[]);
         assert!(matches!(answer, Ok(None)));
         assert_eq!(out, "");
@@ -262,13 +266,18 @@ mod tests {
         assert!(answer.unwrap_err().to_string().contains("in the middle"));
         assert!(out.ends_with(":1: one\n"));
         let (answer, ..) = printed(&[Reply::Failed("no".into())]);
-        assert!(answer.unwrap_err().to_string().contains("refuses: no"));
+        assert!(
+            answer
+                .unwrap_err()
+                .to_string()
+                .contains("refuses the request: no")
+        );
     }
 
     #[test]
-    fn a_reader_who_goes_is_no_error() {
-        struct Gone;
-        impl Write for Gone {
+    fn a_closed_output_is_not_an_error() {
+        struct ClosedPipe;
+        impl Write for ClosedPipe {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
                 Err(io::ErrorKind::BrokenPipe.into())
             }
@@ -278,7 +287,13 @@ mod tests {
         }
         let mut wire = Vec::new();
         line(1, "text").send(&mut wire).unwrap();
-        let answer = print(wire.as_slice(), || {}, Path::new("dir"), Gone, io::sink());
-        assert!(matches!(answer, Ok(Some(Answer::Unheard))));
+        let answer = print(
+            wire.as_slice(),
+            || {},
+            Path::new("dir"),
+            ClosedPipe,
+            io::sink(),
+        );
+        assert!(matches!(answer, Ok(Some(Answer::ReaderGone))));
     }
 }

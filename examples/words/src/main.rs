@@ -1,22 +1,22 @@
-//! Finds the lines that hold all given words, in all files of a directory tree.
+//! Finds the lines that contain all given words, in all files of a directory tree.
 //!
-//! The first question about a directory starts a daemon, which reads the tree; it stays, and
-//! answers the next ones from memory. `README.md` shows how it is used.
+//! The first search in a directory launches a daemon, which reads the tree. The daemon keeps running and answers the next
+//! searches from memory. `README.md` shows the usage.
 
 #![forbid(unsafe_code)]
 
 mod cli;
 mod client;
+mod file_stamp;
+mod mutex;
 mod postings;
+mod progress;
 mod protocol;
 mod query;
 mod segment;
 mod serve;
-mod stamp;
-mod sync;
 mod text;
 mod tree;
-mod waiting;
 mod walk;
 mod watch;
 
@@ -26,7 +26,8 @@ use brokered_runtime::{Bound, Daemon, State, brokered_daemon};
 
 use crate::tree::Tree;
 
-/// The daemon, one for each directory, which leaves when nobody has asked for ten minutes. Its contract number stands for what `protocol` describes.
+/// The daemon, with one instance for each directory. It ends after ten minutes without clients. Its contract number is the
+/// version of the protocol in [`protocol`].
 pub const WORDS: Daemon = Daemon::new("words").per_directory().idle_exit_secs(600);
 
 impl State for Tree {
@@ -35,9 +36,9 @@ impl State for Tree {
     fn load(bound: &Bound) -> anyhow::Result<Self> {
         let began = Instant::now();
         let handle = bound.handle();
-        let tell = |done, all| handle.set_status(&format!("{done} of {all} files read"));
-        let tree = Self::read_and_tell(bound.instance().directory(), &tell)?;
-        // To the terminal, when it runs there, else to its log.
+        let report = |done, total| handle.set_status(&format!("{done} of {total} files read"));
+        let tree = Self::read_with_progress(bound.instance().directory(), &report)?;
+        // A launched daemon writes this to its log.
         eprintln!(
             "words: {} read in {:.1} s: {}",
             tree.root().display(),

@@ -1,29 +1,28 @@
-//! For each word the lines that hold it, as ascending numbers: their differences, seven bits to the
-//! byte.
+//! Posting lists: for each word, the ascending numbers of the lines that contain it. The differences are stored as varints
+//! with seven bits in each byte.
 //!
-//! While an index is built, all lists grow at once, in slices of one common buffer, each slice
-//! twice as long as the one before and linked to the next. Sealed, they lie one behind the other
-//! without gaps.
+//! While an index is built, all lists grow in slices of one shared buffer. Each slice is twice as long as the one before and
+//! links to the next. Sealed lists are contiguous.
 
 use std::iter;
 
-/// The last bytes of a slice: where the next one begins.
+/// The length of a link: the last bytes of a slice hold the position of the next one.
 const LINK: usize = size_of::<u32>();
 const FIRST_SLICE: u16 = 8;
-const LONGEST_SLICE: u16 = 2048;
+const MAX_SLICE: u16 = 2048;
 
-/// One list that still grows.
+/// A list that still grows.
 #[derive(Debug)]
 pub(crate) struct Growing {
     head: u32,
     at: u32,
-    /// Where this slice's data ends and its link begins.
+    /// The end of this slice's data, where its link begins.
     end: u32,
     slice: u16,
     last: u32,
 }
 
-/// The buffer of all lists that still grow.
+/// The shared buffer of all growing lists.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     bytes: Vec<u8>,
@@ -34,7 +33,7 @@ impl Pool {
         self.bytes.len()
     }
 
-    /// A new list, holding `line`.
+    /// A new list with one line.
     pub(crate) fn start(&mut self, line: u32) -> Growing {
         let head = self.slice(FIRST_SLICE);
         let mut list = Growing {
@@ -49,7 +48,7 @@ impl Pool {
         list
     }
 
-    /// Appends `line` unless it is there; lines come in ascending order.
+    /// Appends `line` unless it is the last one. Lines are pushed in ascending order.
     pub(crate) fn push(&mut self, list: &mut Growing, line: u32) {
         if list.last != line {
             self.append(list, line - list.last);
@@ -60,7 +59,7 @@ impl Pool {
     fn append(&mut self, list: &mut Growing, mut difference: u32) {
         loop {
             if list.at == list.end {
-                list.slice = (list.slice * 2).min(LONGEST_SLICE);
+                list.slice = (list.slice * 2).min(MAX_SLICE);
                 let next = self.slice(list.slice);
                 let link = list.end as usize;
                 self.bytes[link..link + LINK].copy_from_slice(&next.to_le_bytes());
@@ -78,8 +77,8 @@ impl Pool {
     }
 
     fn slice(&mut self, length: u16) -> u32 {
-        let at = u32::try_from(self.bytes.len())
-            .expect("a segment is sealed long before its pool has 4 GiB");
+        let at =
+            u32::try_from(self.bytes.len()).expect("a segment is full before its pool has 4 GiB");
         self.bytes.resize(self.bytes.len() + usize::from(length), 0);
         at
     }
@@ -99,17 +98,17 @@ impl Pool {
                 self.bytes[end + 2],
                 self.bytes[end + 3],
             ]) as usize;
-            slice = (slice * 2).min(LONGEST_SLICE);
+            slice = (slice * 2).min(MAX_SLICE);
         }
     }
 }
 
-/// `LINK`, in the type of positions in a pool.
+/// `LINK` as a `u32`, the type of positions in a pool.
 const fn link_len() -> u32 {
     u32::BITS / 8
 }
 
-/// The lowest seven bits of `number`, marked if more follow, and what follows.
+/// The lowest seven bits of `number`, with the high bit set if more follow, and the remaining bits.
 const fn low_bits(number: u32) -> (u8, u32) {
     let rest = number >> 7;
     (
@@ -118,17 +117,17 @@ const fn low_bits(number: u32) -> (u8, u32) {
     )
 }
 
-/// All lists, complete.
+/// All lists, sealed.
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
     bytes: Vec<u8>,
-    /// Where each list ends.
+    /// The end of each list in `bytes`.
     ends: Vec<u32>,
 }
 
 impl Lists {
     pub(crate) fn seal<'a>(pool: &Pool, lists: impl ExactSizeIterator<Item = &'a Growing>) -> Self {
-        // The buffer was resized with slack; what is copied here is at most two thirds of it.
+        // The slices are only partly filled; at most two thirds of the buffer is copied.
         let mut bytes = Vec::with_capacity(pool.len() / 2);
         let mut ends = Vec::with_capacity(lists.len());
         for list in lists {
@@ -139,7 +138,7 @@ impl Lists {
         Self { bytes, ends }
     }
 
-    /// The bytes that list `index` takes: a measure of its length.
+    /// The bytes of list `index`, as a measure of its length.
     pub(crate) fn size(&self, index: u32) -> usize {
         self.list(index).len()
     }
@@ -180,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_that_grow_side_by_side_come_out_whole() {
+    fn lists_that_grow_at_the_same_time_are_complete() {
         let mut pool = Pool::default();
         let steps: [u32; 4] = [1, 127, 128, 70_000];
         let mut lists: Vec<Growing> = steps.iter().map(|&step| pool.start(step)).collect();
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_listed_once() {
+    fn a_repeated_line_is_stored_once() {
         let mut pool = Pool::default();
         let mut list = pool.start(0);
         for line in [0, 0, 3, 3, 3, u32::MAX] {

@@ -1,10 +1,9 @@
-//! What client and daemon say to each other.
+//! The protocol between client and daemon.
 //!
-//! A frame is one byte for its kind, four for the length of what follows (little-endian, at most
-//! [`LONGEST`]), and that. The client sends one [`Request`], the daemon any number of [`Reply`]s of
-//! which the last is [`Reply::Done`] or [`Reply::Failed`]: an answer without such an end is not
-//! complete. Daemons and clients that speak different versions of this never meet, as long as each
-//! version has its own contract number in [`crate::WORDS`].
+//! A frame is one byte for its kind, four bytes for the length of its body (little-endian, at most [`MAX_BODY`]), and the
+//! body. The client sends one [`Request`]. The daemon sends any number of [`Reply`]s, of which the last is [`Reply::Done`] or
+//! [`Reply::Failed`]; an answer without one of them is incomplete. Each version of the protocol has its own contract number
+//! in [`crate::WORDS`], so clients and daemons with different versions never connect.
 
 use std::{
     error, fmt,
@@ -13,58 +12,58 @@ use std::{
 
 use crate::tree::Size;
 
-/// No frame is longer, apart from its kind and length.
-const LONGEST: usize = 64 << 10;
+/// The maximum length of a frame's body.
+const MAX_BODY: usize = 64 << 10;
 
-/// A question.
+/// A search.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// What was asked for, as it was typed; the daemon takes the words out.
+    /// The words as they were typed. The daemon splits them.
     pub(crate) text: String,
-    /// Also list what was skipped.
+    /// Also list the skipped files.
     pub(crate) list_skipped: bool,
-    /// Send long lines whole.
+    /// Send long lines without cutting them.
     pub(crate) whole_lines: bool,
 }
 
-/// A piece of the answer.
+/// A part of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// The lines that follow are of this file: its path below the root, ready to be shown.
+    /// The file of the lines that follow: its path relative to the root, as it is shown.
     File(String),
-    /// A line that was found, or its beginning.
+    /// A found line, or its beginning.
     Line { number: u32, text: Vec<u8> },
-    /// More of the line before.
+    /// The continuation of the previous line.
     More(Vec<u8>),
-    /// This was not searched, and why not.
+    /// A file that was not searched, and the reason.
     Skipped { path: String, why: String },
-    /// There is no answer, and why not.
+    /// The search failed, for this reason.
     Failed(String),
     /// The answer is complete.
     Done(Summary),
 }
 
-/// The answer in numbers.
+/// The numbers of an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
     pub(crate) lines: u64,
-    /// Files in which these lines are.
+    /// The files that contain these lines.
     pub(crate) files: u64,
-    /// What the daemon took for it.
+    /// The duration of the search.
     pub(crate) microseconds: u64,
-    /// The daemon's process.
+    /// The daemon's PID.
     pub(crate) pid: u64,
-    /// All that was searched.
+    /// The size of the searched tree.
     pub(crate) tree: Size,
 }
 
-/// Why there is no next message.
+/// Why no message was received.
 #[derive(Debug)]
 pub(crate) enum ReceiveError {
     /// The stream ended.
     Ended,
-    /// What came is not this protocol.
-    Nonsense(&'static str),
+    /// The message violates the protocol.
+    Malformed(&'static str),
     Io(io::Error),
 }
 
@@ -75,7 +74,7 @@ impl Request {
 
     /// # Errors
     ///
-    /// `InvalidInput` if the words don't fit.
+    /// `InvalidInput` if the words are too long for a frame.
     pub(crate) fn send(&self, to: &mut impl Write) -> io::Result<()> {
         let flags = if self.list_skipped {
             Self::LIST_SKIPPED
@@ -86,10 +85,10 @@ impl Request {
         } else {
             0
         };
-        if self.text.len() >= LONGEST {
+        if self.text.len() >= MAX_BODY {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("the words have more than {LONGEST} bytes together"),
+                format!("the words have more than {MAX_BODY} bytes together"),
             ));
         }
         send(to, Self::KIND, &[&[flags], self.text.as_bytes()])
@@ -99,7 +98,7 @@ impl Request {
         let (_, body) = receive(from, |kind| kind == Self::KIND)?;
         let (&flags, words) = body
             .split_first()
-            .ok_or(ReceiveError::Nonsense("an empty request"))?;
+            .ok_or(ReceiveError::Malformed("an empty request"))?;
         Ok(Self {
             text: text(words.to_vec())?,
             list_skipped: flags & Self::LIST_SKIPPED != 0,
@@ -153,7 +152,7 @@ impl Reply {
             Self::LINE => {
                 let (number, text) = body
                     .split_first_chunk()
-                    .ok_or(ReceiveError::Nonsense("a line without a number"))?;
+                    .ok_or(ReceiveError::Malformed("a line without a number"))?;
                 Self::Line {
                     number: u32::from_le_bytes(*number),
                     text: text.to_vec(),
@@ -164,7 +163,7 @@ impl Reply {
                 let body = text(body)?;
                 let (path, why) = body
                     .split_once('\0')
-                    .ok_or(ReceiveError::Nonsense("a skipped file without a reason"))?;
+                    .ok_or(ReceiveError::Malformed("a skipped file without a reason"))?;
                 Self::Skipped {
                     path: path.to_owned(),
                     why: why.to_owned(),
@@ -173,16 +172,16 @@ impl Reply {
             Self::FAILED => Self::Failed(text(body)?),
             _ => Self::Done(
                 Summary::from_bytes(&body)
-                    .ok_or(ReceiveError::Nonsense("a summary of the wrong size"))?,
+                    .ok_or(ReceiveError::Malformed("a summary of the wrong size"))?,
             ),
         })
     }
 }
 
-/// Sends a line, given in pieces, in as many frames as it needs.
+/// Sends a line, which is given in pieces, in as many frames as necessary.
 pub(crate) fn send_line(to: &mut impl Write, number: u32, pieces: &[&[u8]]) -> io::Result<()> {
     let number = number.to_le_bytes();
-    if pieces.iter().map(|piece| piece.len()).sum::<usize>() + number.len() <= LONGEST {
+    if pieces.iter().map(|piece| piece.len()).sum::<usize>() + number.len() <= MAX_BODY {
         let all: Vec<&[u8]> = std::iter::once(&number[..])
             .chain(pieces.iter().copied())
             .collect();
@@ -191,7 +190,7 @@ pub(crate) fn send_line(to: &mut impl Write, number: u32, pieces: &[&[u8]]) -> i
     send(to, Reply::LINE, &[&number])?;
     pieces
         .iter()
-        .flat_map(|piece| piece.chunks(LONGEST))
+        .flat_map(|piece| piece.chunks(MAX_BODY))
         .try_for_each(|piece| send(to, Reply::MORE, &[piece]))
 }
 
@@ -292,11 +291,11 @@ impl Summary {
     }
 }
 
-/// Sends one frame whose body is `parts`, one behind the other.
+/// Sends one frame whose body is the concatenation of `parts`.
 fn send(to: &mut impl Write, kind: u8, parts: &[&[u8]]) -> io::Result<()> {
     let length = parts.iter().map(|part| part.len()).sum::<usize>();
     let header = match u32::try_from(length) {
-        Ok(short) if length <= LONGEST => short.to_le_bytes(),
+        Ok(short) if length <= MAX_BODY => short.to_le_bytes(),
         _ => return Err(io::Error::other(format!("a frame of {length} bytes"))),
     };
     to.write_all(&[kind])?;
@@ -310,16 +309,16 @@ fn receive(
     expected: impl Fn(u8) -> bool,
 ) -> Result<(u8, Vec<u8>), ReceiveError> {
     let mut header = [0; 5];
-    // The kind alone tells most nonsense, however short.
+    // The kind alone reveals most malformed input, even if it is short.
     from.read_exact(&mut header[..1])?;
     let kind = header[0];
     if !expected(kind) {
-        return Err(ReceiveError::Nonsense("a frame of an unknown kind"));
+        return Err(ReceiveError::Malformed("a frame of an unknown kind"));
     }
     from.read_exact(&mut header[1..])?;
     let length = u32::from_le_bytes([header[1], header[2], header[3], header[4]]) as usize;
-    if length > LONGEST {
-        return Err(ReceiveError::Nonsense("a frame that is too long"));
+    if length > MAX_BODY {
+        return Err(ReceiveError::Malformed("a frame that is too long"));
     }
     let mut body = vec![0; length];
     from.read_exact(&mut body)?;
@@ -327,7 +326,7 @@ fn receive(
 }
 
 fn text(bytes: Vec<u8>) -> Result<String, ReceiveError> {
-    String::from_utf8(bytes).map_err(|_| ReceiveError::Nonsense("a text that is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_| ReceiveError::Malformed("a text that is not UTF-8"))
 }
 
 impl From<io::Error> for ReceiveError {
@@ -344,7 +343,7 @@ impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended => f.write_str("the connection ended"),
-            Self::Nonsense(what) => write!(f, "not the protocol of words: {what}"),
+            Self::Malformed(what) => write!(f, "malformed message: {what}"),
             Self::Io(_) => f.write_str("cannot receive"),
         }
     }
@@ -354,7 +353,7 @@ impl error::Error for ReceiveError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Io(error) => Some(error),
-            Self::Ended | Self::Nonsense(_) => None,
+            Self::Ended | Self::Malformed(_) => None,
         }
     }
 }
@@ -382,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_received() {
+    fn each_message_arrives_unchanged() {
         let replies = [
             Reply::File("a/b\u{fffd}".into()),
             Reply::Line {
@@ -393,10 +392,10 @@ mod tests {
                 number: u32::MAX,
                 text: Vec::new(),
             },
-            Reply::More(vec![b'x'; LONGEST]),
+            Reply::More(vec![b'x'; MAX_BODY]),
             Reply::Skipped {
                 path: "x".into(),
-                why: "because".into(),
+                why: "reason".into(),
             },
             Reply::Failed("no".into()),
             Reply::Done(summary()),
@@ -429,8 +428,8 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_any_length_arrives_whole() {
-        for length in [0, 1, LONGEST - 4, LONGEST - 3, LONGEST, 3 * LONGEST + 1] {
+    fn a_line_of_any_length_arrives_complete() {
+        for length in [0, 1, MAX_BODY - 4, MAX_BODY - 3, MAX_BODY, 3 * MAX_BODY + 1] {
             let line = vec![b'x'; length];
             let mut wire = Vec::new();
             send_line(&mut wire, 9, &[b"<", &line, b">"]).unwrap();
@@ -453,9 +452,9 @@ mod tests {
     }
 
     #[test]
-    fn too_many_words_are_refused_by_the_sender() {
+    fn the_sender_refuses_words_that_are_too_long() {
         let request = Request {
-            text: "x".repeat(LONGEST),
+            text: "x".repeat(MAX_BODY),
             ..Request::default()
         };
         assert_eq!(
@@ -465,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_told_from_a_request() {
+    fn a_malformed_request_is_an_error() {
         let cases: [&[u8]; 5] = [
             b"G",
             b"GET / HTTP/1.1\r\n\r\n",
@@ -477,7 +476,7 @@ mod tests {
             assert!(
                 matches!(
                     Request::receive(&mut &case[..]),
-                    Err(ReceiveError::Nonsense(_))
+                    Err(ReceiveError::Malformed(_))
                 ),
                 "{case:?}"
             );
@@ -491,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn no_byte_of_a_reply_can_be_changed_into_a_panic() {
+    fn a_changed_byte_of_a_reply_never_causes_a_panic() {
         let mut wire = Vec::new();
         Reply::Done(summary()).send(&mut wire).unwrap();
         Reply::Skipped {

@@ -1,22 +1,22 @@
-//! From words to the lines that hold them.
+//! The search: from words to the lines that contain them.
 
 use std::{fs, io, path::Path};
 
 use crate::{
+    file_stamp::Stamp,
     segment::{self, Content},
-    stamp::Stamp,
     text,
     tree::Index,
 };
 
-/// More words than this are refused.
-pub(crate) const MOST_WORDS: usize = u64::BITS as usize;
+/// The maximum number of words in a request.
+pub(crate) const MAX_WORDS: usize = u64::BITS as usize;
 
-/// Finds the lines of files below `root` that hold all `words` (which are as
-/// [`text::distinct_words`] makes them, at most [`MOST_WORDS`]), sorted by path and number.
+/// Finds the lines of files below `root` that contain all `words`, sorted by path and number. The words are those of
+/// [`text::distinct_words`], at most [`MAX_WORDS`].
 ///
-/// The index only says where to look. Each line is read from its file now, and it counts only if it
-/// holds all words now; a file that has changed since the index knew it is searched whole.
+/// The index only provides candidates. Each line is read from its file and compared again. A file that has changed since it
+/// was indexed is searched completely.
 pub(crate) fn search<'index>(
     root: &Path,
     index: &'index Index,
@@ -26,7 +26,7 @@ pub(crate) fn search<'index>(
     let mut content = Vec::new();
     for (entry, lines) in index.candidates(words) {
         let path = root.join(&entry.path);
-        // A file that is gone, or not to be read any more, holds no words any more.
+        // A file that was removed or cannot be read any more has no matches.
         let Ok(metadata) = fs::symlink_metadata(&path) else {
             continue;
         };
@@ -39,7 +39,7 @@ pub(crate) fn search<'index>(
         };
         let expected = (stamp == entry.stamp).then_some(lines);
         for (number, text) in candidates(&content, expected) {
-            if let Some(first) = first_if_all(text, words) {
+            if let Some(first) = first_match(text, words) {
                 let line = Line {
                     number,
                     text,
@@ -52,16 +52,16 @@ pub(crate) fn search<'index>(
     Ok(())
 }
 
-/// A line that holds all words.
+/// A line that contains all words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
     pub(crate) number: u32,
     pub(crate) text: &'a [u8],
-    /// Where in the text the first of the words begins.
+    /// The offset of the first word in the text.
     pub(crate) first: usize,
 }
 
-/// The lines to look at: those that are expected to match, or all.
+/// The lines to compare: those that are expected to match, or all.
 fn candidates(content: &[u8], expected: Option<Vec<u32>>) -> impl Iterator<Item = (u32, &[u8])> {
     let last = expected
         .as_ref()
@@ -75,8 +75,8 @@ fn candidates(content: &[u8], expected: Option<Vec<u32>>) -> impl Iterator<Item 
         })
 }
 
-/// Where the first of `words` begins, if `line` holds all of them.
-fn first_if_all(line: &[u8], words: &[Vec<u8>]) -> Option<usize> {
+/// The offset of the first of `words`, if `line` contains all of them.
+fn first_match(line: &[u8], words: &[Vec<u8>]) -> Option<usize> {
     let mut first = None;
     let mut missing = u64::MAX.checked_shr(u64::BITS - u32::try_from(words.len()).ok()?)?;
     text::each_word(line, |at, word| {
@@ -88,24 +88,26 @@ fn first_if_all(line: &[u8], words: &[Vec<u8>]) -> Option<usize> {
     if missing == 0 { first } else { None }
 }
 
-/// The part of a line around `first` that is fit to be looked at, and whether something is missing
-/// before it and behind it.
+/// A short part of a line around `first`, and whether text is missing before it and after it.
 pub(crate) fn excerpt(text: &[u8], first: usize) -> (&[u8], bool, bool) {
-    /// What is shown of longer lines.
-    const LONGEST: usize = 300;
-    /// Of that, what stands before the word.
+    /// The length of the part.
+    const MAX_LENGTH: usize = 300;
+    /// The length before the word.
     const BEFORE: usize = 60;
-    if text.len() <= LONGEST {
+    if text.len() <= MAX_LENGTH {
         return (text, false, false);
     }
-    let start = character_boundary(text, first.saturating_sub(BEFORE).min(text.len() - LONGEST));
-    let end = character_boundary(text, start + LONGEST);
+    let start = character_boundary(
+        text,
+        first.saturating_sub(BEFORE).min(text.len() - MAX_LENGTH),
+    );
+    let end = character_boundary(text, start + MAX_LENGTH);
     (&text[start..end], start > 0, end < text.len())
 }
 
-/// The last place up to `at` where no UTF-8 character is cut.
+/// The last character boundary up to `at`.
 fn character_boundary(text: &[u8], at: usize) -> usize {
-    // Longer sequences of such bytes are no UTF-8.
+    // A UTF-8 character has at most three continuation bytes.
     (at.saturating_sub(3)..=at)
         .rev()
         .find(|&at| text.get(at).is_none_or(|byte| byte & 0xc0 != 0x80))
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_sorted_with_their_text_as_it_is() {
+    fn lines_are_sorted_and_their_text_is_unchanged() {
         let root = tempfile::tempdir().unwrap();
         fs::write(
             root.path().join("b"),
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_after_the_index_was_fetched_is_not_shown_as_it_was() {
+    fn outdated_lines_of_changed_files_are_not_found() {
         let root = tempfile::tempdir().unwrap();
         for name in ["moved-down", "no-more", "gone", "binary"] {
             fs::write(root.path().join(name), "red\n").unwrap();
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_begin_alike_for_a_long_time_are_told_apart() {
+    fn words_with_a_long_common_prefix_are_distinguished() {
         let root = tempfile::tempdir().unwrap();
         let long = "x".repeat(1_000);
         fs::write(root.path().join("a"), format!("{long}1\n{long}2\n")).unwrap();
@@ -190,22 +192,22 @@ mod tests {
     }
 
     #[test]
-    fn sixty_four_words_are_not_too_many() {
+    fn sixty_four_words_are_accepted() {
         let line = (0..64)
             .map(|n| format!("w{n}"))
             .collect::<Vec<_>>()
             .join(" ");
         let words = text::distinct_words(&line);
-        assert_eq!(words.len(), MOST_WORDS);
-        assert_eq!(first_if_all(line.as_bytes(), &words), Some(0));
+        assert_eq!(words.len(), MAX_WORDS);
+        assert_eq!(first_match(line.as_bytes(), &words), Some(0));
         assert_eq!(
-            first_if_all(line.replace("w63", "w64").as_bytes(), &words),
+            first_match(line.replace("w63", "w64").as_bytes(), &words),
             None
         );
     }
 
     #[test]
-    fn an_excerpt_holds_the_word_and_whole_characters() {
+    fn an_excerpt_contains_the_word_and_whole_characters() {
         let short = "short word".as_bytes();
         assert_eq!(excerpt(short, 6), (short, false, false));
         for first in [0, 10, 399, 1_000, 4_000 - 8] {

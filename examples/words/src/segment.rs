@@ -1,5 +1,4 @@
-//! A part of the index: some files, all their words, and for each word the lines that hold it. It
-//! never changes once it is built.
+//! A part of the index: some files, all their words, and for each word the lines that contain it. A segment is immutable.
 
 use std::{
     fs::File,
@@ -12,34 +11,33 @@ use std::{
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::{
+    file_stamp::Stamp,
     postings::{Growing, Lists, Pool},
-    stamp::Stamp,
     text,
 };
 
-/// Files beyond this size are not read.
-pub(crate) const LARGEST_FILE: u64 = 64 << 20;
+/// Larger files are not read.
+pub(crate) const MAX_FILE_SIZE: u64 = 64 << 20;
 
-/// The dictionary knows a word by at most this many of its bytes; the lines that it finds are
-/// compared with the whole word.
-const LONGEST_KEY: usize = 48;
+/// The dictionary stores at most this many bytes of a word. The query compares the lines that it finds with the whole word.
+const MAX_KEY_LENGTH: usize = 48;
 
-/// A segment takes no further file beyond this size of its lists or its lines.
-const FULL_POOL: usize = 1 << 30;
-const MOST_LINES: u32 = 1 << 31;
+/// A segment is full when its lists or its number of lines exceed these limits.
+const MAX_POOL_SIZE: usize = 1 << 30;
+const MAX_LINES: u32 = 1 << 31;
 
-/// A file's place in the index.
+/// A file in the index.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// Below the tree's root.
+    /// The path relative to the tree's root.
     pub(crate) path: PathBuf,
     pub(crate) stamp: Stamp,
     pub(crate) content: Content,
-    /// The number within the segment that its first line has.
+    /// The number of its first line within the segment.
     first_line: u32,
 }
 
-/// What was found in a file.
+/// The content of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
     Text,
@@ -49,15 +47,15 @@ pub(crate) enum Content {
 /// Why a file's words are not in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Skipped {
-    /// It holds a NUL byte.
+    /// It contains a NUL byte.
     Binary,
-    /// It has more than [`LARGEST_FILE`] bytes.
+    /// It has more than [`MAX_FILE_SIZE`] bytes.
     Large,
-    /// It could not be read, and why.
+    /// It could not be read, for this reason.
     Unreadable(String),
 }
 
-/// Files, their words, and where these stand.
+/// Files, their words, and the lines of each word.
 #[derive(Debug)]
 pub(crate) struct Segment {
     entries: Vec<Entry>,
@@ -71,7 +69,7 @@ impl Segment {
         &self.entries
     }
 
-    /// Roughly how many bytes it takes.
+    /// The approximate memory in bytes.
     pub(crate) fn memory(&self) -> usize {
         let paths: usize = self
             .entries
@@ -84,8 +82,8 @@ impl Segment {
             + paths
     }
 
-    /// The lines that hold all `words`, file by file: the entry's index, and numbers of lines
-    /// within the file, from 1. Long words are only compared as far as the dictionary knows them.
+    /// The lines that contain all `words`, grouped by file: the entry's index, and the line numbers within the file, from 1.
+    /// Of long words, only the part in the dictionary is compared.
     pub(crate) fn lines_with_all(&self, words: &[Vec<u8>]) -> Vec<(usize, Vec<u32>)> {
         let Some(mut lists) = words
             .iter()
@@ -140,10 +138,10 @@ impl Segment {
 }
 
 fn key(word: &[u8]) -> &[u8] {
-    &word[..word.len().min(LONGEST_KEY)]
+    &word[..word.len().min(MAX_KEY_LENGTH)]
 }
 
-/// A segment in the making.
+/// Builds a segment.
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
     entries: Vec<Entry>,
@@ -155,7 +153,7 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// Reads the file at `path` below `root` and takes its words in.
+    /// Reads the file at `path` below `root`, and adds its words.
     pub(crate) fn add(&mut self, root: &Path, path: PathBuf, stamp: Stamp) {
         let mut buffer = std::mem::take(&mut self.buffer);
         let content = match read_text(&root.join(&path), stamp, &mut buffer) {
@@ -182,7 +180,7 @@ impl Builder {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.pool.len() > FULL_POOL || self.lines > MOST_LINES
+        self.pool.len() > MAX_POOL_SIZE || self.lines > MAX_LINES
     }
 
     pub(crate) fn seal(mut self) -> Segment {
@@ -201,51 +199,52 @@ impl Builder {
         for (_, line) in text::lines(content) {
             let number = self.lines;
             text::each_word(line, |_, word| match self.keys.find_or_add(key(word)) {
-                Known::Before(index) => self.pool.push(&mut self.growing[index as usize], number),
-                Known::Now => self.growing.push(self.pool.start(number)),
+                Lookup::Existing(index) => {
+                    self.pool.push(&mut self.growing[index as usize], number);
+                }
+                Lookup::Added => self.growing.push(self.pool.start(number)),
             });
             self.lines += 1;
         }
     }
 }
 
-/// Reads a file whole, if it is text that is not too large.
+/// Reads a whole file, if it is text and not too large.
 pub(crate) fn read_text(path: &Path, stamp: Stamp, content: &mut Vec<u8>) -> io::Result<Content> {
     content.clear();
-    // What says that it is empty is not opened: some such files, of /proc and its like, answer only
-    // when something happens.
+    // Files of size 0 are not opened: reading some files of /proc and similar file systems blocks.
     if stamp.len == 0 {
         return Ok(Content::Text);
     }
-    if stamp.len > LARGEST_FILE {
+    if stamp.len > MAX_FILE_SIZE {
         return Ok(Content::Skipped(Skipped::Large));
     }
     File::open(path)?
-        .take(LARGEST_FILE + 1)
+        .take(MAX_FILE_SIZE + 1)
         .read_to_end(content)?;
     Ok(if memchr::memchr(0, content).is_some() {
         Content::Skipped(Skipped::Binary)
-    } else if content.len() as u64 > LARGEST_FILE {
+    } else if content.len() as u64 > MAX_FILE_SIZE {
         Content::Skipped(Skipped::Large)
     } else {
         Content::Text
     })
 }
 
-/// The dictionary: words, numbered in the order in which they came.
+/// The dictionary: words, numbered in the order of their first occurrence.
 #[derive(Debug, Default)]
 struct Keys {
     hasher: DefaultHashBuilder,
     table: HashTable<u32>,
     bytes: Vec<u8>,
-    /// Where each word ends.
+    /// The end of each word in `bytes`.
     ends: Vec<u32>,
 }
 
-/// Whether a word was in the dictionary already.
-enum Known {
-    Before(u32),
-    Now,
+/// The result of a lookup that adds missing words.
+enum Lookup {
+    Existing(u32),
+    Added,
 }
 
 impl Keys {
@@ -257,7 +256,7 @@ impl Keys {
             .copied()
     }
 
-    fn find_or_add(&mut self, key: &[u8]) -> Known {
+    fn find_or_add(&mut self, key: &[u8]) -> Lookup {
         let Self {
             hasher,
             table,
@@ -266,19 +265,18 @@ impl Keys {
         } = self;
         let hash = hasher.hash_one(key);
         if let Some(&index) = table.find(hash, |&index| word_at(bytes, ends, index) == key) {
-            return Known::Before(index);
+            return Lookup::Existing(index);
         }
-        let index = u32::try_from(ends.len())
-            .expect("each word takes bytes of the pool, which is sealed long before");
+        let index =
+            u32::try_from(ends.len()).expect("the pool is full before there are 2^32 words");
         bytes.extend_from_slice(key);
         ends.push(
-            u32::try_from(bytes.len())
-                .expect("48 bytes a word at most, and fewer words than the pool has slices"),
+            u32::try_from(bytes.len()).expect("the pool is full before the words have 4 GiB"),
         );
         table.insert_unique(hash, index, |&index| {
             hasher.hash_one(word_at(bytes, ends, index))
         });
-        Known::Now
+        Lookup::Added
     }
 
     fn shrink_to_fit(&mut self) {
@@ -328,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_lines_that_hold_all_words() {
+    fn the_lines_with_all_words_are_found() {
         let segment = segment(&[
             ("a", b"red green\nred\ngreen\nGreen, red!\n"),
             ("empty", b""),
@@ -341,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_lines_takes_no_number() {
+    fn an_empty_file_has_no_line_numbers() {
         let segment = segment(&[
             ("e1", b""),
             ("a", b"x"),
@@ -372,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_opened_is_unreadable_and_says_why() {
+    fn a_file_that_cannot_be_opened_is_unreadable_with_a_reason() {
         let root = tempfile::tempdir().unwrap();
         let stamp = Stamp { len: 1, changed: 0 };
         let mut builder = Builder::default();

@@ -1,4 +1,4 @@
-//! The daemon's side of a conversation.
+//! The daemon: receives a request, and sends the replies.
 
 use std::{
     io::{self, BufWriter, Read, Write},
@@ -12,39 +12,37 @@ use brokered_runtime::interprocess::local_socket::traits::Stream as _;
 
 use crate::{
     protocol::{ReceiveError, Reply, Request, Summary, send_line},
-    query::{self, Line, MOST_WORDS},
-    segment::{LARGEST_FILE, Skipped},
+    query::{self, Line, MAX_WORDS},
+    segment::{MAX_FILE_SIZE, Skipped},
     text,
     tree::Tree,
 };
 
-/// A request is one short message.
+/// A request is one short message, so a client that takes longer is disconnected.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Lines are on their way to the client this long after they were found, at the latest when the
-/// next one is.
-const FLUSH_EVERY: Duration = Duration::from_millis(50);
+/// Found lines are sent at the latest with the first line after this time.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Serves one client, and looks after the index when the client has gone.
+/// Serves one client. Compares the index with the disk afterwards, if that is due.
 pub(crate) fn client(tree: &Tree, client: IpcStream) -> io::Result<()> {
-    // Whoever connects and says nothing doesn't stay for ever. Windows' pipes have no such
-    // timeouts.
+    // A silent client must not occupy a worker forever. Windows pipes do not support timeouts.
     match client.set_recv_timeout(Some(REQUEST_TIMEOUT)) {
         Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
         _ => {}
     }
     let answered = answer(tree, &mut &client, &mut &client);
     drop(client);
-    tree.look_around();
+    tree.compare_if_due();
     answered
 }
 
-/// Answers one request. Whoever sends nonsense is told so.
+/// Answers one request. A malformed request gets an error.
 pub(crate) fn answer(tree: &Tree, from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     let request = match Request::receive(from) {
         Ok(request) => request,
-        // Nobody asks.
+        // The client has sent no request.
         Err(ReceiveError::Ended) => return Ok(()),
-        Err(error @ ReceiveError::Nonsense(_)) => return refuse(to, error.to_string()),
+        Err(error @ ReceiveError::Malformed(_)) => return refuse(to, error.to_string()),
         Err(ReceiveError::Io(error))
             if matches!(
                 error.kind(),
@@ -56,7 +54,7 @@ pub(crate) fn answer(tree: &Tree, from: &mut impl Read, to: &mut impl Write) -> 
         Err(ReceiveError::Io(error)) => return Err(error),
     };
     match find(tree, &request, to) {
-        // The client has seen enough.
+        // The client has closed the connection, because it needs no more lines.
         Err(error)
             if matches!(
                 error.kind(),
@@ -78,13 +76,13 @@ fn find(tree: &Tree, request: &Request, to: &mut impl Write) -> io::Result<()> {
     let started = Instant::now();
     let words = text::distinct_words(&request.text);
     if words.is_empty() {
-        return refuse(to, "no word to look for".to_owned());
+        return refuse(to, "the request has no words".to_owned());
     }
-    if words.len() > MOST_WORDS {
+    if words.len() > MAX_WORDS {
         return refuse(
             to,
             format!(
-                "{} words are too many, {MOST_WORDS} are possible",
+                "{} words are too many; the maximum is {MAX_WORDS}",
                 words.len()
             ),
         );
@@ -106,7 +104,7 @@ fn find(tree: &Tree, request: &Request, to: &mut impl Write) -> io::Result<()> {
         }
         summary.lines += 1;
         send_found(&mut to, line, request.whole_lines)?;
-        if flushed.elapsed() > FLUSH_EVERY {
+        if flushed.elapsed() > FLUSH_INTERVAL {
             to.flush()?;
             flushed = Instant::now();
         }
@@ -138,13 +136,12 @@ fn send_found(to: &mut impl Write, line: Line<'_>, whole: bool) -> io::Result<()
 fn reason(why: &Skipped) -> String {
     match why {
         Skipped::Binary => "binary".to_owned(),
-        Skipped::Large => format!("larger than {} MiB", LARGEST_FILE >> 20),
+        Skipped::Large => format!("larger than {} MiB", MAX_FILE_SIZE >> 20),
         Skipped::Unreadable(error) => error.clone(),
     }
 }
 
-/// A path as it can be shown in one line: what is not UTF-8 and what would move the cursor is
-/// replaced.
+/// A path in a form for one line of output. Control characters and bytes that are not UTF-8 are replaced.
 pub(crate) fn shown(path: &Path) -> String {
     path.to_string_lossy().replace(char::is_control, "\u{fffd}")
 }
@@ -155,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    fn conversation(tree: &Tree, request: &[u8]) -> Vec<Reply> {
+    fn replies_to(tree: &Tree, request: &[u8]) -> Vec<Reply> {
         let mut wire = Vec::new();
         answer(tree, &mut &request[..], &mut wire).unwrap();
         let mut wire = wire.as_slice();
@@ -166,10 +163,10 @@ mod tests {
         replies
     }
 
-    fn ask(tree: &Tree, request: &Request) -> Vec<Reply> {
+    fn request(tree: &Tree, request: &Request) -> Vec<Reply> {
         let mut wire = Vec::new();
         request.send(&mut wire).unwrap();
-        conversation(tree, &wire)
+        replies_to(tree, &wire)
     }
 
     fn tree(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Tree) {
@@ -182,9 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_has_files_lines_and_an_end() {
+    fn an_answer_has_files_lines_and_a_summary() {
         let (_root, tree) = tree(&[("a", b"red\nblue\nred"), ("b", b"red"), ("c", b"\0")]);
-        let replies = ask(
+        let replies = request(
             &tree,
             &Request {
                 text: "red".into(),
@@ -227,14 +224,14 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_are_cut_around_the_word_unless_they_are_wanted_whole() {
+    fn long_lines_are_cut_around_the_word_unless_whole_lines_are_requested() {
         let line = format!("{} needle {}", "x".repeat(100_000), "y".repeat(100_000));
         let (_root, tree) = tree(&[("a", line.as_bytes())]);
-        let mut request = Request {
+        let mut search = Request {
             text: "needle".into(),
             ..Request::default()
         };
-        let Reply::Line { text, .. } = &ask(&tree, &request)[1] else {
+        let Reply::Line { text, .. } = &request(&tree, &search)[1] else {
             panic!("no line")
         };
         let text = String::from_utf8(text.clone()).unwrap();
@@ -246,8 +243,8 @@ mod tests {
             "{text}"
         );
 
-        request.whole_lines = true;
-        let whole: Vec<u8> = ask(&tree, &request)
+        search.whole_lines = true;
+        let whole: Vec<u8> = request(&tree, &search)
             .into_iter()
             .flat_map(|reply| match reply {
                 Reply::Line { text, .. } | Reply::More(text) => text,
@@ -258,23 +255,23 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_gets_an_error_and_silence_none() {
+    fn a_malformed_request_gets_an_error_and_an_empty_one_no_reply() {
         let (_root, tree) = tree(&[("a", b"red")]);
-        for nonsense in [
+        for malformed in [
             &b"GET / HTTP/1.1\r\n\r\n"[..],
             b"?\xff\xff\xff\xff",
             b"?\x01\0\0\0\0",
             b"?\x03\0\0\0\0--",
         ] {
-            let replies = conversation(&tree, nonsense);
+            let replies = replies_to(&tree, malformed);
             assert!(
                 matches!(replies.as_slice(), [Reply::Failed(_)]),
-                "{nonsense:?}: {replies:?}"
+                "{malformed:?}: {replies:?}"
             );
         }
-        let many: Vec<String> = (0..=MOST_WORDS).map(|n| format!("w{n}")).collect();
+        let many: Vec<String> = (0..=MAX_WORDS).map(|n| format!("w{n}")).collect();
         assert!(matches!(
-            ask(
+            request(
                 &tree,
                 &Request {
                     text: many.join(" "),
@@ -284,11 +281,11 @@ mod tests {
             .as_slice(),
             [Reply::Failed(_)]
         ));
-        assert_eq!(conversation(&tree, b""), []);
+        assert_eq!(replies_to(&tree, b""), []);
     }
 
     #[test]
-    fn a_shown_path_is_one_line() {
+    fn a_shown_path_is_a_single_line() {
         assert_eq!(
             shown(Path::new("a\nb\x1b[31m/c d")),
             "a\u{fffd}b\u{fffd}[31m/c d"

@@ -1,10 +1,9 @@
-//! What a word is, and what a line is.
+//! The definitions of words and lines.
 //!
-//! A word is a run of letters, digits and `_`, in any script that Unicode knows; upper and lower
-//! case are the same. All else separates words, bytes that are not UTF-8 included. Files and
-//! command lines are taken apart by the same function, so `std::io` asks for `std` and `io`.
+//! A word is a sequence of letters, digits and `_`, in any script of Unicode. Case is ignored. All other characters, and bytes
+//! that are not UTF-8, separate words. The same function splits files and command lines, so `std::io` means `std` and `io`.
 
-/// Calls `found` with each word of `text`: where it begins, and the word in lower case.
+/// Calls `found` with each word of `text`: its offset, and the word in lower case.
 pub(crate) fn each_word(text: &[u8], mut found: impl FnMut(usize, &[u8])) {
     let mut folded = Vec::new();
     let mut at = 0;
@@ -16,8 +15,7 @@ pub(crate) fn each_word(text: &[u8], mut found: impl FnMut(usize, &[u8])) {
     }
 }
 
-/// The words of one command-line argument, or of a whole request, in lower case and without
-/// repetitions.
+/// The words of a command-line argument or a request, in lower case and without duplicates.
 pub(crate) fn distinct_words(text: &str) -> Vec<Vec<u8>> {
     let mut words: Vec<Vec<u8>> = Vec::new();
     each_word(text.as_bytes(), |_, word| {
@@ -42,11 +40,11 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     })
 }
 
-/// What a byte is to the search for words.
+/// The class of a byte in the search for words.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Separator,
-    /// Stands in a word as it is.
+    /// Part of a word that is already in lower case.
     Word,
     /// `A` to `Z`.
     Upper,
@@ -94,7 +92,7 @@ fn words_of_valid(text: &str, folded: &mut Vec<u8>, mut found: impl FnMut(usize,
             }
         };
         if class == Class::Wide {
-            // Rare enough in most texts to be decoded a character at a time.
+            // Such characters are rare in most texts, so decoding them one by one is fast enough.
             let length = text[start..]
                 .find(|c: char| !is_word_char(c))
                 .unwrap_or(text.len() - start);
@@ -107,7 +105,7 @@ fn words_of_valid(text: &str, folded: &mut Vec<u8>, mut found: impl FnMut(usize,
                 }
                 found(start, folded);
             }
-            // The separator, which may be wide, too.
+            // The separator may be beyond ASCII, too.
             at += text[at..].chars().next().map_or(0, char::len_utf8);
             continue;
         }
@@ -155,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn every_script_has_words() {
+    fn words_may_be_in_any_script() {
         assert_eq!(
             only_words("Ärger über ΣΊΣΥΦΟΣ—naïve".as_bytes()),
             ["ärger", "über", "σίσυφοσ", "naïve"]
@@ -164,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_knows_where_it_begins() {
+    fn the_offset_of_a_word_is_its_beginning() {
         let text = "…a Über\u{fffd}b C".as_bytes();
         for (at, word) in words(text) {
             let here = String::from_utf8_lossy(&text[at..]).to_lowercase();
@@ -181,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn distinct_words_of_an_argument() {
+    fn words_of_an_argument_have_no_duplicates() {
         assert_eq!(
             distinct_words("std::IO std"),
             [b"std".to_vec(), b"io".to_vec()]
@@ -190,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_numbered_from_one_and_lose_their_ends() {
+    fn lines_are_numbered_from_one_without_their_ends() {
         let text = b"one\r\n\nthree";
         assert_eq!(
             lines(text).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! The index of a directory tree, and how it keeps up with the tree.
+//! The index of a directory tree, and its updates.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,39 +14,38 @@ use std::{
 };
 
 use crate::{
+    file_stamp::Stamp,
+    mutex::lock,
     segment::{Builder, Content, Entry, Segment, Skipped},
-    stamp::Stamp,
-    sync::lock,
     walk::{self, Found, Walk},
     watch::Watch,
 };
 
-/// Up to so many threads read files; each builds a segment of its own, with a dictionary of its
-/// own.
-const MOST_THREADS: usize = 8;
-/// Fewer files than this are not worth a second thread.
-const FILES_FOR_A_THREAD: usize = 256;
-/// Not every change is reported: not one made through another name of the file, through mapped
-/// memory, or on another machine. So all is compared now and then, when nobody waits.
-const COMPARE_EVERY: Duration = Duration::from_secs(10);
+/// The maximum number of threads that read files. Each builds its own segment with its own dictionary.
+const MAX_THREADS: usize = 8;
+/// A further thread is started only for this many files.
+const MIN_FILES_PER_THREAD: usize = 256;
+/// The system does not report changes through hard links, mapped memory or other machines. So the index is compared with the
+/// disk at this interval, when no client waits.
+const COMPARE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Whoever wants to hear how many of how many files were read hears it about each of so many.
-const TOLD_EVERY: usize = 256;
+/// Progress is reported after each of this many files.
+const PROGRESS_INTERVAL: usize = 256;
 
-/// Hears how many of how many files were read.
-pub(crate) type Tell<'a> = &'a (dyn Fn(usize, usize) + Sync);
+/// Receives the number of files that were read, and the total.
+pub(crate) type ProgressFn<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// A directory and the index of its files.
 #[derive(Debug)]
 pub(crate) struct Tree {
     root: PathBuf,
     index: Mutex<Arc<Index>>,
-    /// When the latest comparison with the disk began; held while one runs.
+    /// The start of the latest comparison with the disk. It is locked during a comparison.
     compared: Mutex<Option<Instant>>,
     watch: Watch,
 }
 
-/// The tree as it was at one moment.
+/// A snapshot of the tree.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     parts: Vec<Part>,
@@ -55,7 +54,7 @@ pub(crate) struct Index {
     size: Size,
 }
 
-/// A segment, less those of its files that have changed since or are gone.
+/// A segment, without the files that have changed since or were removed.
 #[derive(Debug, Clone)]
 struct Part {
     segment: Arc<Segment>,
@@ -76,13 +75,13 @@ impl Part {
     }
 }
 
-/// What an index holds, in numbers.
+/// The size of an index.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Size {
     pub(crate) files: u64,
-    /// Bytes of the text files.
+    /// The bytes of all text files.
     pub(crate) text: u64,
-    /// Bytes in memory.
+    /// The memory in bytes.
     pub(crate) memory: u64,
     pub(crate) binary: u64,
     pub(crate) large: u64,
@@ -106,7 +105,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// A number of bytes, for people.
+/// A number of bytes, formatted for people.
 struct Bytes(u64);
 
 impl fmt::Display for Bytes {
@@ -122,13 +121,16 @@ impl fmt::Display for Bytes {
 impl Tree {
     /// Reads the whole tree at `root`.
     pub(crate) fn read(root: &Path) -> anyhow::Result<Self> {
-        Self::read_and_tell(root, &|_, _| {})
+        Self::read_with_progress(root, &|_, _| {})
     }
 
-    /// Reads the whole tree at `root`, and tells how many of how many files it has read.
-    pub(crate) fn read_and_tell(root: &Path, tell: Tell<'_>) -> anyhow::Result<Self> {
+    /// Reads the whole tree at `root`, and reports the progress.
+    pub(crate) fn read_with_progress(
+        root: &Path,
+        report_progress: ProgressFn<'_>,
+    ) -> anyhow::Result<Self> {
         use anyhow::Context as _;
-        // What is wrong with the root is an error; what is wrong below it is part of the index.
+        // Only an unreadable root is an error. Unreadable paths below it are part of the index.
         fs::read_dir(root)
             .with_context(|| format!("cannot read the directory {}", root.display()))?;
         let tree = Self {
@@ -137,8 +139,8 @@ impl Tree {
             compared: Mutex::default(),
             watch: Watch::new(root),
         };
-        tree.refresh(tell);
-        // Until here nobody has watched, so this looks a second time.
+        tree.refresh(report_progress);
+        // The watch started during the first pass, so a second check is necessary.
         tree.current();
         Ok(tree)
     }
@@ -147,25 +149,24 @@ impl Tree {
         &self.root
     }
 
-    /// The index, brought up to date. Where the system reports changes and has reported none, that
-    /// costs next to nothing; else all files are looked at (not read), which takes about a
-    /// microsecond each.
+    /// The up-to-date index. If the system reports changes and has reported none, this is cheap. Otherwise the metadata of all
+    /// files is read, which takes about a microsecond for each.
     pub(crate) fn current(&self) -> Arc<Index> {
-        let asked = Instant::now();
-        if !self.watch.is_quiet() {
-            self.compare(asked);
+        let now = Instant::now();
+        if !self.watch.is_unchanged() {
+            self.compare(now);
         }
         self.latest()
     }
 
-    /// Looks for changes that were not reported, if that is due.
-    pub(crate) fn look_around(&self) {
-        if let Some(due) = Instant::now().checked_sub(COMPARE_EVERY) {
+    /// Compares index and disk, if [`COMPARE_INTERVAL`] has elapsed.
+    pub(crate) fn compare_if_due(&self) {
+        if let Some(due) = Instant::now().checked_sub(COMPARE_INTERVAL) {
             self.compare(due);
         }
     }
 
-    /// Compares index and disk, unless that was begun after `since`.
+    /// Compares index and disk, unless another comparison has started after `since`.
     fn compare(&self, since: Instant) {
         let mut compared = lock(&self.compared);
         if compared.is_some_and(|begun| begun >= since) {
@@ -176,7 +177,7 @@ impl Tree {
         if !self.latest().is_same_on_disk(&self.root) {
             self.refresh(&|_, _| {});
         }
-        self.watch.seen(changes);
+        self.watch.set_checked(changes);
         *compared = Some(begun);
     }
 
@@ -184,10 +185,10 @@ impl Tree {
         Arc::clone(&lock(&self.index))
     }
 
-    /// Walks the tree, reads what is new or different, and begins to watch new directories.
-    fn refresh(&self, tell: Tell<'_>) {
+    /// Walks the tree, reads new and changed files, and watches new directories.
+    fn refresh(&self, report_progress: ProgressFn<'_>) {
         let walk = walk::walk(&self.root, threads());
-        let index = Arc::new(self.latest().updated(&self.root, walk, tell));
+        let index = Arc::new(self.latest().updated(&self.root, walk, report_progress));
         self.watch.directories(
             index
                 .directories
@@ -199,7 +200,7 @@ impl Tree {
 }
 
 impl Index {
-    /// All files whose lines may hold all `words`, sorted by path, each with the lines to look at.
+    /// All files whose lines may contain all `words`, sorted by path, each with its candidate lines.
     pub(crate) fn candidates(&self, words: &[Vec<u8>]) -> Vec<(&Entry, Vec<u32>)> {
         let mut files: Vec<(&Entry, Vec<u32>)> = Vec::new();
         for part in &self.parts {
@@ -214,7 +215,7 @@ impl Index {
         files
     }
 
-    /// What was skipped and why, sorted by path.
+    /// The skipped paths and the reasons, sorted by path.
     pub(crate) fn skipped(&self) -> Vec<(&Path, Skipped)> {
         let mut skipped: Vec<(&Path, Skipped)> = self
             .unreadable
@@ -233,7 +234,7 @@ impl Index {
         self.size
     }
 
-    fn measured(&self) -> Size {
+    fn measure(&self) -> Size {
         let mut size = Size {
             unreadable: self.unreadable.len() as u64,
             ..Size::default()
@@ -261,7 +262,7 @@ impl Index {
             .flat_map(|part| part.live().map(|(_, entry)| entry))
     }
 
-    /// Whether each file and directory still has its stamp. New files show in their directory's.
+    /// Whether each file and directory still has its stamp. A new file changes the stamp of its directory.
     fn is_same_on_disk(&self, root: &Path) -> bool {
         let directories = self
             .directories
@@ -274,7 +275,7 @@ impl Index {
             )
             .collect();
         let same = AtomicBool::new(true);
-        let share = all.len().div_ceil(threads()).max(FILES_FOR_A_THREAD);
+        let share = all.len().div_ceil(threads()).max(MIN_FILES_PER_THREAD);
         thread::scope(|scope| {
             for share in all.chunks(share) {
                 let same = &same;
@@ -295,8 +296,8 @@ impl Index {
         same.into_inner()
     }
 
-    /// The index of what the walk has found: unchanged files are taken over, the others read.
-    fn updated(&self, root: &Path, walk: Walk, tell: Tell<'_>) -> Self {
+    /// The index of the files that the walk has found. Unchanged files are kept, the others are read.
+    fn updated(&self, root: &Path, walk: Walk, report_progress: ProgressFn<'_>) -> Self {
         let began = SystemTime::now();
         let mut unseen: HashMap<&Path, (usize, usize)> = HashMap::new();
         for (number, part) in self.parts.iter().enumerate() {
@@ -332,9 +333,9 @@ impl Index {
                 dead: Arc::new(dead),
             })
             .collect();
-        absorb_small(&mut parts, &mut to_read);
+        merge_small_parts(&mut parts, &mut to_read);
         to_read.sort_unstable();
-        let new = read(root, to_read, began, tell);
+        let new = read(root, to_read, began, report_progress);
         parts.extend(new.into_iter().map(|segment| Part {
             segment: Arc::new(segment),
             dead: Arc::default(),
@@ -350,14 +351,14 @@ impl Index {
             unreadable: walk.unreadable,
             size: Size::default(),
         };
-        index.size = index.measured();
+        index.size = index.measure();
         index
     }
 }
 
-/// Takes parts apart that are not much larger than what is to be read anyway, or mostly dead: so
-/// there are never many, and little is read twice.
-fn absorb_small(parts: &mut Vec<Part>, to_read: &mut Vec<Found>) {
+/// Merges parts into the files to read, if they are not much larger than these or mostly dead. So there are never many parts,
+/// and few files are read twice.
+fn merge_small_parts(parts: &mut Vec<Part>, to_read: &mut Vec<Found>) {
     while let Some(small) = parts.iter().position(|part| {
         let live = part.live_count();
         live < 2 * to_read.len() || 2 * live < part.segment.entries().len()
@@ -370,10 +371,15 @@ fn absorb_small(parts: &mut Vec<Part>, to_read: &mut Vec<Found>) {
     }
 }
 
-/// Reads `files` into new segments, with as many threads as it is worth.
-fn read(root: &Path, files: Vec<Found>, began: SystemTime, tell: Tell<'_>) -> Vec<Segment> {
+/// Reads `files` into new segments, on several threads if there are enough files.
+fn read(
+    root: &Path,
+    files: Vec<Found>,
+    began: SystemTime,
+    report_progress: ProgressFn<'_>,
+) -> Vec<Segment> {
     let (all, done) = (files.len(), AtomicUsize::new(0));
-    let threads = threads().min(files.len().div_ceil(FILES_FOR_A_THREAD));
+    let threads = threads().min(files.len().div_ceil(MIN_FILES_PER_THREAD));
     let files = Mutex::new(files.into_iter());
     let segments = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -383,8 +389,8 @@ fn read(root: &Path, files: Vec<Found>, began: SystemTime, tell: Tell<'_>) -> Ve
                 while let Some((path, stamp)) = next(&files) {
                     builder.add(root, path, stamp.settled_before(began));
                     let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                    if done.is_multiple_of(TOLD_EVERY) {
-                        tell(done, all);
+                    if done.is_multiple_of(PROGRESS_INTERVAL) {
+                        report_progress(done, all);
                     }
                     if builder.is_full() {
                         lock(&segments).push(std::mem::take(&mut builder).seal());
@@ -409,7 +415,7 @@ fn next(files: &Mutex<vec::IntoIter<Found>>) -> Option<Found> {
 fn threads() -> usize {
     thread::available_parallelism()
         .map_or(1, usize::from)
-        .min(MOST_THREADS)
+        .min(MAX_THREADS)
 }
 
 #[cfg(test)]
@@ -419,7 +425,7 @@ mod tests {
     use super::*;
     use crate::text;
 
-    /// The files that hold `word`, as the index has it.
+    /// The files that contain `word`, by the index.
     fn files_with(tree: &Tree, word: &str) -> BTreeSet<String> {
         let index = tree.current();
         index
@@ -434,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_is_found_by_the_next_query() {
+    fn the_next_query_finds_changes() {
         let directory = tempfile::tempdir().unwrap();
         let file = |name: &str| directory.path().join(name);
         fs::write(file("a"), "apple").unwrap();
@@ -446,7 +452,7 @@ mod tests {
         assert_eq!(
             files_with(&tree, "apple"),
             names(&["a", "b"]),
-            "rewritten, same length"
+            "rewritten with the same length"
         );
         assert_eq!(files_with(&tree, "berry"), names(&[]));
 
@@ -463,26 +469,26 @@ mod tests {
         assert_eq!(
             files_with(&tree, "apple"),
             names(&["b", "new/c", "new/d"]),
-            "a file goes, another comes"
+            "one file removed, another added"
         );
 
         fs::rename(file("new"), file("old")).unwrap();
         assert_eq!(
             files_with(&tree, "apple"),
             names(&["b", "old/c", "old/d"]),
-            "a directory moves"
+            "a directory renamed"
         );
 
         fs::write(file(".ignore"), "old\n").unwrap();
         assert_eq!(
             files_with(&tree, "apple"),
             names(&["b"]),
-            "ignored from now on"
+            "a directory ignored"
         );
     }
 
     #[test]
-    fn many_small_changes_leave_few_parts_and_lose_nothing() {
+    fn many_small_changes_yield_few_parts_and_lose_no_line() {
         let directory = tempfile::tempdir().unwrap();
         for n in 0..300 {
             fs::write(

@@ -1,7 +1,7 @@
-//! Which files a tree has.
+//! The files of a tree.
 //!
-//! The same ones that ripgrep would search: not hidden ones (`.git`, `.cache`), nor what a
-//! `.gitignore` inside a git work tree or an `.ignore` file names; symbolic links are not followed.
+//! These are the files that ripgrep searches: no hidden ones (`.git`, `.cache`), and none that a `.gitignore` in a git work tree
+//! or an `.ignore` file excludes. Symbolic links are not followed.
 
 use std::{
     mem,
@@ -11,19 +11,19 @@ use std::{
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
-use crate::stamp::Stamp;
+use crate::file_stamp::Stamp;
 
-/// A file or directory, below the tree's root.
+/// The relative path of a file or directory, and its stamp.
 pub(crate) type Found = (PathBuf, Stamp);
 
-/// All that a walk came by.
+/// The result of a walk.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
     /// Sorted by path.
     pub(crate) files: Vec<Found>,
-    /// The root is the empty path.
+    /// The root has the empty path.
     pub(crate) directories: Vec<Found>,
-    /// What could not be looked at, and why.
+    /// The paths that could not be read, and the reasons.
     pub(crate) unreadable: Vec<(PathBuf, String)>,
 }
 
@@ -34,12 +34,12 @@ pub(crate) fn walk(root: &Path, threads: usize) -> Walk {
         .threads(threads)
         .build_parallel()
         .run(|| {
-            let mut mine = Part {
+            let mut part = Part {
                 walk: Walk::default(),
                 all: &all,
             };
             Box::new(move |entry| {
-                mine.walk.take(root, entry);
+                part.walk.add(root, entry);
                 WalkState::Continue
             })
         });
@@ -52,27 +52,29 @@ pub(crate) fn walk(root: &Path, threads: usize) -> Walk {
 }
 
 impl Walk {
-    fn take(&mut self, root: &Path, entry: Result<DirEntry, ignore::Error>) {
+    fn add(&mut self, root: &Path, entry: Result<DirEntry, ignore::Error>) {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) => return self.unreadable.push(blame(root, root, error)),
+            Err(error) => return self.unreadable.push(path_and_reason(root, root, error)),
         };
-        let below = below(root, entry.path());
+        let path = relative(root, entry.path());
         match (entry.metadata(), entry.file_type()) {
             (Ok(metadata), Some(kind)) if kind.is_dir() => {
-                self.directories.push((below, Stamp::of(&metadata)));
+                self.directories.push((path, Stamp::of(&metadata)));
             }
             (Ok(metadata), Some(kind)) if kind.is_file() => {
-                self.files.push((below, Stamp::of(&metadata)));
+                self.files.push((path, Stamp::of(&metadata)));
             }
-            (Err(error), _) => self.unreadable.push(blame(root, entry.path(), error)),
-            // Links, sockets, devices and pipes.
+            (Err(error), _) => self
+                .unreadable
+                .push(path_and_reason(root, entry.path(), error)),
+            // Symbolic links, sockets, devices and fifos.
             (Ok(_), _) => {}
         }
     }
 }
 
-/// What one thread of the walk has come by; it joins the whole when the thread is done.
+/// The result of one thread, which is added to the whole when the thread ends.
 struct Part<'a> {
     walk: Walk,
     all: &'a Mutex<Walk>,
@@ -93,18 +95,18 @@ impl Drop for Part<'_> {
     }
 }
 
-fn below(root: &Path, path: &Path) -> PathBuf {
+fn relative(root: &Path, path: &Path) -> PathBuf {
     path.strip_prefix(root).unwrap_or(path).to_owned()
 }
 
-/// The path that an error of the walk speaks of, or else `path`, and what happened there.
-fn blame(root: &Path, path: &Path, error: ignore::Error) -> (PathBuf, String) {
+/// The relative path of an error of the walk, or `path` if the error has none, and the reason.
+fn path_and_reason(root: &Path, path: &Path, error: ignore::Error) -> (PathBuf, String) {
     match error {
-        ignore::Error::WithPath { path, err } => blame(root, &path, *err),
+        ignore::Error::WithPath { path, err } => path_and_reason(root, &path, *err),
         ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
-            blame(root, path, *err)
+            path_and_reason(root, path, *err)
         }
-        other => (below(root, path), other.to_string()),
+        other => (relative(root, path), other.to_string()),
     }
 }
 
@@ -115,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_what_a_user_of_ripgrep_expects() {
+    fn the_same_files_are_found_as_by_ripgrep() {
         let tree = tempfile::tempdir().unwrap();
         let root = tree.path().join(".hidden-root");
         for directory in ["sub", ".git", "target"] {

@@ -1,4 +1,4 @@
-//! Whether anything has changed in the directories of a tree, as the operating system reports it.
+//! The operating system's reports of changes in the directories of a tree.
 
 use std::{
     collections::HashSet,
@@ -14,17 +14,17 @@ use notify::{
     event::{AccessKind, AccessMode},
 };
 
-use crate::sync::lock;
+use crate::mutex::lock;
 
-/// How long to wait for reports that are on their way.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long to wait for reports of changes that have already happened.
+const REPORT_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Watches directories, as far as the system lets it and tells in order, as Linux does: where it does not,
-/// nothing is ever [quiet](Watch::is_quiet), and each query looks at all files itself.
+/// Watches directories on Linux, which reports changes in order. Elsewhere [`is_unchanged`](Watch::is_unchanged) is always false,
+/// and each query checks all files itself.
 #[derive(Debug)]
 pub(crate) struct Watch {
     root: PathBuf,
-    /// `None` when the system has refused.
+    /// `None` if the system refused a watch.
     watcher: Mutex<Option<RecommendedWatcher>>,
     watched: Mutex<HashSet<PathBuf>>,
     reports: Arc<Reports>,
@@ -38,11 +38,11 @@ struct Reports {
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// Changes reported.
+    /// The number of reported changes.
     changes: u64,
-    /// Of these, the ones that have been looked into; `None` before the first look.
-    seen: Option<u64>,
-    /// How many times the root was opened.
+    /// How many of them have been checked. `None` before the first check.
+    checked: Option<u64>,
+    /// How often the root was opened.
     root_opened: u64,
 }
 
@@ -52,9 +52,9 @@ impl Watch {
         let reports = Arc::new(Reports::default());
         let receiver = Arc::clone(&reports);
         let opened = root.to_owned();
-        // Elsewhere a report may be a moment late, and a query would miss what it is of.
+        // On other systems a report may be late, and a query would miss the change.
         let watcher = cfg!(target_os = "linux")
-            .then(|| notify::recommended_watcher(move |event| receiver.take(event, &opened)));
+            .then(|| notify::recommended_watcher(move |event| receiver.receive(event, &opened)));
         Self {
             root: root.to_owned(),
             watcher: Mutex::new(watcher.and_then(Result::ok)),
@@ -66,26 +66,24 @@ impl Watch {
     /// Watches these directories from now on.
     pub(crate) fn directories(&self, directories: impl Iterator<Item = PathBuf>) {
         let directories: HashSet<PathBuf> = directories.collect();
-        let mut earlier = lock(&self.watched);
+        let mut previous = lock(&self.watched);
         let mut watcher = lock(&self.watcher);
         let Some(system) = &mut *watcher else {
             return;
         };
         let mut batch = system.paths_mut();
-        for gone in earlier.difference(&directories) {
-            // The system has ended this watch when the directory went; if not, its reports do no
-            // harm.
+        for gone in previous.difference(&directories) {
+            // The system usually ends the watch of a removed directory. If not, its reports are harmless.
             let _ = batch.remove(gone);
         }
         let mut refused = false;
         for new in &directories {
-            // Again also where there was one: the directory may be another one of the same name.
+            // A known path is added again, because it may be a new directory of the same name.
             match batch.add(new, RecursiveMode::NonRecursive).map_err(kind) {
-                // Of an unreadable directory nothing is known that could change; its permissions
-                // are watched in its parent.
+                // An unreadable directory has no indexed files. The parent's watch reports a change of its permissions.
                 Ok(()) | Err(Some(io::ErrorKind::PermissionDenied)) => {}
                 Err(Some(io::ErrorKind::NotFound)) => lock(&self.reports.counts).changes += 1,
-                // A limit is reached.
+                // The limit of watches is reached.
                 Err(_) => {
                     refused = true;
                     break;
@@ -93,35 +91,34 @@ impl Watch {
             }
         }
         if batch.commit().is_err() || refused {
-            // Half of the watches are of no use; they go to those who can do with them.
+            // An incomplete set of watches is useless, so all are released for other programs.
             *watcher = None;
-            earlier.clear();
+            previous.clear();
         } else {
-            *earlier = directories;
+            *previous = directories;
         }
     }
 
-    /// How many changes were reported up to now.
+    /// The number of changes that were reported so far.
     pub(crate) fn changes(&self) -> u64 {
         lock(&self.reports.counts).changes
     }
 
-    /// Says that the first `changes` have been looked into.
-    pub(crate) fn seen(&self, changes: u64) {
-        lock(&self.reports.counts).seen = Some(changes);
+    /// Records that the first `changes` have been checked.
+    pub(crate) fn set_checked(&self, changes: u64) {
+        lock(&self.reports.counts).checked = Some(changes);
     }
 
-    /// Whether all that happened up to now has been looked into.
-    pub(crate) fn is_quiet(&self) -> bool {
-        lock(&self.watcher).is_some() && self.has_caught_up() && {
+    /// Whether all changes so far have been checked.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        lock(&self.watcher).is_some() && self.wait_for_reports() && {
             let counts = lock(&self.reports.counts);
-            counts.seen == Some(counts.changes)
+            counts.checked == Some(counts.changes)
         }
     }
 
-    /// Waits until the reports of all that has happened so far are in: they come in order, and opening
-    /// the root is reported, too.
-    fn has_caught_up(&self) -> bool {
+    /// Waits until all changes so far are reported: it opens the root, and that report comes after the earlier ones.
+    fn wait_for_reports(&self) -> bool {
         let before = lock(&self.reports.counts).root_opened;
         let Ok(_root) = File::open(&self.root) else {
             return false;
@@ -129,7 +126,7 @@ impl Watch {
         let (_counts, timeout) = self
             .reports
             .root_opened
-            .wait_timeout_while(lock(&self.reports.counts), PATIENCE, |counts| {
+            .wait_timeout_while(lock(&self.reports.counts), REPORT_TIMEOUT, |counts| {
                 counts.root_opened == before
             })
             .unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +135,7 @@ impl Watch {
 }
 
 impl Reports {
-    fn take(&self, event: notify::Result<Event>, root: &Path) {
+    fn receive(&self, event: notify::Result<Event>, root: &Path) {
         let mut counts = lock(&self.counts);
         match event {
             Ok(Event {
@@ -155,7 +152,7 @@ impl Reports {
                 kind: EventKind::Access(kind),
                 ..
             }) if kind != AccessKind::Close(AccessMode::Write) => {}
-            // An error may be lost reports.
+            // After an error, reports may be lost.
             Ok(_) | Err(_) => counts.changes += 1,
         }
     }
@@ -176,29 +173,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_quiet_before_the_first_look_nor_after_a_change() {
+    fn a_tree_is_unchanged_only_after_a_check_and_before_a_change() {
         let tree = tempfile::tempdir().unwrap();
         let file = tree.path().join("file");
         fs::write(&file, "").unwrap();
         let watch = Watch::new(tree.path());
         watch.directories([tree.path().to_owned()].into_iter());
-        assert!(!watch.is_quiet(), "never looked");
+        assert!(!watch.is_unchanged(), "never checked");
 
-        watch.seen(watch.changes());
+        watch.set_checked(watch.changes());
         #[cfg(target_os = "linux")]
         {
-            assert!(watch.is_quiet(), "looked, and nothing happened");
+            assert!(watch.is_unchanged(), "checked, and nothing has changed");
             fs::read(&file).unwrap();
-            assert!(watch.is_quiet(), "reading is no change");
+            assert!(watch.is_unchanged(), "reading is not a change");
             for round in 0..100 {
                 fs::write(&file, "x").unwrap();
-                assert!(!watch.is_quiet(), "a write, round {round}");
-                watch.seen(watch.changes());
-                // The write's later reports may have come after the look.
-                if !watch.is_quiet() {
-                    watch.seen(watch.changes());
+                assert!(!watch.is_unchanged(), "a write, round {round}");
+                watch.set_checked(watch.changes());
+                // A second report of the same write may come after the check.
+                if !watch.is_unchanged() {
+                    watch.set_checked(watch.changes());
                 }
-                assert!(watch.is_quiet(), "looked into, round {round}");
+                assert!(watch.is_unchanged(), "checked, round {round}");
             }
         }
     }

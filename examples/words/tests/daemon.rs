@@ -1,4 +1,4 @@
-//! The real program over real files, cold and warm.
+//! The program `words` and its daemon, cold and warm.
 #![cfg(unix)]
 #![allow(missing_docs, reason = "a test")]
 
@@ -19,34 +19,34 @@ use std::{
 
 use tempfile::TempDir;
 
-const DEADLINE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A tree and a runtime directory. What runs there at the end is stopped.
-struct Place {
-    _all: TempDir,
+/// A tree and a runtime directory. The daemons there are stopped when this is dropped.
+struct Fixture {
+    _root: TempDir,
     tree: PathBuf,
     runtime: PathBuf,
 }
 
-impl Place {
+impl Fixture {
     fn new() -> Self {
-        let all = tempfile::tempdir().unwrap();
-        let (tree, runtime) = (all.path().join("tree"), all.path().join("run"));
+        let root = tempfile::tempdir().unwrap();
+        let (tree, runtime) = (root.path().join("tree"), root.path().join("run"));
         fs::create_dir(&tree).unwrap();
         fs::DirBuilder::new().mode(0o700).create(&runtime).unwrap();
         Self {
-            _all: all,
+            _root: root,
             tree,
             runtime,
         }
     }
 
     fn with(files: &[(&str, &str)]) -> Self {
-        let place = Self::new();
+        let fixture = Self::new();
         for (name, content) in files {
-            place.write(name, content);
+            fixture.write(name, content);
         }
-        place
+        fixture
     }
 
     fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
@@ -63,7 +63,7 @@ impl Place {
         command
     }
 
-    /// Looks for words in the tree.
+    /// Searches the tree for words.
     fn find(&self, words: &[&str]) -> Answer {
         self.run(
             [self.tree.as_os_str()]
@@ -76,12 +76,12 @@ impl Place {
         Answer::from(self.command().args(arguments).output().unwrap())
     }
 
-    /// What is printed for a line of a file in the tree.
+    /// The output for a line of a file in the tree.
     fn line(&self, file: &str, number: u32, text: &str) -> String {
         format!("{}/{file}:{number}: {text}", self.tree.display())
     }
 
-    /// The directories of the instances that were ever started here.
+    /// The directories of all instances.
     fn instances(&self) -> Vec<PathBuf> {
         fs::read_dir(&self.runtime)
             .unwrap()
@@ -89,7 +89,7 @@ impl Place {
             .collect()
     }
 
-    /// The only instance's directory.
+    /// The directory of the only instance.
     fn instance(&self) -> PathBuf {
         let [instance] = self.instances().try_into().expect("one instance");
         assert!(
@@ -110,14 +110,14 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Fixture {
     fn drop(&mut self) {
         for instance in self.instances() {
             if let Some(pid) = pid(&instance) {
                 signal("-TERM", pid);
-                let gone = eventually(|| !instance.join("socket").exists());
+                let has_ended = wait_until(|| !instance.join("socket").exists());
                 assert!(
-                    gone || thread::panicking(),
+                    has_ended || thread::panicking(),
                     "{} still listens",
                     instance.display()
                 );
@@ -126,7 +126,7 @@ impl Drop for Place {
     }
 }
 
-/// The process that the record of an instance names.
+/// The PID in the record of an instance.
 fn pid(instance: &Path) -> Option<u32> {
     let record = fs::read_to_string(instance.join("record")).ok()?;
     record
@@ -134,15 +134,16 @@ fn pid(instance: &Path) -> Option<u32> {
         .find_map(|line| line.strip_prefix("PID=")?.parse().ok())
 }
 
-/// Sends a signal, unless the process has gone already.
+/// Sends a signal. Returns false if the process has already ended.
 fn signal(signal: &str, pid: u32) -> bool {
     let mut kill = Command::new("kill");
     kill.arg(signal).arg(pid.to_string()).stderr(Stdio::null());
     kill.status().unwrap().success()
 }
 
-fn eventually(mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + DEADLINE;
+/// Polls a condition. Returns whether it held within the timeout.
+fn wait_until(mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         if condition() {
             return true;
@@ -192,53 +193,53 @@ impl Answer {
 }
 
 #[test]
-fn cold_and_warm_answers_are_the_same_and_come_from_one_daemon() {
-    let place = Place::with(&[
+fn cold_and_warm_answers_are_equal_and_come_from_one_daemon() {
+    let fixture = Fixture::with(&[
         ("b.txt", "Red and green\nred\n"),
         ("a/x", "nothing\n\ngreen, RED\n"),
         ("empty", ""),
         ("binary", "red green\0"),
     ]);
     let expected = [
-        place.line("a/x", 3, "green, RED"),
-        place.line("b.txt", 1, "Red and green"),
+        fixture.line("a/x", 3, "green, RED"),
+        fixture.line("b.txt", 1, "Red and green"),
     ];
-    place.find(&["red", "green"]).assert(0, &expected, "");
-    let pid = place.pid();
+    fixture.find(&["red", "green"]).assert(0, &expected, "");
+    let pid = fixture.pid();
     for _ in 0..3 {
-        place.find(&["GREEN", "red"]).assert(0, &expected, "");
+        fixture.find(&["GREEN", "red"]).assert(0, &expected, "");
     }
-    assert_eq!(place.pid(), pid);
-    let spelled_otherwise = Answer::from(
-        place
+    assert_eq!(fixture.pid(), pid);
+    let other_spelling = Answer::from(
+        fixture
             .command()
-            .current_dir(&place.tree)
+            .current_dir(&fixture.tree)
             .args(["a/..", "green::red"])
             .output()
             .unwrap(),
     );
     assert_eq!(
-        spelled_otherwise.out,
+        other_spelling.out,
         ["a/../a/x:3: green, RED", "a/../b.txt:1: Red and green"]
     );
-    assert_eq!(place.pid(), pid);
+    assert_eq!(fixture.pid(), pid);
 
-    place.find(&["gre"]).assert(1, &[], "");
-    place.find(&["red", "nothing"]).assert(1, &[], "");
+    fixture.find(&["gre"]).assert(1, &[], "");
+    fixture.find(&["red", "nothing"]).assert(1, &[], "");
 }
 
 #[test]
 fn each_directory_has_its_own_daemon() {
-    let place = Place::with(&[("a/file", "word in a"), ("b/file", "word in b")]);
+    let fixture = Fixture::with(&[("a/file", "word in a"), ("b/file", "word in b")]);
     for name in ["a", "b"] {
-        let answer = place.run([place.tree.join(name).as_os_str(), OsStr::new("word")]);
+        let answer = fixture.run([fixture.tree.join(name).as_os_str(), OsStr::new("word")]);
         answer.assert(
             0,
-            &[place.line(&format!("{name}/file"), 1, &format!("word in {name}"))],
+            &[fixture.line(&format!("{name}/file"), 1, &format!("word in {name}"))],
             "",
         );
     }
-    let pids: Vec<u32> = place
+    let pids: Vec<u32> = fixture
         .instances()
         .iter()
         .filter_map(|instance| pid(instance))
@@ -247,29 +248,29 @@ fn each_directory_has_its_own_daemon() {
 }
 
 #[test]
-fn what_changes_between_two_queries_is_seen_by_the_second() {
-    let place = Place::with(&[("a", "red\n"), ("b", "blue\n"), ("c", "red\n")]);
-    assert_eq!(place.find(&["red"]).out.len(), 2);
-    let pid = place.pid();
-    place.write("a", "\nred\n");
-    place.write("b", "red!\n");
-    place.write("new/d", "red\n");
-    fs::remove_file(place.tree.join("c")).unwrap();
+fn the_next_query_finds_changes() {
+    let fixture = Fixture::with(&[("a", "red\n"), ("b", "blue\n"), ("c", "red\n")]);
+    assert_eq!(fixture.find(&["red"]).out.len(), 2);
+    let pid = fixture.pid();
+    fixture.write("a", "\nred\n");
+    fixture.write("b", "red!\n");
+    fixture.write("new/d", "red\n");
+    fs::remove_file(fixture.tree.join("c")).unwrap();
     let expected = [
-        place.line("a", 2, "red"),
-        place.line("b", 1, "red!"),
-        place.line("new/d", 1, "red"),
+        fixture.line("a", 2, "red"),
+        fixture.line("b", 1, "red!"),
+        fixture.line("new/d", 1, "red"),
     ];
-    place.find(&["red"]).assert(0, &expected, "");
-    assert_eq!(place.pid(), pid);
+    fixture.find(&["red"]).assert(0, &expected, "");
+    assert_eq!(fixture.pid(), pid);
 }
 
 #[test]
-fn huge_lines_are_cut_or_printed_whole() {
-    let place = Place::new();
+fn huge_lines_are_cut_or_printed_completely() {
+    let fixture = Fixture::new();
     let line = format!("{} needle {}", "x".repeat(5_000_000), "y".repeat(5_000_000));
-    place.write("huge", &line);
-    let cut = place.find(&["needle"]);
+    fixture.write("huge", &line);
+    let cut = fixture.find(&["needle"]);
     assert_eq!((cut.code, cut.out.len()), (Some(0), 1));
     assert!(
         cut.out[0].contains(": …xxx")
@@ -278,50 +279,48 @@ fn huge_lines_are_cut_or_printed_whole() {
         "{cut:?}"
     );
     assert!(cut.out[0].len() < 600, "{cut:?}");
-    place
+    fixture
         .find(&["--long-lines", "needle"])
-        .assert(0, &[place.line("huge", 1, &line)], "");
+        .assert(0, &[fixture.line("huge", 1, &line)], "");
 }
 
-// Other systems refuse such names.
+// Other systems do not allow such names.
 #[cfg(target_os = "linux")]
 #[test]
-fn names_that_cannot_be_shown_are_shown_lossily() {
-    let place = Place::new();
-    place.write(OsString::from_vec(b"caf\xe9".to_vec()), "word");
-    place.write("two\nlines", "word");
-    place.write(OsString::from_vec(b"\xff\xfe/bin".to_vec()), "\0");
+fn unprintable_characters_in_names_are_replaced() {
+    let fixture = Fixture::new();
+    fixture.write(OsString::from_vec(b"caf\xe9".to_vec()), "word");
+    fixture.write("two\nlines", "word");
+    fixture.write(OsString::from_vec(b"\xff\xfe/bin".to_vec()), "\0");
     let expected = [
-        place.line("caf\u{fffd}", 1, "word"),
-        place.line("two\u{fffd}lines", 1, "word"),
+        fixture.line("caf\u{fffd}", 1, "word"),
+        fixture.line("two\u{fffd}lines", 1, "word"),
     ];
-    place.find(&["word"]).assert(0, &expected, "");
-    let verbose = place.find(&["--verbose", "word"]);
+    fixture.find(&["word"]).assert(0, &expected, "");
+    let verbose = fixture.find(&["--verbose", "word"]);
     let skipped = format!(
         "words: skipped {}/\u{fffd}\u{fffd}/bin: binary\n",
-        place.tree.display()
+        fixture.tree.display()
     );
     assert!(verbose.notes.starts_with(&skipped), "{verbose:?}");
 }
 
 #[test]
-fn what_is_skipped_is_counted_and_listed_on_request() {
-    let place = Place::with(&[
+fn skipped_files_are_counted_and_listed_on_request() {
+    let fixture = Fixture::with(&[
         ("text", "word"),
         ("secret", "word"),
         ("shut/inside", "word"),
         ("binary", "word\0"),
     ]);
     for name in ["secret", "shut"] {
-        fs::set_permissions(place.tree.join(name), fs::Permissions::from_mode(0o000)).unwrap();
+        fs::set_permissions(fixture.tree.join(name), fs::Permissions::from_mode(0o000)).unwrap();
     }
-    let Some(run) = without_privileges(&place) else {
-        eprintln!(
-            "not tested: this user reads every file, and there is no setpriv to become another one"
-        );
+    let Some(run) = without_privileges(&fixture) else {
+        eprintln!("skipped: root can read every file, and setpriv is missing");
         return;
     };
-    let found = [place.line("text", 1, "word")];
+    let found = [fixture.line("text", 1, "word")];
     let counted = run(&["word"]);
     assert_eq!(
         (counted.code, counted.out.as_slice()),
@@ -343,7 +342,7 @@ fn what_is_skipped_is_counted_and_listed_on_request() {
         ("secret", "Permission denied"),
         ("shut", "Permission denied"),
     ] {
-        let start = format!("words: skipped {}: ", place.tree.join(name).display());
+        let start = format!("words: skipped {}: ", fixture.tree.join(name).display());
         assert!(
             listed
                 .notes
@@ -354,7 +353,7 @@ fn what_is_skipped_is_counted_and_listed_on_request() {
     }
 
     for name in ["secret", "shut"] {
-        fs::set_permissions(place.tree.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(fixture.tree.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
     let readable = run(&["word"]);
     assert_eq!(
@@ -364,12 +363,12 @@ fn what_is_skipped_is_counted_and_listed_on_request() {
     );
 }
 
-/// Runs `words` in the place's tree as somebody who may not read everything.
-fn without_privileges(place: &Place) -> Option<impl Fn(&[&str]) -> Answer> {
-    /// Nobody.
+/// Runs `words` as a user who may not read every file.
+fn without_privileges(fixture: &Fixture) -> Option<impl Fn(&[&str]) -> Answer> {
+    /// The user `nobody`.
     const USER: u32 = 65_534;
-    let all = place.tree.parent().unwrap();
-    let privileged = fs::File::open(place.tree.join("secret")).is_ok();
+    let root = fixture.tree.parent().unwrap();
+    let privileged = fs::File::open(fixture.tree.join("secret")).is_ok();
     if privileged
         && !Command::new("setpriv")
             .arg("--version")
@@ -380,12 +379,12 @@ fn without_privileges(place: &Place) -> Option<impl Fn(&[&str]) -> Answer> {
         return None;
     }
     let program = if privileged {
-        for directory in [all, &place.tree] {
+        for directory in [root, &fixture.tree] {
             fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        std::os::unix::fs::chown(&place.runtime, Some(USER), Some(USER)).unwrap();
-        // That user may not reach the build's directory.
-        let copy = all.join("words");
+        std::os::unix::fs::chown(&fixture.runtime, Some(USER), Some(USER)).unwrap();
+        // This user may not be able to read the target directory.
+        let copy = root.join("words");
         fs::copy(env!("CARGO_BIN_EXE_words"), &copy).unwrap();
         copy
     } else {
@@ -403,51 +402,53 @@ fn without_privileges(place: &Place) -> Option<impl Fn(&[&str]) -> Answer> {
             Command::new(&program)
         };
         command
-            .env("BROKERED_RUNTIME_DIR", &place.runtime)
+            .env("BROKERED_RUNTIME_DIR", &fixture.runtime)
             .stdin(Stdio::null());
-        Answer::from(command.arg(&place.tree).args(words).output().unwrap())
+        Answer::from(command.arg(&fixture.tree).args(words).output().unwrap())
     })
 }
 
 #[test]
-fn a_wrong_command_line_says_what_is_wrong_and_starts_nothing() {
-    let place = Place::with(&[("file", "word")]);
-    let missing = place.tree.join("missing");
-    let answer = place.run([missing.as_os_str(), OsStr::new("word")]);
+fn a_wrong_command_line_is_an_error_and_launches_nothing() {
+    let fixture = Fixture::with(&[("file", "word")]);
+    let missing = fixture.tree.join("missing");
+    let answer = fixture.run([missing.as_os_str(), OsStr::new("word")]);
     answer.assert_fails(missing.to_str().unwrap());
     answer.assert_fails("No such file or directory");
-    let file = place.tree.join("file");
-    place
+    let file = fixture.tree.join("file");
+    fixture
         .run([file.as_os_str(), OsStr::new("word")])
         .assert_fails("is not a directory");
-    place
+    fixture
         .run([OsStr::new("daemon"), file.as_os_str()])
         .assert_fails("is not a directory");
-    place.run([place.tree.as_os_str()]).assert_fails("<WORD>");
-    place.run([""; 0]).assert_fails("Usage: words");
-    place
+    fixture
+        .run([fixture.tree.as_os_str()])
+        .assert_fails("<WORD>");
+    fixture.run([""; 0]).assert_fails("Usage: words");
+    fixture
         .find(&["word", "--", "::"])
-        .assert_fails("there is no word in \"::\"");
-    place
+        .assert_fails("\"::\" contains no word");
+    fixture
         .find(&[&"x".repeat(70_000)])
         .assert_fails("bytes together");
-    assert!(place.instances().is_empty());
+    assert!(fixture.instances().is_empty());
 }
 
-/// A tree whose answer is larger than all buffers on its way.
-fn many_lines() -> Place {
+/// A tree whose answer is larger than all buffers between daemon and output.
+fn many_lines() -> Fixture {
     let line = format!("word {}\n", "x".repeat(200));
-    Place::with(&[
+    Fixture::with(&[
         ("first", &line.repeat(30_000)),
         ("second", &line.repeat(30_000)),
     ])
 }
 
-/// Looks for `word`, and stops reading after the first line.
-fn begin(place: &Place) -> (Child, BufReader<std::process::ChildStdout>) {
-    let mut client = place
+/// Searches for `word`, and reads only the first line of the output.
+fn read_first_line(fixture: &Fixture) -> (Child, BufReader<std::process::ChildStdout>) {
+    let mut client = fixture
         .command()
-        .arg(&place.tree)
+        .arg(&fixture.tree)
         .arg("word")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -457,73 +458,73 @@ fn begin(place: &Place) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut line = String::new();
     out.read_line(&mut line).unwrap();
     assert!(
-        line.starts_with(&place.line("first", 1, "word xx")),
+        line.starts_with(&fixture.line("first", 1, "word xx")),
         "{line}"
     );
     (client, out)
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_error() {
-    let place = many_lines();
-    let (client, out) = begin(&place);
+fn a_closed_output_is_not_an_error() {
+    let fixture = many_lines();
+    let (client, out) = read_first_line(&fixture);
     drop(out);
     Answer::from(client.wait_with_output().unwrap()).assert(0, &[], "");
-    // And the daemon has survived it.
-    let pid = place.pid();
-    assert_eq!(place.find(&["word"]).out.len(), 60_000);
-    assert_eq!(place.pid(), pid);
+    // The daemon still runs.
+    let pid = fixture.pid();
+    assert_eq!(fixture.find(&["word"]).out.len(), 60_000);
+    assert_eq!(fixture.pid(), pid);
 }
 
 #[test]
 fn a_daemon_that_dies_in_the_middle_of_its_reply_is_an_error() {
-    let place = many_lines();
-    let (client, mut out) = begin(&place);
-    let pid = place.pid();
+    let fixture = many_lines();
+    let (client, mut out) = read_first_line(&fixture);
+    let pid = fixture.pid();
     signal("-KILL", pid);
     let mut rest = Vec::new();
     out.read_to_end(&mut rest).unwrap();
     assert!(rest.ends_with(b"\n"));
     Answer::from(client.wait_with_output().unwrap())
         .assert_fails("the daemon ended in the middle of its reply");
-    // The next one finds another daemon.
-    let next = place.find(&["word"]);
+    // The next search launches another daemon.
+    let next = fixture.find(&["word"]);
     assert_eq!((next.out.len(), next.notes.as_str()), (60_000, ""));
-    assert_ne!(place.pid(), pid);
+    assert_ne!(fixture.pid(), pid);
 }
 
 #[test]
-fn whoever_talks_nonsense_is_told_so_and_harms_nobody() {
-    let place = Place::with(&[("file", "word")]);
-    let found = [place.line("file", 1, "word")];
-    place.find(&["word"]).assert(0, &found, "");
-    let pid = place.pid();
-    let silent = UnixStream::connect(place.instance().join("socket")).unwrap();
-    for nonsense in [
+fn a_malformed_request_gets_an_error_and_affects_no_other_client() {
+    let fixture = Fixture::with(&[("file", "word")]);
+    let found = [fixture.line("file", 1, "word")];
+    fixture.find(&["word"]).assert(0, &found, "");
+    let pid = fixture.pid();
+    let silent = UnixStream::connect(fixture.instance().join("socket")).unwrap();
+    for malformed in [
         &b"GET / HTTP/1.1\r\n\r\n"[..],
         b"?\xff\xff\xff\xff",
         b"?\x01\0\0\0\0",
         &vec![0xff; 1 << 20],
     ] {
-        let mut peer = UnixStream::connect(place.instance().join("socket")).unwrap();
-        // A daemon that hangs up early is within its rights.
-        let _ = peer.write_all(nonsense);
+        let mut peer = UnixStream::connect(fixture.instance().join("socket")).unwrap();
+        // The daemon may hang up before it has read everything.
+        let _ = peer.write_all(malformed);
         let mut reply = [0; 5];
         peer.read_exact(&mut reply).unwrap();
-        assert_eq!(reply[0], b'e', "an error for {:?}...", &nonsense[..5]);
+        assert_eq!(reply[0], b'e', "an error for {:?}...", &malformed[..5]);
     }
-    place.find(&["word"]).assert(0, &found, "");
-    assert_eq!(place.pid(), pid);
+    fixture.find(&["word"]).assert(0, &found, "");
+    assert_eq!(fixture.pid(), pid);
     drop(silent);
 }
 
 #[test]
-fn many_at_once_start_one_daemon() {
-    let place = Place::with(&[("file", "word")]);
-    let found = [place.line("file", 1, "word")];
+fn many_clients_at_once_launch_one_daemon() {
+    let fixture = Fixture::with(&[("file", "word")]);
+    let found = [fixture.line("file", 1, "word")];
     thread::scope(|scope| {
         for client in (0..8)
-            .map(|_| scope.spawn(|| place.find(&["--verbose", "word"])))
+            .map(|_| scope.spawn(|| fixture.find(&["--verbose", "word"])))
             .collect::<Vec<_>>()
         {
             let answer = client.join().unwrap();
@@ -535,7 +536,7 @@ fn many_at_once_start_one_daemon() {
             assert!(
                 answer
                     .notes
-                    .contains(&format!("answered by process {},", place.pid())),
+                    .contains(&format!("answered by process {},", fixture.pid())),
                 "{answer:?}"
             );
         }
@@ -543,22 +544,22 @@ fn many_at_once_start_one_daemon() {
 }
 
 #[test]
-fn the_daemon_runs_in_the_foreground_until_it_is_told_to_stop() {
-    let place = Place::with(&[("file", "word")]);
-    let daemon = place
+fn a_daemon_in_the_foreground_runs_until_sigterm() {
+    let fixture = Fixture::with(&[("file", "word")]);
+    let daemon = fixture
         .command()
         .arg("daemon")
-        .arg(&place.tree)
+        .arg(&fixture.tree)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    assert!(eventually(|| place
+    assert!(wait_until(|| fixture
         .instances()
         .first()
         .and_then(|instance| pid(instance))
         == Some(daemon.id())));
-    let answer = place.find(&["-v", "word"]);
+    let answer = fixture.find(&["-v", "word"]);
     assert!(
         answer.code == Some(0) && answer.notes.contains(&format!("process {},", daemon.id())),
         "{answer:?}"
@@ -567,21 +568,25 @@ fn the_daemon_runs_in_the_foreground_until_it_is_told_to_stop() {
     let ended = Answer::from(daemon.wait_with_output().unwrap());
     assert_eq!((ended.code, ended.out.len()), (Some(0), 0), "{ended:?}");
     assert!(ended.notes.contains("1 files with"), "{ended:?}");
-    assert!(!place.instance().join("socket").exists());
+    assert!(!fixture.instance().join("socket").exists());
 }
 
 #[test]
-fn without_daemons_the_command_answers_itself() {
-    let place = Place::with(&[("one", "some words here\n"), ("two", "other words\n")]);
-    let output = place
+fn a_search_works_with_daemons_disabled() {
+    let fixture = Fixture::with(&[("one", "some words here\n"), ("two", "other words\n")]);
+    let output = fixture
         .command()
         .env("BROKERED_DISABLE", "1")
-        .arg(&place.tree)
+        .arg(&fixture.tree)
         .args(["words", "some"])
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(said.trim_end(), place.line("one", 1, "some words here"));
-    assert_eq!(fs::read_dir(&place.runtime).unwrap().count(), 0, "a daemon");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(stdout.trim_end(), fixture.line("one", 1, "some words here"));
+    assert_eq!(
+        fs::read_dir(&fixture.runtime).unwrap().count(),
+        0,
+        "no daemon"
+    );
 }

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use super::Result;
-use super::sides::Side;
+use super::implementation::Implementation;
 
-/// What a herd finds.
+/// The state that the clients find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Case {
-    /// Nothing at all.
+    /// No files.
     Cold,
-    /// What a daemon that was killed has left.
+    /// The files of a killed daemon.
     Stale,
-    /// A daemon that is killed while they come, again and again.
+    /// A daemon that is killed several times while they connect.
     Killed,
 }
 
@@ -28,12 +28,12 @@ impl Case {
     }
 }
 
-/// What was asked for.
+/// The options.
 #[derive(Debug)]
 pub(super) struct Arguments {
     pub(super) clients: Vec<usize>,
     pub(super) cases: Vec<Case>,
-    pub(super) sides: Vec<Side>,
+    pub(super) implementations: Vec<Implementation>,
     pub(super) rounds: usize,
     pub(super) plot: Option<PathBuf>,
     pub(super) plain: bool,
@@ -44,7 +44,7 @@ impl Arguments {
         let mut arguments = Self {
             clients: vec![1, 10, 100, 400],
             cases: Case::ALL.to_vec(),
-            sides: Side::ALL.to_vec(),
+            implementations: Implementation::ALL.to_vec(),
             rounds: 10,
             plot: None,
             plain: false,
@@ -52,29 +52,31 @@ impl Arguments {
         while let Some(option) = given.next() {
             let mut value = || {
                 let value = given.next();
-                value.ok_or_else(|| format!("{option} wants a value"))
+                value.ok_or_else(|| format!("{option} needs a value"))
             };
             match option.as_str() {
                 "--clients" => arguments.clients = list(&value()?, |text| text.parse().ok())?,
                 "--cases" => {
                     arguments.cases = list(&value()?, |text| named(&Case::ALL, Case::name, text))?;
                 }
-                "--sides" => {
-                    arguments.sides = list(&value()?, |text| named(&Side::ALL, Side::name, text))?;
+                "--implementations" => {
+                    arguments.implementations = list(&value()?, |text| {
+                        named(&Implementation::ALL, Implementation::name, text)
+                    })?;
                 }
                 "--rounds" => arguments.rounds = value()?.parse()?,
                 "--plot" => arguments.plot = Some(value()?.into()),
                 "--plain" => arguments.plain = true,
                 other => {
                     return Err(format!(
-                        "no such option: {other}; there are --clients, --cases, --sides, --rounds, --plot and --plain"
+                        "unknown option: {other}; the options are --clients, --cases, --implementations, --rounds, --plot and --plain"
                     )
                     .into());
                 }
             }
         }
         if arguments.rounds == 0 || arguments.clients.contains(&0) {
-            return Err("a herd has one client at least, and is let go once at least".into());
+            return Err("--clients and --rounds must be at least 1".into());
         }
         Ok(arguments)
     }
@@ -82,10 +84,10 @@ impl Arguments {
 
 fn list<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
     text.split(',')
-        .map(|part| parse(part).ok_or_else(|| format!("{part:?} is none that there is").into()))
+        .map(|part| parse(part).ok_or_else(|| format!("unknown value: {part:?}").into()))
         .collect()
 }
 
 fn named<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, text: &str) -> Option<T> {
-    all.iter().copied().find(|&one| name(one) == text)
+    all.iter().copied().find(|&value| name(value) == text)
 }

@@ -1,4 +1,4 @@
-//! One client: asks for the daemon's process ID, starting it where need be, and again when the daemon dies.
+//! One client. It requests the daemon's PID, launching the daemon if it does not run, and connects again if it dies.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -8,66 +8,66 @@ use brokered_runtime::{IpcStream, LaunchError};
 
 use super::{HERD, Result};
 
-/// How long it tries.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The deadline of all attempts.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What an attempt came to.
+/// The result of an attempt.
 enum Attempt {
-    /// The daemon's process ID.
-    Answered(u32),
-    /// The daemon was there, or was starting, and is no more.
+    /// The daemon's PID.
+    Replied(u32),
+    /// The daemon ran or was starting, and has ended.
     Ended {
-        /// Whom the kernel names as the one that listened.
+        /// The process that listened, by the peer credentials.
         peer: Option<i32>,
-        why: String,
+        error: String,
     },
 }
 
-/// Prints the daemon's process ID, how many daemons ended before this client had its answer, and how often
-/// it met one of them again that was still dying.
+/// Prints the daemon's PID, how many daemons ended before the reply, and how often the client connected to a daemon again
+/// that was still dying.
 pub(super) fn run() -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let (mut ended, mut dying) = (0, 0);
     let mut last = None;
     loop {
         match attempt(deadline)? {
-            Attempt::Answered(daemon) => {
+            Attempt::Replied(daemon) => {
                 println!("{daemon} {ended} {dying}");
                 return Ok(());
             }
-            Attempt::Ended { why, .. } if Instant::now() >= deadline => return Err(why.into()),
-            // The streams of a process that is killed end a moment before its listener does.
+            Attempt::Ended { error, .. } if Instant::now() >= deadline => return Err(error.into()),
+            // A killed process's streams close a moment before its listener.
             Attempt::Ended { peer, .. } if peer.is_some() && peer == last => dying += 1,
             Attempt::Ended { peer, .. } => {
                 ended += 1;
                 last = peer;
             }
         }
-        // Waits until that process is gone.
+        // This waits until that process has ended.
         let _ = HERD.instance().last_failure();
     }
 }
 
 fn attempt(deadline: Instant) -> Result<Attempt> {
     let instance = HERD.instance();
-    let left = deadline.saturating_duration_since(Instant::now());
-    let mut stream = match instance.deadline(left).connect_or_spawn() {
+    let remaining = deadline.saturating_duration_since(Instant::now());
+    let mut stream = match instance.deadline(remaining).connect_or_spawn() {
         Ok(stream) => stream,
         Err(error @ LaunchError::Died { .. }) => {
-            let why = error.to_string();
-            return Ok(Attempt::Ended { peer: None, why });
+            let error = error.to_string();
+            return Ok(Attempt::Ended { peer: None, error });
         }
         Err(error) => return Err(error.into()),
     };
     let mut daemon = [0; 4];
-    let answered = stream
+    let replied = stream
         .write_all(b"?")
         .and_then(|()| stream.read_exact(&mut daemon));
-    Ok(match answered {
-        Ok(()) => Attempt::Answered(u32::from_ne_bytes(daemon)),
+    Ok(match replied {
+        Ok(()) => Attempt::Replied(u32::from_ne_bytes(daemon)),
         Err(error) => Attempt::Ended {
             peer: peer(&stream),
-            why: error.to_string(),
+            error: error.to_string(),
         },
     })
 }

@@ -1,4 +1,4 @@
-//! The daemon: tells its process ID to whoever asks, and notes whether it is the only one.
+//! The daemon. It replies with its PID, and logs whether it is the only one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -8,34 +8,34 @@ use brokered_runtime::{Bound, IpcStream};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use super::NOTES;
+use super::LOG_VARIABLE;
 
-/// What a daemon notes when it is the only one.
-pub(super) const SOLE: &str = "sole";
-/// What it notes when it is bound while another one is.
+/// The log entry of a daemon that is the only one.
+pub(super) const ONLY: &str = "only";
+/// The log entry of a daemon that is bound while another one is.
 pub(super) const SECOND: &str = "second";
 
 pub(crate) fn serve(bound: Bound) -> io::Result<()> {
-    if let Some(path) = std::env::var_os(NOTES) {
-        let notes = OpenOptions::new().append(true).read(true).open(path)?;
-        note(notes)?;
+    if let Some(path) = std::env::var_os(LOG_VARIABLE) {
+        let log = OpenOptions::new().append(true).read(true).open(path)?;
+        log_start(log)?;
     }
-    bound.serve(answer)
+    bound.serve(reply)
 }
 
-/// Notes this daemon, and keeps a lock of its own on the notes for as long as it lives.
+/// Logs this daemon, and holds a lock on the log until the process ends.
 ///
-/// The lock is a record lock through descriptor 0. The kernel closes the lowest descriptor first, and lets record
-/// locks go right then, so a dying daemon has given this one up before the instance lock: a successor that finds it
-/// taken was not early by a hair, it was a second owner.
-fn note(notes: File) -> io::Result<()> {
-    rustix::stdio::dup2_stdin(&notes)?;
-    // A record lock goes with the first descriptor of its file that is closed, so this comes before it is taken.
-    drop(notes);
+/// The lock is a record lock through descriptor 0. The kernel closes the lowest descriptor first, and releases record locks
+/// at that time. So a dying daemon releases this lock before the instance lock, and a successor that finds it taken is
+/// a second daemon, not an early one.
+fn log_start(log: File) -> io::Result<()> {
+    rustix::stdio::dup2_stdin(&log)?;
+    // Closing any descriptor of a file releases its record locks, so this comes before the lock.
+    drop(log);
     let stdin = io::stdin();
-    let taken = rustix::fs::fcntl_lock(&stdin, FlockOperation::NonBlockingLockExclusive);
-    let line = match taken {
-        Ok(()) => format!("{} {SOLE}\n", process::id()),
+    let locked = rustix::fs::fcntl_lock(&stdin, FlockOperation::NonBlockingLockExclusive);
+    let line = match locked {
+        Ok(()) => format!("{} {ONLY}\n", process::id()),
         Err(Errno::AGAIN | Errno::ACCESS) => {
             format!("{} {SECOND}\n", process::id())
         }
@@ -45,7 +45,7 @@ fn note(notes: File) -> io::Result<()> {
     Ok(())
 }
 
-fn answer(mut client: IpcStream) -> io::Result<()> {
+fn reply(mut client: IpcStream) -> io::Result<()> {
     client.read_exact(&mut [0])?;
     client.write_all(&process::id().to_ne_bytes())
 }

@@ -1,44 +1,44 @@
-//! The three roles of this executable: daemon, client, and what lets a herd of clients go.
+//! The three roles of this executable: the daemon, a client, and the program that runs a herd of clients.
 
 mod arguments;
-mod burst;
 mod client;
 mod daemon;
-mod killer;
-mod orphans;
+mod fault_injector;
+mod implementation;
+mod orphaned_daemons;
 mod plot;
 mod round;
-mod sides;
-mod tally;
+mod simultaneous_clients;
+mod statistics;
 
 use std::process::ExitCode;
 
 use brokered_runtime::Daemon;
 
 use arguments::{Arguments, Case};
-use sides::Side;
-use tally::Tally;
+use implementation::Implementation;
+use statistics::Statistics;
 
 pub(crate) use daemon::serve;
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// The daemon that the herd is after.
+/// The daemon of the herd.
 pub(crate) const HERD: Daemon = Daemon::new("herd");
 
-/// Where daemons note themselves.
-const NOTES: &str = "HERD_NOTES";
+/// The environment variable with the path of the daemons' log.
+const LOG_VARIABLE: &str = "HERD_DAEMON_LOG";
 
-/// What runs in a process that is not the daemon.
+/// The entry point of every process that is not the daemon.
 pub(crate) fn cli() -> ExitCode {
     let mut given = std::env::args().skip(1).peekable();
-    let done = if given.next_if_eq("client").is_some() {
+    let passed = if given.next_if_eq("client").is_some() {
         client::run().map(|()| true)
     } else {
         let arguments = Arguments::parse(given);
-        arguments.and_then(|arguments| let_go(&arguments))
+        arguments.and_then(|arguments| run_herds(&arguments))
     };
-    match done {
+    match passed {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -48,50 +48,50 @@ pub(crate) fn cli() -> ExitCode {
     }
 }
 
-/// All herds, one after the other. Whether ours had one owner each and no failure.
-fn let_go(arguments: &Arguments) -> Result<bool> {
-    orphans::adopt()?;
-    let sides: Vec<Side> = arguments
-        .sides
+/// Runs all herds. Returns whether each herd of ours had one daemon and no failure.
+fn run_herds(arguments: &Arguments) -> Result<bool> {
+    orphaned_daemons::adopt()?;
+    let implementations: Vec<Implementation> = arguments
+        .implementations
         .iter()
         .copied()
-        .filter(|side| {
-            let there = side.is_installed();
-            if !there {
-                eprintln!("herd: {} is not installed", side.name());
+        .filter(|implementation| {
+            let is_installed = implementation.is_installed();
+            if !is_installed {
+                eprintln!("herd: {} is not installed", implementation.name());
             }
-            there
+            is_installed
         })
         .collect();
-    let mut tallies = Vec::new();
-    tally::print_headings(arguments.plain);
+    let mut all_statistics = Vec::new();
+    statistics::print_headings(arguments.plain);
     for &case in &arguments.cases {
         for &clients in &arguments.clients {
-            let here: Vec<Side> = sides
+            let selected: Vec<Implementation> = implementations
                 .iter()
                 .copied()
-                .filter(|side| case != Case::Killed || side.has_a_killer())
+                .filter(|implementation| case != Case::Killed || implementation.supports_kills())
                 .collect();
-            let mut of_each: Vec<Tally> = here
+            let mut of_each: Vec<Statistics> = selected
                 .iter()
-                .map(|&side| Tally::new(side, case, clients))
+                .map(|&implementation| Statistics::new(implementation, case, clients))
                 .collect();
-            // In turns, so that what else the machine does meets all sides alike.
+            // The implementations take turns, so that other load on the machine affects them alike.
             for nth in 0..arguments.rounds {
-                for tally in &mut of_each {
-                    round::run(tally, nth)?;
+                for statistics in &mut of_each {
+                    round::run(statistics, nth)?;
                 }
             }
-            for tally in of_each {
-                tally.print(arguments.plain);
-                tallies.push(tally);
+            for statistics in of_each {
+                statistics.print(arguments.plain);
+                all_statistics.push(statistics);
             }
         }
     }
     if let Some(path) = &arguments.plot {
-        plot::write(path, &tallies)?;
+        plot::write(path, &all_statistics)?;
     }
-    Ok(tallies
-        .iter()
-        .all(|tally| tally.side != Side::Brokered || tally.is_supervised()))
+    Ok(all_statistics.iter().all(|statistics| {
+        statistics.implementation != Implementation::Brokered || statistics.has_passed()
+    }))
 }

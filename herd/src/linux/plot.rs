@@ -1,7 +1,7 @@
-//! How the clients' times are distributed, drawn.
+//! A plot of the distribution of the clients' times.
 //!
-//! A panel for each case and size of herd. In it, for each side, the share of clients (upwards) that had their answer
-//! by a time (to the right, each step ten times the one before).
+//! It has a panel for each case and size of herd. A panel shows, for each implementation, the share of clients that had
+//! their reply by a time, on a logarithmic axis.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::Result;
 use super::arguments::Case;
-use super::sides::Side;
-use super::tally::Tally;
+use super::implementation::Implementation;
+use super::statistics::Statistics;
 
 const LEFT: f64 = 92.0;
 const TOP: f64 = 84.0;
@@ -19,7 +19,7 @@ const HEIGHT: f64 = 130.0;
 const GAP: f64 = 18.0;
 const BELOW: f64 = 66.0;
 
-/// How many points of a curve are drawn.
+/// The number of points of a curve.
 const POINTS: usize = 120;
 
 const STYLE: &str = "\
@@ -32,25 +32,25 @@ const STYLE: &str = "\
       .brokered { stroke: #4493f8; } .gpg-agent { stroke: #db6d28; } .tmux { stroke: #3fb950; }
     }";
 
-/// What the axes of all panels have in common.
+/// The axes that all panels share.
 struct Axes {
     cases: Vec<Case>,
     sizes: Vec<usize>,
-    /// Powers of ten milliseconds, from and to.
+    /// The first and the last power of ten milliseconds.
     from: i32,
     to: i32,
 }
 
-/// Draws all of them into one file.
-pub(super) fn write(path: &Path, tallies: &[Tally]) -> Result<()> {
-    let axes = Axes::of(tallies);
+/// Writes the plot to a file.
+pub(super) fn write(path: &Path, all_statistics: &[Statistics]) -> Result<()> {
+    let axes = Axes::of(all_statistics);
     let mut svg = String::new();
     axes.begin(&mut svg)?;
     for (row, &case) in axes.cases.iter().enumerate() {
         for (column, &clients) in axes.sizes.iter().enumerate() {
-            let here: Vec<&Tally> = tallies
+            let here: Vec<&Statistics> = all_statistics
                 .iter()
-                .filter(|tally| tally.case == case && tally.clients == clients)
+                .filter(|statistics| statistics.case == case && statistics.clients == clients)
                 .collect();
             axes.panel(&mut svg, (column, row), &here)?;
         }
@@ -60,19 +60,31 @@ pub(super) fn write(path: &Path, tallies: &[Tally]) -> Result<()> {
 }
 
 impl Axes {
-    fn of(tallies: &[Tally]) -> Self {
-        let times = || tallies.iter().flat_map(|tally| &tally.times).copied();
-        let mut sizes: Vec<usize> = tallies.iter().map(|tally| tally.clients).collect();
+    fn of(all_statistics: &[Statistics]) -> Self {
+        let times = || {
+            all_statistics
+                .iter()
+                .flat_map(|statistics| &statistics.times)
+                .copied()
+        };
+        let mut sizes: Vec<usize> = all_statistics
+            .iter()
+            .map(|statistics| statistics.clients)
+            .collect();
         sizes.sort_unstable();
         sizes.dedup();
-        let is_there = |case: &Case| tallies.iter().any(|tally| tally.case == *case);
+        let is_measured = |case: &Case| {
+            all_statistics
+                .iter()
+                .any(|statistics| statistics.case == *case)
+        };
         #[expect(clippy::cast_possible_truncation, reason = "a small power of ten")]
         let power = |time: Option<Duration>, round: fn(f64) -> f64| {
             round(exponent(time.unwrap_or(Duration::from_millis(1)))) as i32
         };
         let from = power(times().min(), f64::floor);
         Self {
-            cases: Case::ALL.into_iter().filter(is_there).collect(),
+            cases: Case::ALL.into_iter().filter(is_measured).collect(),
             sizes,
             from,
             to: power(times().max(), f64::ceil).max(from + 1),
@@ -87,16 +99,16 @@ impl Axes {
         writeln!(
             svg,
             r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" role="img" aria-labelledby="title description">
-  <title id="title">How long the clients of a herd take</title>
-  <desc id="description">For herds of several sizes, and for brokered, gpg-agent and tmux: the share of clients that had their answer, over the time since all were let go.</desc>
+  <title id="title">Times of the clients of a thundering herd</title>
+  <desc id="description">For herds of several sizes, and for brokered, gpg-agent and tmux: the share of clients that had their reply, over the time since their release.</desc>
   <style>
 {STYLE}
   </style>
-  <text x="{LEFT}" y="22" font-weight="600">Clients that are let go at one instant: who has an answer by when</text>"#
+  <text x="{LEFT}" y="22" font-weight="600">Clients that are released at one instant: share with a reply, over time</text>"#
         )?;
-        for (nth, side) in Side::ALL.into_iter().enumerate() {
+        for (nth, implementation) in Implementation::ALL.into_iter().enumerate() {
             let x = LEFT + count(nth) * 130.0;
-            let name = side.name();
+            let name = implementation.name();
             writeln!(
                 svg,
                 r#"  <path class="curve {name}" d="M{x:.0} 42h30"/><text x="{:.0}" y="46">{name}</text>"#,
@@ -107,7 +119,7 @@ impl Axes {
         let across = TOP + (height - TOP - BELOW) / 2.0;
         writeln!(
             svg,
-            r#"  <text x="{middle:.0}" y="{:.0}" text-anchor="middle">time from the release to the client's exit, its exec included (ms, logarithmic)</text>
+            r#"  <text x="{middle:.0}" y="{:.0}" text-anchor="middle">time from the release to the client's exit, including its exec (ms, logarithmic)</text>
   <text transform="translate(16 {across:.0}) rotate(-90)" text-anchor="middle">share of clients (%)</text>"#,
             height - 14.0
         )?;
@@ -118,7 +130,7 @@ impl Axes {
         &self,
         svg: &mut String,
         (column, row): (usize, usize),
-        here: &[&Tally],
+        here: &[&Statistics],
     ) -> Result<()> {
         let left = LEFT + count(column) * (WIDTH + GAP);
         let top = TOP + count(row) * (HEIGHT + GAP);
@@ -156,14 +168,14 @@ impl Axes {
             r#"  <path class="grid" d="M{left:.0} {half:.1}h{WIDTH}"/>"#
         )?;
         for power in self.from..=self.to {
-            let x = left + self.across(f64::from(power));
+            let x = left + self.horizontal(f64::from(power));
             if power > self.from && power < self.to {
                 writeln!(
                     svg,
                     r#"  <path class="grid" d="M{x:.1} {top:.0}v{HEIGHT}"/>"#
                 )?;
             }
-            // Where two panels meet, the right one has the label.
+            // At the border between two panels, the right panel has the label.
             if row + 1 == self.cases.len() && (power < self.to || column + 1 == self.sizes.len()) {
                 writeln!(
                     svg,
@@ -173,12 +185,12 @@ impl Axes {
                 )?;
             }
         }
-        for tally in here {
-            let curve = self.curve(&tally.times, left, bottom);
+        for statistics in here {
+            let curve = self.curve(&statistics.times, left, bottom);
             writeln!(
                 svg,
                 r#"  <path class="curve {}" d="{curve}"/>"#,
-                tally.side.name()
+                statistics.implementation.name()
             )?;
         }
         writeln!(
@@ -188,7 +200,7 @@ impl Axes {
         Ok(())
     }
 
-    /// The share of the sorted times up to each of them.
+    /// The path of the cumulative distribution of the sorted times.
     fn curve(&self, times: &[Duration], left: f64, bottom: f64) -> String {
         let mut path = String::new();
         let step = (times.len() / POINTS).max(1);
@@ -197,7 +209,7 @@ impl Axes {
             if nth % step != 0 && nth != last {
                 continue;
             }
-            let x = left + self.across(exponent(*time));
+            let x = left + self.horizontal(exponent(*time));
             let y = bottom - HEIGHT * count(nth + 1) / count(times.len());
             if path.is_empty() {
                 let _ = write!(path, "M{x:.1} {bottom:.1}");
@@ -207,8 +219,8 @@ impl Axes {
         path
     }
 
-    /// How far to the right a time is, by its power of ten milliseconds.
-    fn across(&self, exponent: f64) -> f64 {
+    /// The horizontal position of a time, by its power of ten milliseconds.
+    fn horizontal(&self, exponent: f64) -> f64 {
         WIDTH * (exponent - f64::from(self.from)) / f64::from(self.to - self.from)
     }
 }

@@ -1,4 +1,4 @@
-//! One herd in a place of its own.
+//! One round: a herd in its own runtime directory.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -7,96 +7,108 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::arguments::Case;
-use super::burst::{Client, Herd};
-use super::daemon::{SECOND, SOLE};
-use super::killer::Killer;
-use super::sides::{Side, notes};
-use super::tally::{Round, Tally};
-use super::{HERD, Result, orphans};
+use super::daemon::{ONLY, SECOND};
+use super::fault_injector::FaultInjector;
+use super::implementation::{Implementation, daemon_log};
+use super::simultaneous_clients::{Client, Herd};
+use super::statistics::{Round, Statistics};
+use super::{HERD, Result, orphaned_daemons};
 
-/// Lets one herd go and adds up what came of it.
-pub(super) fn run(tally: &mut Tally, nth: usize) -> Result<()> {
+/// Runs one herd, and adds its result to the statistics.
+pub(super) fn run(statistics: &mut Statistics, nth: usize) -> Result<()> {
     let scratch = tempfile::Builder::new()
         .prefix("herd-")
         .tempdir_in(parent())?;
-    let place = scratch.path().join("place");
-    DirBuilder::new().mode(0o700).create(&place)?;
-    tally.side.prepare(&place)?;
-    if tally.case == Case::Stale {
-        make_stale(tally.side, &place, scratch.path())?;
+    let directory = scratch.path().join("runtime");
+    DirBuilder::new().mode(0o700).create(&directory)?;
+    statistics.implementation.prepare(&directory)?;
+    if statistics.case == Case::Stale {
+        leave_stale_files(statistics.implementation, &directory, scratch.path())?;
     }
-    let gathered = Herd::gather(tally.clients, scratch.path(), || tally.side.client(&place))?;
-    let killer = Killer::new(&place, tally.clients);
-    let clients = if tally.case == Case::Killed {
+    let herd = Herd::start(statistics.clients, scratch.path(), || {
+        statistics.implementation.client(&directory)
+    })?;
+    let fault_injector = FaultInjector::new(&directory, statistics.clients);
+    let clients = if statistics.case == Case::Killed {
         thread::scope(|scope| {
-            scope.spawn(|| killer.run());
-            let clients = gathered.let_go();
-            killer.stop();
+            scope.spawn(|| fault_injector.run());
+            let clients = herd.release();
+            fault_injector.stop();
             clients
         })?
     } else {
-        gathered.let_go()?
+        herd.release()?
     };
-    let living = orphans::living()?.len();
-    orphans::end_all()?;
-    let (owners, seconds) = noted(tally.side, &place, &clients, living)?;
-    tally.add(
+    let running = orphaned_daemons::running()?.len();
+    orphaned_daemons::kill_all()?;
+    let (daemons, second_daemons) =
+        count_daemons(statistics.implementation, &directory, &clients, running)?;
+    statistics.add(
         nth,
         Round {
             clients,
-            owners,
-            seconds,
-            kills: killer.kills(),
+            daemons,
+            second_daemons,
+            kills: fault_injector.kills(),
         },
     );
     Ok(())
 }
 
-/// How many daemons there were, and how many of them while there was another one.
-fn noted(side: Side, place: &Path, clients: &[Client], living: usize) -> Result<(usize, usize)> {
-    if side != Side::Brokered {
-        let mut answered: Vec<_> = clients
+/// The number of daemons, and how many of them were bound while another one was.
+fn count_daemons(
+    implementation: Implementation,
+    directory: &Path,
+    clients: &[Client],
+    running: usize,
+) -> Result<(usize, usize)> {
+    if implementation != Implementation::Brokered {
+        let mut pids: Vec<_> = clients
             .iter()
-            .filter_map(|client| side.answer(&client.said))
-            .map(|answer| answer.daemon)
+            .filter_map(|client| implementation.reply(&client.output))
+            .map(|reply| reply.daemon)
             .collect();
-        answered.sort_unstable();
-        answered.dedup();
-        let owners = answered.len().max(living);
-        return Ok((owners, owners.saturating_sub(1)));
+        pids.sort_unstable();
+        pids.dedup();
+        let daemons = pids.len().max(running);
+        return Ok((daemons, daemons.saturating_sub(1)));
     }
-    let notes = fs::read_to_string(notes(place))?;
-    let count = |what: &str| {
-        let lines = notes.lines().filter_map(|line| line.split_once(' '));
-        lines.filter(|(_, noted)| *noted == what).count()
+    let log = fs::read_to_string(daemon_log(directory))?;
+    let count = |entry: &str| {
+        let lines = log.lines().filter_map(|line| line.split_once(' '));
+        lines.filter(|(_, logged)| *logged == entry).count()
     };
-    let seconds = count(SECOND);
-    Ok((count(SOLE) + seconds, seconds))
+    let second_daemons = count(SECOND);
+    Ok((count(ONLY) + second_daemons, second_daemons))
 }
 
-/// One client starts a daemon, which is then killed.
-fn make_stale(side: Side, place: &Path, scratch: &Path) -> Result<()> {
-    let first = Herd::gather(1, scratch, || side.client(place))?.let_go()?;
-    let answered = first
+/// Leaves stale files: one client launches a daemon, which is then killed.
+fn leave_stale_files(
+    implementation: Implementation,
+    directory: &Path,
+    scratch: &Path,
+) -> Result<()> {
+    let first = Herd::start(1, scratch, || implementation.client(directory))?.release()?;
+    let replied = first
         .iter()
-        .all(|client| side.answer(&client.said).is_some());
-    if !answered || orphans::end_all()? == 0 {
-        return Err(format!("the first client got no answer: {first:?}").into());
+        .all(|client| implementation.reply(&client.output).is_some());
+    if !replied || orphaned_daemons::kill_all()? == 0 {
+        return Err(format!("the first client got no reply: {first:?}").into());
     }
-    if side == Side::Brokered {
-        let socket = place.join(HERD.name()).join("socket");
+    if implementation == Implementation::Brokered {
+        let socket = directory.join(HERD.name()).join("socket");
         if !socket.exists() || UnixStream::connect(&socket).is_ok() {
-            return Err(format!("{} is no stale socket", socket.display()).into());
+            return Err(format!("{} is not a stale socket", socket.display()).into());
         }
-        fs::write(notes(place), "")?;
+        fs::write(daemon_log(directory), "")?;
     }
     Ok(())
 }
 
-/// Where runtime directories are in earnest: in memory.
+/// A directory on tmpfs, as `$XDG_RUNTIME_DIR` is, where there is one.
 fn parent() -> PathBuf {
-    let usual = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let candidates = usual.into_iter().chain([PathBuf::from("/dev/shm")]);
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let candidates = runtime.into_iter().chain([PathBuf::from("/dev/shm")]);
     let writable = |path: &PathBuf| tempfile::tempfile_in(path).is_ok();
     candidates
         .into_iter()

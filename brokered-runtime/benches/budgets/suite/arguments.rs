@@ -2,7 +2,7 @@
 
 use super::Result;
 
-/// What was asked for.
+/// The options and the selected rows.
 #[derive(Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -13,9 +13,9 @@ pub(super) struct Arguments {
     pub(super) build: bool,
     pub(super) markdown: bool,
     pub(super) list: bool,
-    /// `cargo bench` says `--bench`; `cargo test --benches`, which only wants to see it run, doesn't.
+    /// `cargo bench` passes `--bench`. `cargo test --benches` does not, and only checks that the program runs.
     pub(super) bench: bool,
-    wanted: Vec<String>,
+    selected: Vec<String>,
 }
 
 impl Arguments {
@@ -30,27 +30,27 @@ impl Arguments {
                 "--bench" => arguments.bench = true,
                 option if option.starts_with('-') => {
                     return Err(format!(
-                        "no such option: {option}; there are --quick, --build, --markdown, --list, and names of rows"
+                        "unknown option: {option}; the options are --quick, --build, --markdown, --list, and names of rows"
                     )
                     .into());
                 }
-                _ => arguments.wanted.push(argument.to_lowercase()),
+                _ => arguments.selected.push(argument.to_lowercase()),
             }
         }
         Ok(arguments)
     }
 
-    /// Whether a row with this name and description is to be measured.
-    pub(super) fn wants(&self, name: &str, what: &str) -> bool {
-        let what = what.to_lowercase();
-        self.wanted.is_empty()
+    /// Whether a row with this name and description is selected.
+    pub(super) fn selects(&self, name: &str, description: &str) -> bool {
+        let description = description.to_lowercase();
+        self.selected.is_empty()
             || self
-                .wanted
+                .selected
                 .iter()
-                .any(|text| name.contains(text) || what.contains(text))
+                .any(|text| name.contains(text) || description.contains(text))
     }
 
-    /// `full` rounds, or a tenth with `--quick`, but enough for a median.
+    /// `full` rounds, or a tenth of them with `--quick`, but at least 20 where `full` is that many.
     pub(super) fn rounds(&self, full: usize) -> usize {
         if self.quick {
             full.div_ceil(10).max(full.min(20))

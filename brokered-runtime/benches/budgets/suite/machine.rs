@@ -1,4 +1,4 @@
-//! The machine: how many cores, which of them a thread keeps to, and what to say about all that.
+//! The machine: its description, its cores, its load, and the pinning of threads.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// One line that says where the figures come from.
+/// A one-line description of the machine.
 pub(super) fn describe(scratch: &Path) -> String {
     let processor = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("model name"))?;
@@ -31,17 +31,17 @@ pub(super) fn describe(scratch: &Path) -> String {
     )
 }
 
-/// How much others compute meanwhile: that makes every figure worse, and not evenly.
+/// The processor time of other processes, which distorts the figures.
 #[derive(Debug)]
-pub(super) struct Others {
+pub(super) struct OtherLoad {
     all: f64,
     ours: f64,
     began: Instant,
 }
 
-impl Others {
-    /// From now on. `None` where the system doesn't say.
-    pub(super) fn watch() -> Option<Self> {
+impl OtherLoad {
+    /// Measures from now on. `None` if the system does not report it.
+    pub(super) fn start() -> Option<Self> {
         Some(Self {
             all: busy_seconds()?,
             ours: our_seconds()?,
@@ -49,7 +49,7 @@ impl Others {
         })
     }
 
-    /// Their part of all cores, since [`watch`](Self::watch).
+    /// The share of all cores since [`start`](Self::start).
     #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
     pub(super) fn share(&self, cores: usize) -> Option<f64> {
         let theirs = (busy_seconds()? - self.all) - (our_seconds()? - self.ours);
@@ -57,7 +57,7 @@ impl Others {
     }
 }
 
-/// What all processes have computed since the machine started, and what the machine's host took away.
+/// The processor time of all processes since boot, and the time that the host has stolen.
 fn busy_seconds() -> Option<f64> {
     let text = fs::read_to_string("/proc/stat").ok()?;
     let all = text.lines().next()?.strip_prefix("cpu ")?;
@@ -65,7 +65,7 @@ fn busy_seconds() -> Option<f64> {
         .split_whitespace()
         .map_while(|ticks| ticks.parse().ok())
         .collect();
-    // user, nice, system, idle, waiting, interrupts, soft interrupts, stolen, in hundredths of a second
+    // user, nice, system, idle, iowait, irq, softirq, steal, in hundredths of a second
     let busy: f64 = [0, 1, 2, 5, 6, 7]
         .iter()
         .filter_map(|&field| ticks.get(field))
@@ -73,7 +73,7 @@ fn busy_seconds() -> Option<f64> {
     Some(busy / 100.0)
 }
 
-/// What this process has computed, and all below it that have ended.
+/// The processor time of this process and of its descendants that have ended.
 fn our_seconds() -> Option<f64> {
     let spent = |who| getrusage(who).ok().map(|usage| seconds(&usage));
     Some(spent(UsageWho::RUSAGE_SELF)? + spent(UsageWho::RUSAGE_CHILDREN)?)
@@ -101,8 +101,8 @@ fn file_system(path: &Path) -> Option<String> {
     Some(kind.to_owned())
 }
 
-/// Keeps the calling thread, and what it starts, to one core until dropped. Linux only: elsewhere, and on a
-/// machine with a single core, it does nothing.
+/// Pins the calling thread, and the processes that it starts, to one core until this is dropped. Elsewhere than on Linux it
+/// does nothing.
 #[derive(Debug)]
 pub(super) struct Pinned {
     #[cfg(target_os = "linux")]
@@ -110,7 +110,7 @@ pub(super) struct Pinned {
 }
 
 impl Pinned {
-    /// `nth` of the cores that the process may use.
+    /// Pins to the `nth` core that the process may use.
     #[cfg(target_os = "linux")]
     pub(super) fn to(nth: usize) -> Result<Self> {
         use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -128,10 +128,7 @@ impl Pinned {
     }
 
     #[cfg(not(target_os = "linux"))]
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "it can fail where it does something"
-    )]
+    #[expect(clippy::unnecessary_wraps, reason = "it can fail on Linux")]
     pub(super) fn to(_nth: usize) -> Result<Self> {
         Ok(Self {})
     }

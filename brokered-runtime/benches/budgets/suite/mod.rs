@@ -1,4 +1,4 @@
-//! The rows, and what measures them.
+//! The benchmark suite: runs the selected rows, and prints the table.
 
 mod arguments;
 mod machine;
@@ -22,25 +22,25 @@ use table::{Finding, Line};
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// The identities of the daemons beside this program.
+/// The identities of the daemons that are measured.
 const HELLO: Daemon = Daemon::new("hello");
 const ECHO: Daemon = Daemon::new("echo");
 
-/// What every row is given.
+/// The context of every row.
 #[derive(Debug)]
 struct Bench {
     arguments: Arguments,
     programs: Programs,
     scratch: Scratch,
-    /// That this process may use while none of its threads is kept to one.
+    /// The number of cores that this process may use while no thread is pinned.
     cores: usize,
 }
 
 impl Bench {
-    /// Where `daemon` listens when `runtime` is its runtime directory: as in this process's own, moved.
+    /// The endpoint of `daemon` in the runtime directory `runtime`. Its relative path is as in this process's own.
     fn endpoint(&self, daemon: Daemon, runtime: &Path) -> Result<PathBuf> {
-        let here = daemon.instance().endpoint()?;
-        Ok(runtime.join(here.strip_prefix(self.scratch.base())?))
+        let own = daemon.instance().endpoint()?;
+        Ok(runtime.join(own.strip_prefix(self.scratch.base())?))
     }
 }
 
@@ -58,16 +58,16 @@ fn run() -> Result<ExitCode> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
     if arguments.list {
         for row in rows::ALL {
-            println!("{:<14} {}", row.name, row.what);
+            println!("{:<14} {}", row.name, row.description);
         }
         return Ok(ExitCode::SUCCESS);
     }
     if !arguments.bench {
-        println!("budgets: `cargo bench -p brokered-runtime --bench budgets` measures");
+        println!("budgets: run `cargo bench -p brokered-runtime --bench budgets`");
         return Ok(ExitCode::SUCCESS);
     }
     let Some(scratch) = Scratch::from_environment() else {
-        let status = Scratch::around_this_program()?;
+        let status = Scratch::run_this_program_again()?;
         return Ok(if status.success() {
             ExitCode::SUCCESS
         } else {
@@ -77,37 +77,37 @@ fn run() -> Result<ExitCode> {
     process::adopt_orphans();
     let programs = Programs::build()?;
     let machine = machine::describe(scratch.path());
-    let others = machine::Others::watch();
+    let other_load = machine::OtherLoad::start();
     let bench = Bench {
         arguments,
         programs,
         scratch,
         cores: machine::cores(),
     };
-    let wanted = rows::ALL
+    let selected = rows::ALL
         .iter()
-        .filter(|row| bench.arguments.wants(row.name, row.what));
-    let lines: Vec<Line> = wanted
+        .filter(|row| bench.arguments.selects(row.name, row.description));
+    let lines: Vec<Line> = selected
         .map(|row| {
             eprintln!("{} ...", row.name);
-            let found: Result<Finding> = (row.measure)(&bench);
+            let finding: Result<Finding> = (row.measure)(&bench);
             Line {
                 name: row.name,
-                what: row.what,
-                against: row.against,
-                found: found.map_err(|error| error.to_string()),
+                description: row.description,
+                baseline: row.baseline,
+                finding: finding.map_err(|error| error.to_string()),
             }
         })
         .collect();
     println!("{machine}");
-    if let Some(share) = others.and_then(|others| others.share(bench.cores)) {
+    if let Some(share) = other_load.and_then(|load| load.share(bench.cores)) {
         let advice = if share > 0.05 {
-            ": repeat this when it is quiet"
+            ": repeat this on an idle machine"
         } else {
             ""
         };
         println!(
-            "others took {:.0} % of the cores meanwhile{advice}",
+            "other processes took {:.0} % of the cores{advice}",
             share * 100.0
         );
     }

@@ -1,4 +1,4 @@
-//! Processes: started on a core of their own, watched until they can be connected to, ended and reaped.
+//! Processes: starts daemons on the second core, waits until they accept connections, and kills and reaps them.
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -14,9 +14,9 @@ use nix::unistd::Pid;
 use super::machine::Pinned;
 use super::{Result, nanoseconds};
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A daemon that this process started itself. Killed and reaped when dropped.
+/// A daemon that is a child of this process. It is killed and reaped when this is dropped.
 #[derive(Debug)]
 pub(super) struct Running(Child);
 
@@ -37,21 +37,20 @@ impl Drop for Running {
     }
 }
 
-/// Nothing to read, nowhere to write: what a daemon started by hand gets.
-pub(super) fn quiet(command: &mut Command) -> &mut Command {
+/// Connects the standard streams of a daemon started by hand to the null device.
+pub(super) fn with_null_streams(command: &mut Command) -> &mut Command {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
 }
 
-/// Starts daemons from a thread of its own on the second core, which they inherit, while the caller keeps to the
-/// first.
+/// Starts daemons on the second core, from a thread that is pinned to it. The caller's thread is pinned to the first.
 #[derive(Debug)]
 pub(super) struct Starter {
     commands: Sender<Command>,
     started: Receiver<Result<(Instant, Running), std::io::Error>>,
-    _here: Pinned,
+    _caller: Pinned,
 }
 
 impl Starter {
@@ -59,12 +58,12 @@ impl Starter {
         let (commands, received) = channel::<Command>();
         let (report, started) = channel();
         thread::spawn(move || {
-            // Where a core can't be had for its own, both sides do without.
-            let _there = Pinned::to(1);
+            // If the thread cannot be pinned, that affects both sides alike.
+            let _starter = Pinned::to(1);
             for mut command in received {
                 let before = Instant::now();
-                let outcome = Running::start(&mut command).map(|running| (before, running));
-                if report.send(outcome).is_err() {
+                let result = Running::start(&mut command).map(|running| (before, running));
+                if report.send(result).is_err() {
                     break;
                 }
             }
@@ -72,25 +71,25 @@ impl Starter {
         Ok(Self {
             commands,
             started,
-            _here: Pinned::to(0)?,
+            _caller: Pinned::to(0)?,
         })
     }
 
-    /// From just before the spawn to the first connection that succeeds, tried in a tight loop.
+    /// The time from just before the spawn to the first successful connection. Tries to connect in a tight loop.
     pub(super) fn until_connectable(
         &self,
         command: Command,
         endpoint: &Path,
     ) -> Result<(f64, Running)> {
         self.commands.send(command)?;
-        let patience = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let connected = loop {
             match UnixStream::connect(endpoint) {
                 Ok(_) => break Instant::now(),
-                Err(error) if Instant::now() > patience => {
+                Err(error) if Instant::now() > deadline => {
                     drop(self.started.recv()?);
                     return Err(format!(
-                        "{}: not connectable after {PATIENCE:?}: {error}",
+                        "{}: not connectable after {TIMEOUT:?}: {error}",
                         endpoint.display()
                     )
                     .into());
@@ -103,21 +102,21 @@ impl Starter {
     }
 }
 
-/// Makes daemons whose launcher has ended children of this process, so that it can reap them.
+/// Makes this process the parent of daemons whose launcher has ended, so that it can reap them.
 pub(super) fn adopt_orphans() {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_child_subreaper(true);
 }
 
-/// Ends a daemon that somebody else started, and returns once it is gone.
-pub(super) fn end(id: u32) -> Result<()> {
+/// Kills a daemon that another process has started, and returns once it has ended.
+pub(super) fn kill_and_wait(id: u32) -> Result<()> {
     let pid = Pid::from_raw(i32::try_from(id)?);
     kill(pid, Signal::SIGKILL)?;
-    let patience = Instant::now() + PATIENCE;
-    // Ours to reap on Linux; elsewhere init's, and gone when it can't be signalled any more.
+    let deadline = Instant::now() + TIMEOUT;
+    // On Linux this process reaps the daemon. Elsewhere init does, and then it can no longer be signalled.
     while waitpid(pid, None).is_err() && kill(pid, None).is_ok() {
-        if Instant::now() > patience {
-            return Err(format!("process {id} is still there, {PATIENCE:?} after SIGKILL").into());
+        if Instant::now() > deadline {
+            return Err(format!("process {id} still runs, {TIMEOUT:?} after SIGKILL").into());
         }
         thread::yield_now();
     }

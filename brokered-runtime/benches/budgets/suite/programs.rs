@@ -1,31 +1,30 @@
-//! The programs that are measured, built by this harness beside itself.
+//! The programs that are measured. This harness builds them into its own target directory.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Result;
 
-/// Where the built programs are.
+/// The paths of the built programs.
 #[derive(Debug)]
 pub(super) struct Programs {
     release: PathBuf,
-    /// The static C daemon, or why there is none.
+    /// The static C daemon, or why it cannot be built.
     c: Result<PathBuf, String>,
 }
 
 impl Programs {
-    /// `cargo build --release -p bench-daemons -p herd` into the target directory that this program is in, then the C
-    /// daemon by the system's compiler.
+    /// Runs `cargo build --release -p bench-daemons -p herd` for this program's target directory, then compiles the C daemon.
     pub(super) fn build() -> Result<Self> {
         // <target>/release/deps/budgets-<hash>
         let this = std::env::current_exe()?;
         let release = this
             .parent()
             .and_then(Path::parent)
-            .ok_or("this program is in no target directory")?;
+            .ok_or("this program is not in a target directory")?;
         let target = release
             .parent()
-            .ok_or("this program is in no target directory")?;
+            .ok_or("this program is not in a target directory")?;
         let status = cargo()
             .args([
                 "build",
@@ -38,7 +37,7 @@ impl Programs {
                 "--target-dir",
             ])
             .arg(target)
-            // As a user's release build is by default, also where this workspace's own keeps more for profiles.
+            // The default of users' release builds, even if this workspace keeps debug information.
             .args(["--config", "profile.release.debug=false"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()?;
@@ -60,7 +59,7 @@ impl Programs {
     }
 }
 
-/// The cargo that started this.
+/// The cargo that runs this program.
 pub(super) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
@@ -80,12 +79,12 @@ fn build_c() -> Result<PathBuf, String> {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stderr);
             Err(format!(
-                "{compiler} makes no static C daemon: {}",
+                "{compiler} cannot build the static C daemon: {}",
                 text.lines().next().unwrap_or_default()
             ))
         }
         Err(error) => Err(format!(
-            "the static C daemon needs a C compiler, and {compiler} doesn't start: {error}"
+            "the static C daemon needs a C compiler, and {compiler} cannot be run: {error}"
         )),
     }
 }

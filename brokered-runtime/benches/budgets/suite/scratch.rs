@@ -1,4 +1,4 @@
-//! Runtime directories: a new one for each cold round.
+//! The scratch directory: a new runtime directory for each cold round.
 
 use std::cell::Cell;
 use std::fs::DirBuilder;
@@ -8,30 +8,30 @@ use std::path::{Path, PathBuf};
 
 use super::Result;
 
-/// Holds the scratch directory of this run. The process that made it has set it in the environment, so that the
-/// runtime directory in the environment is inside, too.
+/// The environment variable with the scratch directory of this run. The process that created it also sets
+/// `BROKERED_RUNTIME_DIR` to a directory inside.
 const SCRATCH: &str = "BROKERED_BUDGETS_SCRATCH";
-/// The runtime directory of this run's own process, in there.
+/// The name of this process's own runtime directory.
 const BASE: &str = "base";
 
 #[derive(Debug)]
 pub(super) struct Scratch {
     path: PathBuf,
-    made: Cell<usize>,
+    created: Cell<usize>,
 }
 
 impl Scratch {
-    /// `None` where this process hasn't been started with one yet.
+    /// `None` if this process was started without one.
     pub(super) fn from_environment() -> Option<Self> {
         std::env::var_os(SCRATCH).map(|path| Self {
             path: path.into(),
-            made: Cell::new(0),
+            created: Cell::new(0),
         })
     }
 
-    /// Runs this program again, with a scratch directory that is removed when it has ended. A variable can't be set
-    /// safely in a process that runs; so it's set in one that is about to.
-    pub(super) fn around_this_program() -> Result<std::process::ExitStatus> {
+    /// Runs this program again with a scratch directory, and removes the directory afterwards. A process cannot set its own
+    /// environment variables safely, so it sets those of a child.
+    pub(super) fn run_this_program_again() -> Result<std::process::ExitStatus> {
         let scratch = tempfile::Builder::new()
             .prefix("budgets-")
             .tempdir_in(parent())?;
@@ -49,29 +49,29 @@ impl Scratch {
         &self.path
     }
 
-    /// The runtime directory of this process itself.
+    /// The runtime directory of this process.
     pub(super) fn base(&self) -> PathBuf {
         self.path.join(BASE)
     }
 
-    /// A fresh directory, for its owner alone, empty.
+    /// Creates a new, empty directory with mode 0700.
     pub(super) fn directory(&self) -> Result<PathBuf> {
-        let nth = self.made.replace(self.made.get() + 1);
+        let nth = self.created.replace(self.created.get() + 1);
         let path = self.path.join(nth.to_string());
         private_directory(&path)?;
         Ok(path)
     }
 }
 
-/// As a runtime directory has to be.
+/// Creates a directory with the mode of a runtime directory.
 pub(super) fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
-/// Where runtime directories are in earnest: in memory.
+/// A directory on tmpfs, as `$XDG_RUNTIME_DIR` is, where there is one.
 fn parent() -> PathBuf {
-    let usual = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let candidates = usual.into_iter().chain([PathBuf::from("/dev/shm")]);
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let candidates = runtime.into_iter().chain([PathBuf::from("/dev/shm")]);
     let writable = |path: &PathBuf| tempfile::tempfile_in(path).is_ok();
     candidates
         .into_iter()

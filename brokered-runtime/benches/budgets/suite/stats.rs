@@ -1,4 +1,4 @@
-//! Medians, quantiles, and how sure a ratio is.
+//! Medians, quantiles, and confidence intervals of ratios.
 
 /// The value below which the fraction `q` of the samples lies.
 pub(super) fn quantile(samples: &[f64], q: f64) -> f64 {
@@ -11,7 +11,7 @@ pub(super) fn median(samples: &[f64]) -> f64 {
     quantile(samples, 0.5)
 }
 
-/// Linear between the two neighbours.
+/// Interpolates linearly between the two neighbours.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -25,7 +25,7 @@ fn at(sorted: &[f64], q: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * position.fract()
 }
 
-/// Ours over the baseline's, medians both, with the interval that 95 of 100 repetitions would fall into.
+/// Our median divided by the baseline's, with its 95 % confidence interval.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ratio {
     pub(super) value: f64,
@@ -34,17 +34,17 @@ pub(super) struct Ratio {
 }
 
 impl Ratio {
-    /// By bootstrap: pairs drawn anew, with replacement, and the ratio of their medians.
+    /// The bootstrap: draws the pairs again with replacement, and computes the ratio of their medians.
     pub(super) fn of_pairs(ours: &[f64], baseline: &[f64]) -> Self {
         const REPETITIONS: usize = 400;
         let mut random = Random(0x9E37_79B9_7F4A_7C15);
         let mut ratios: Vec<f64> = (0..REPETITIONS)
             .map(|_| {
                 let drawn: Vec<usize> = ours.iter().map(|_| random.below(ours.len())).collect();
-                let of = |side: &[f64]| {
+                let median_of = |side: &[f64]| {
                     median(&drawn.iter().map(|&index| side[index]).collect::<Vec<_>>())
                 };
-                of(ours) / of(baseline)
+                median_of(ours) / median_of(baseline)
             })
             .collect();
         ratios.sort_by(f64::total_cmp);
@@ -56,7 +56,7 @@ impl Ratio {
     }
 }
 
-/// xorshift64*, with a fixed start, so that one set of samples always gives one interval.
+/// xorshift64*, with a fixed seed, so that the same samples always give the same interval.
 struct Random(u64);
 
 impl Random {

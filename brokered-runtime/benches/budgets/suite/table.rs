@@ -1,8 +1,8 @@
-//! What a row found, and the table of all of them.
+//! The findings of the rows, and the table that shows them.
 
 use super::stats::{Ratio, median};
 
-/// What is counted, and how it is written.
+/// The unit of a row's figures.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Unit {
     /// Nanoseconds.
@@ -11,7 +11,7 @@ pub(super) enum Unit {
     Rate,
     /// KiB.
     Memory,
-    /// Seconds of the processor.
+    /// Seconds of processor time.
     Cpu,
 }
 
@@ -50,7 +50,7 @@ impl Budget {
     }
 }
 
-/// What a row found: the cells of its line, and remarks below the table.
+/// The finding of a row: the cells of its line, and the notes below the table.
 #[derive(Debug)]
 pub(super) struct Finding {
     ours: String,
@@ -63,7 +63,7 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// Two sides that took turns.
+    /// Two sides that were measured in turn.
     pub(super) fn pairs(unit: Unit, pairs: &Pairs, budget: Budget) -> Self {
         let ratio = median(&pairs.ours) / median(&pairs.baseline);
         Self {
@@ -77,7 +77,7 @@ impl Finding {
         }
     }
 
-    /// One figure beside one that is fixed.
+    /// A figure and a fixed baseline.
     pub(super) fn fixed(
         unit: Unit,
         ours: f64,
@@ -96,7 +96,7 @@ impl Finding {
         }
     }
 
-    /// Counts, where a ratio says nothing.
+    /// Counts, which have no ratio.
     pub(super) fn counts(
         ours: String,
         baseline: String,
@@ -129,8 +129,8 @@ pub(super) struct Pairs {
 }
 
 impl Pairs {
-    /// Measures both sides in turn, the first few times unrecorded, and changes the order each round, so that
-    /// neither always runs in the other's wake.
+    /// Measures both sides in turn, after a few rounds of warm-up. The order changes each round, so that no side always runs
+    /// after the other.
     pub(super) fn measure(
         rounds: usize,
         mut ours: impl FnMut() -> super::Result<f64>,
@@ -154,7 +154,7 @@ impl Pairs {
         Ok(pairs)
     }
 
-    /// As it stands in the table.
+    /// The ratio as the table shows it.
     pub(super) fn ratio(&self) -> String {
         let ratio = Ratio::of_pairs(&self.ours, &self.baseline);
         format!("{:.3} ({:.3}–{:.3})", ratio.value, ratio.low, ratio.high)
@@ -165,15 +165,15 @@ impl Pairs {
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) name: &'static str,
-    pub(super) what: &'static str,
-    pub(super) against: &'static str,
-    /// Or why there is nothing to say.
-    pub(super) found: Result<Finding, String>,
+    pub(super) description: &'static str,
+    pub(super) baseline: &'static str,
+    /// The finding, or why the row was not measured.
+    pub(super) finding: Result<Finding, String>,
 }
 
 const HEADINGS: [&str; 9] = [
     "row",
-    "what",
+    "description",
     "baseline",
     "ours",
     "baseline's",
@@ -213,7 +213,7 @@ pub(super) fn print(lines: &[Line], markdown: bool) {
     }
     println!();
     for line in lines {
-        match &line.found {
+        match &line.finding {
             Ok(finding) => {
                 for note in &finding.notes {
                     println!("{}{}: {note}", if markdown { "- " } else { "" }, line.name);
@@ -229,18 +229,18 @@ pub(super) fn print(lines: &[Line], markdown: bool) {
 }
 
 fn cells(line: &Line) -> [String; 9] {
-    let (name, what, against) = (
+    let (name, description, baseline) = (
         line.name.to_owned(),
-        line.what.to_owned(),
-        line.against.to_owned(),
+        line.description.to_owned(),
+        line.baseline.to_owned(),
     );
-    let Ok(found) = &line.found else {
+    let Ok(finding) = &line.finding else {
         let none = || "–".to_owned();
         let verdict = "not measured".to_owned();
         return [
             name,
-            what,
-            against,
+            description,
+            baseline,
             none(),
             none(),
             none(),
@@ -251,17 +251,17 @@ fn cells(line: &Line) -> [String; 9] {
     };
     [
         name,
-        what,
-        against,
-        found.ours.clone(),
-        found.baseline.clone(),
-        found.ratio.clone(),
-        found.budget.clone(),
-        if found.kept {
+        description,
+        baseline,
+        finding.ours.clone(),
+        finding.baseline.clone(),
+        finding.ratio.clone(),
+        finding.budget.clone(),
+        if finding.kept {
             "kept".into()
         } else {
             "MISSED".into()
         },
-        found.rounds.to_string(),
+        finding.rounds.to_string(),
     ]
 }

@@ -1,4 +1,4 @@
-//! How many requests a second an accept loop answers: connect, a byte there and back, close.
+//! Requests per second of an accept loop: connect, one byte there and back, close.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,13 +7,13 @@ use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
-use crate::suite::process::{Running, Starter, quiet};
+use crate::suite::process::{Running, Starter, with_null_streams};
 use crate::suite::table::{Budget, Finding, Pairs, Unit};
 use crate::suite::{Bench, ECHO, Result};
 
-/// Clients at once, each of which sends one request after the other.
+/// The number of clients at once. Each sends one request after the other.
 const CLIENTS: u32 = 8;
-/// Of each client, in each round.
+/// The number of requests of each client in a round.
 const REQUESTS: u32 = 250;
 
 pub(super) fn incoming(bench: &Bench) -> Result<Finding> {
@@ -26,7 +26,7 @@ pub(super) fn serve(bench: &Bench) -> Result<Finding> {
 
 fn requests(bench: &Bench, mode: &str, raw_mode: &str) -> Result<Finding> {
     if bench.cores < 2 {
-        return Err("clients and daemon need a core each, and there is only one".into());
+        return Err("clients and daemon need one core each, and there is only one".into());
     }
     let starter = Starter::new()?;
     let (ours, _ours) = ours(bench, &starter, mode)?;
@@ -44,7 +44,7 @@ fn ours(bench: &Bench, starter: &Starter, mode: &str) -> Result<(PathBuf, Runnin
     let runtime = bench.scratch.directory()?;
     let endpoint = bench.endpoint(ECHO, &runtime)?;
     let mut command = Command::new(bench.programs.path("echo-brokered"));
-    quiet(&mut command)
+    with_null_streams(&mut command)
         .arg(mode)
         .env("BROKERED_RUNTIME_DIR", &runtime);
     let (_, running) = starter.until_connectable(command, &endpoint)?;
@@ -54,7 +54,7 @@ fn ours(bench: &Bench, starter: &Starter, mode: &str) -> Result<(PathBuf, Runnin
 fn raw(bench: &Bench, starter: &Starter, mode: &str) -> Result<(PathBuf, Running)> {
     let endpoint = bench.scratch.directory()?.join("socket");
     let mut command = Command::new(bench.programs.path("echo-interprocess"));
-    quiet(&mut command).arg(&endpoint).arg(mode);
+    with_null_streams(&mut command).arg(&endpoint).arg(mode);
     let (_, running) = starter.until_connectable(command, &endpoint)?;
     Ok((endpoint, running))
 }

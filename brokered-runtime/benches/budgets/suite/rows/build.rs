@@ -1,4 +1,4 @@
-//! What a user's first build costs: hello and all it depends on, from nothing.
+//! The cost of a user's first build: hello and all its dependencies, from an empty target directory.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ const TOKIO: &str = include_str!("../../../daemons/src/bin/hello-tokio.rs");
 
 pub(super) fn hello(bench: &Bench) -> Result<Finding> {
     if !bench.arguments.build {
-        return Err("it takes a minute or more: ask for it with --build".into());
+        return Err("it takes a minute or more; --build enables it".into());
     }
     let runtime = format!(
         "brokered-runtime = {{ path = {:?} }}",
@@ -30,11 +30,11 @@ pub(super) fn hello(bench: &Bench) -> Result<Finding> {
         || build(bench, TOKIO, tokio),
     )?;
     Ok(Finding::pairs(Unit::Cpu, &pairs, Budget::AtMost(0.9)).note(
-        "user and system time of cargo and all below it, dev profile, offline, not incremental",
+        "user and system time of cargo and its descendants, dev profile, offline, not incremental",
     ))
 }
 
-/// A package of its own, outside of any workspace, as a user has it.
+/// Builds a package outside of any workspace, as users do.
 fn build(bench: &Bench, source: &str, dependency: &str) -> Result<f64> {
     let package = bench.scratch.directory()?;
     fs::create_dir(package.join("src"))?;
@@ -43,7 +43,7 @@ fn build(bench: &Bench, source: &str, dependency: &str) -> Result<f64> {
         "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n{dependency}\n\n[workspace]\n"
     );
     fs::write(package.join("Cargo.toml"), manifest)?;
-    // The versions that are at hand, and the same for both.
+    // Both sides use the versions of this workspace, which are available offline.
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
     fs::copy(&lock, package.join("Cargo.lock"))
         .map_err(|error| format!("{}: {error}", lock.display()))?;
@@ -68,7 +68,7 @@ fn build(bench: &Bench, source: &str, dependency: &str) -> Result<f64> {
     Ok(took)
 }
 
-/// Seconds of the processor that the children which have ended have used.
+/// The processor time of the children that have ended, in seconds.
 fn children() -> Result<f64> {
     Ok(seconds(&getrusage(UsageWho::RUSAGE_CHILDREN)?))
 }

@@ -1,4 +1,4 @@
-//! The control endpoint, while every worker of the daemon waits for a client that says nothing.
+//! The control endpoint, while every worker of the daemon waits for a client that sends nothing.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -10,17 +10,17 @@ use brokered_runtime::Instance;
 use interprocess::local_socket::traits::Stream as _;
 use interprocess::local_socket::{GenericFilePath, ToFsName as _};
 
-use crate::suite::process::{PATIENCE, Starter, quiet};
+use crate::suite::process::{Starter, TIMEOUT, with_null_streams};
 use crate::suite::table::{Budget, Finding, Pairs, Unit};
 use crate::suite::{Bench, ECHO, Result, nanoseconds};
 
-/// As many as `serve` serves at once.
+/// The default number of workers of `serve`.
 const WORKERS: usize = 256;
 
 pub(super) fn status(bench: &Bench) -> Result<Finding> {
     let starter = Starter::new()?;
     let mut brokered = Command::new(bench.programs.path("echo-brokered"));
-    quiet(&mut brokered)
+    with_null_streams(&mut brokered)
         .arg("serve")
         .env("BROKERED_RUNTIME_DIR", bench.scratch.base());
     let endpoint = ECHO.instance().endpoint()?;
@@ -30,7 +30,9 @@ pub(super) fn status(bench: &Bench) -> Result<Finding> {
 
     let raw_endpoint = bench.scratch.directory()?.join("socket");
     let mut raw_server = Command::new(bench.programs.path("echo-interprocess"));
-    quiet(&mut raw_server).arg(&raw_endpoint).arg("threads");
+    with_null_streams(&mut raw_server)
+        .arg(&raw_endpoint)
+        .arg("threads");
     let (_, _raw_server) = starter.until_connectable(raw_server, &raw_endpoint)?;
 
     let pairs = Pairs::measure(
@@ -42,22 +44,19 @@ pub(super) fn status(bench: &Bench) -> Result<Finding> {
         },
         || raw(&raw_endpoint),
     )?;
-    Ok(
-        Finding::pairs(Unit::Time, &pairs, Budget::AtMost(3.0)).note(format!(
-            "{WORKERS} connections held open, each with a worker"
-        )),
-    )
+    Ok(Finding::pairs(Unit::Time, &pairs, Budget::AtMost(3.0))
+        .note(format!("{WORKERS} open connections, each with a worker")))
 }
 
-/// Connections that say nothing, once each of them has a worker.
+/// Opens connections that send nothing, and waits until each has a worker.
 fn keep_busy(instance: &Instance, endpoint: &Path) -> Result<Vec<UnixStream>> {
     let held = (0..WORKERS)
         .map(|_| UnixStream::connect(endpoint))
         .collect::<std::io::Result<Vec<_>>>()?;
-    let patience = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while instance.status()?.connections_open < WORKERS as u64 {
-        if Instant::now() > patience {
-            return Err(format!("not all workers are busy after {PATIENCE:?}").into());
+        if Instant::now() > deadline {
+            return Err(format!("not all workers are busy after {TIMEOUT:?}").into());
         }
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -1,4 +1,4 @@
-//! Resident memory of a daemon that has answered one request and now waits.
+//! Resident memory of an idle daemon after one request.
 
 use std::fs;
 use std::io::Read;
@@ -8,14 +8,14 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::suite::process::{PATIENCE, Starter, quiet};
+use crate::suite::process::{Starter, TIMEOUT, with_null_streams};
 use crate::suite::stats::median;
 use crate::suite::table::{Budget, Finding, Pairs, Unit};
 use crate::suite::{Bench, HELLO, Result};
 
 pub(super) fn idle(bench: &Bench) -> Result<Finding> {
     if !Path::new("/proc/self/smaps_rollup").exists() {
-        return Err("this system has no /proc/PID/smaps_rollup to read it from".into());
+        return Err("this system has no /proc/PID/smaps_rollup".into());
     }
     let starter = Starter::new()?;
     let mut private = Vec::new();
@@ -23,8 +23,8 @@ pub(super) fn idle(bench: &Bench) -> Result<Finding> {
         let runtime = bench.scratch.directory()?;
         let endpoint = bench.endpoint(HELLO, &runtime)?;
         let mut command = Command::new(bench.programs.path("hello-brokered"));
-        quiet(&mut command).env("BROKERED_RUNTIME_DIR", &runtime);
-        let settled = settled(&starter, command, &endpoint)?;
+        with_null_streams(&mut command).env("BROKERED_RUNTIME_DIR", &runtime);
+        let settled = settled_memory(&starter, command, &endpoint)?;
         private.push(settled.private);
         Ok(settled.resident)
     };
@@ -32,15 +32,15 @@ pub(super) fn idle(bench: &Bench) -> Result<Finding> {
     let by_hand = || {
         let endpoint = bench.scratch.directory()?.join("socket");
         let mut command = Command::new(bench.programs.path("hello-std"));
-        quiet(&mut command).arg(&endpoint);
-        let settled = settled(&starter, command, &endpoint)?;
+        with_null_streams(&mut command).arg(&endpoint);
+        let settled = settled_memory(&starter, command, &endpoint)?;
         baseline_private.push(settled.private);
         Ok(settled.resident)
     };
     let pairs = Pairs::measure(bench.arguments.rounds(20), ours, by_hand)?;
     Ok(
         Finding::pairs(Unit::Memory, &pairs, Budget::AtMost(1.5)).note(format!(
-            "of that private: {} (ours), {} (std, which answers in its accept loop)",
+            "private memory: {} (ours), {} (std, which replies in its accept loop)",
             Unit::Memory.write(median(&private)),
             Unit::Memory.write(median(&baseline_private))
         )),
@@ -53,26 +53,26 @@ struct Memory {
     private: f64,
 }
 
-/// After one request, and once nothing changes any more.
-fn settled(starter: &Starter, command: Command, endpoint: &Path) -> Result<Memory> {
+/// The memory after one request, once it no longer changes.
+fn settled_memory(starter: &Starter, command: Command, endpoint: &Path) -> Result<Memory> {
     let (_, running) = starter.until_connectable(command, endpoint)?;
     UnixStream::connect(endpoint)?.read_to_end(&mut Vec::new())?;
-    let patience = Instant::now() + PATIENCE;
-    let mut last = of(running.id())?;
+    let deadline = Instant::now() + TIMEOUT;
+    let mut last = memory_of(running.id())?;
     let mut unchanged = 0;
     while unchanged < 20 {
-        if Instant::now() > patience {
-            return Err(format!("its memory still changes, {PATIENCE:?} after the request").into());
+        if Instant::now() > deadline {
+            return Err(format!("the memory still changes, {TIMEOUT:?} after the request").into());
         }
         thread::sleep(Duration::from_millis(2));
-        let now = of(running.id())?;
+        let now = memory_of(running.id())?;
         unchanged = if now == last { unchanged + 1 } else { 0 };
         last = now;
     }
     Ok(last)
 }
 
-fn of(id: u32) -> Result<Memory> {
+fn memory_of(id: u32) -> Result<Memory> {
     let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
     let field = |name: &str| -> Result<f64> {
         let line = text

@@ -1,4 +1,4 @@
-//! A launch from a process that has much memory: it must not be copied, nor its tables.
+//! A launch from a process with much memory. Neither the memory nor its page tables must be copied.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -16,9 +16,10 @@ const SMALL_MIB: u64 = 1;
 pub(super) fn large(bench: &Bench) -> Result<Finding> {
     let free = available_mib()?;
     if free < LARGE_MIB + 1024 {
-        return Err(
-            format!("{free} MiB of memory are free, and this needs {LARGE_MIB} and some").into(),
-        );
+        return Err(format!(
+            "only {free} MiB of memory are available, and this needs {LARGE_MIB} + 1024"
+        )
+        .into());
     }
     let mut large = Launcher::start(bench, LARGE_MIB)?;
     let mut small = Launcher::start(bench, SMALL_MIB)?;
@@ -26,7 +27,7 @@ pub(super) fn large(bench: &Bench) -> Result<Finding> {
     let pairs = Pairs::measure(rounds, || large.launch(), || small.launch())?;
     Ok(
         Finding::pairs(Unit::Time, &pairs, Budget::AtMost(1.2)).note(format!(
-            "resident when they launch: {} against {} MiB",
+            "resident memory of the launchers: {} compared with {} MiB",
             large.resident_mib()?,
             small.resident_mib()?
         )),
@@ -38,21 +39,21 @@ fn available_mib() -> Result<u64> {
     mib(&text, "MemAvailable:")
 }
 
-/// A figure in kB of one of the system's tables.
+/// A value in kB in a file of `/proc`, converted to MiB.
 fn mib(text: &str, name: &str) -> Result<u64> {
     let figure = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))
-        .ok_or_else(|| format!("there is no {name}"))?;
+        .ok_or_else(|| format!("no {name} in the file"))?;
     Ok(figure.parse::<u64>()? / 1024)
 }
 
-/// A client that goes on, launches when it is told to, and has that much memory. Ended when dropped.
+/// A long-running client with much memory, which launches a daemon on command. It is killed when this is dropped.
 #[derive(Debug)]
 struct Launcher {
     process: Child,
-    tell: ChildStdin,
-    says: BufReader<ChildStdout>,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
 }
 
 impl Launcher {
@@ -65,20 +66,20 @@ impl Launcher {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let tell = process.stdin.take().ok_or("its input is not piped")?;
-        let says = process.stdout.take().ok_or("its output is not piped")?;
+        let input = process.stdin.take().ok_or("its input is not piped")?;
+        let output = process.stdout.take().ok_or("its output is not piped")?;
         Ok(Self {
             process,
-            tell,
-            says: BufReader::new(says),
+            input,
+            output: BufReader::new(output),
         })
     }
 
-    /// Call → bound. The daemon is killed, and reaped by its launcher at the next launch.
+    /// Call → bound. Then the daemon is killed; its launcher reaps it at the next launch.
     fn launch(&mut self) -> Result<f64> {
-        writeln!(self.tell, "launch")?;
+        writeln!(self.input, "launch")?;
         let mut report = String::new();
-        self.says.read_line(&mut report)?;
+        self.output.read_line(&mut report)?;
         let (took, daemon) = report
             .trim_end()
             .split_once(' ')

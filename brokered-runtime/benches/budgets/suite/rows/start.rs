@@ -1,9 +1,9 @@
-//! Spawn → connectable, when the daemon binds itself: nobody has launched it but a shell.
+//! Spawn → connectable, for a daemon that is started by hand and binds itself.
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::suite::process::{Starter, quiet};
+use crate::suite::process::{Starter, with_null_streams};
 use crate::suite::scratch::private_directory;
 use crate::suite::stats::median;
 use crate::suite::table::{Budget, Finding, Pairs, Unit};
@@ -15,11 +15,11 @@ pub(super) fn against_std(bench: &Bench) -> Result<Finding> {
     let pairs = Pairs::measure(rounds, || start.ours(), || start.by_hand("hello-std"))?;
     let first = Pairs::measure(
         rounds / 4,
-        || start.ours_for_the_first_time(),
+        || start.ours_without_directory(),
         || start.by_hand("hello-std"),
     )?;
     let finding = Finding::pairs(Unit::Time, &pairs, Budget::AtMost(1.05)).note(format!(
-        "where ours has to make its directory, for the first time ever: {}",
+        "where ours also creates its directory, in its first start: {}",
         first.ratio()
     ));
     let others = || start.by_hand("hello-interprocess");
@@ -27,7 +27,7 @@ pub(super) fn against_std(bench: &Bench) -> Result<Finding> {
         Ok(beside) => {
             let [interprocess, c] =
                 [beside.ours, beside.baseline].map(|side| Unit::Time.write(median(&side)));
-            format!("beside them, raw interprocess {interprocess} and static C {c}")
+            format!("for comparison: raw interprocess {interprocess}, static C {c}")
         }
         Err(error) => error.to_string(),
     };
@@ -43,16 +43,16 @@ pub(super) fn against_tokio(bench: &Bench) -> Result<Finding> {
     let finding = Finding::pairs(Unit::Time, &pairs, Budget::AtMost(0.80));
     Ok(finding
         .note(format!(
-            "tokio starts {} workers, as many as the machine has cores",
+            "tokio starts {} workers, one for each core",
             bench.cores
         ))
         .note(format!(
-            "the hand-written std daemon against tokio's: {}",
+            "the handwritten std daemon compared with tokio's: {}",
             std.ratio()
         )))
 }
 
-/// Starts daemons, one by one, in runtime directories of their own.
+/// Starts daemons, each in a new runtime directory.
 #[derive(Debug)]
 struct Start<'bench> {
     bench: &'bench Bench,
@@ -62,9 +62,7 @@ struct Start<'bench> {
 impl<'bench> Start<'bench> {
     fn new(bench: &'bench Bench) -> Result<Self> {
         if bench.cores < 2 {
-            return Err(
-                "a client that spins needs a core of its own, and there is only one".into(),
-            );
+            return Err("the spinning client needs its own core, and there is only one".into());
         }
         Ok(Self {
             bench,
@@ -72,14 +70,14 @@ impl<'bench> Start<'bench> {
         })
     }
 
-    /// Where a daemon of this name has been before: its directory stays when it ends.
+    /// With an existing instance directory, which earlier daemons leave.
     fn ours(&self) -> Result<f64> {
         let runtime = self.bench.scratch.directory()?;
         private_directory(&runtime.join(HELLO.name()))?;
         self.ours_in(&runtime)
     }
 
-    fn ours_for_the_first_time(&self) -> Result<f64> {
+    fn ours_without_directory(&self) -> Result<f64> {
         self.ours_in(&self.bench.scratch.directory()?)
     }
 
@@ -109,8 +107,8 @@ impl<'bench> Start<'bench> {
     }
 
     fn time(&self, mut command: Command, runtime: &Path, endpoint: &Path) -> Result<f64> {
-        quiet(&mut command).env("BROKERED_RUNTIME_DIR", runtime);
-        // On the one core that it's kept to, tokio would start one worker; in earnest it starts these.
+        with_null_streams(&mut command).env("BROKERED_RUNTIME_DIR", runtime);
+        // Pinned to one core, tokio would start one worker instead of one for each core.
         command.env("TOKIO_WORKER_THREADS", self.bench.cores.to_string());
         let (took, _running) = self.starter.until_connectable(command, endpoint)?;
         Ok(took)

@@ -1,4 +1,4 @@
-//! The hot path: the daemon is there.
+//! The hot path: the daemon already runs.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -9,7 +9,7 @@ use brokered_runtime::{Instance, IpcStream};
 use interprocess::local_socket::traits::Stream as _;
 use interprocess::local_socket::{GenericFilePath, ToFsName as _};
 
-use crate::suite::process::{Starter, quiet};
+use crate::suite::process::{Starter, with_null_streams};
 use crate::suite::stats::median;
 use crate::suite::table::{Budget, Finding, Pairs, Unit};
 use crate::suite::{Bench, ECHO, Result, nanoseconds};
@@ -19,7 +19,7 @@ pub(super) fn round_trip(bench: &Bench) -> Result<Finding> {
     let starter = Starter::new()?;
 
     let mut brokered = Command::new(bench.programs.path("echo-brokered"));
-    quiet(&mut brokered)
+    with_null_streams(&mut brokered)
         .arg("serve")
         .env("BROKERED_RUNTIME_DIR", bench.scratch.base());
     let endpoint = ECHO.instance().endpoint()?;
@@ -27,15 +27,17 @@ pub(super) fn round_trip(bench: &Bench) -> Result<Finding> {
 
     let raw_endpoint = bench.scratch.directory()?.join("socket");
     let mut raw_server = Command::new(bench.programs.path("echo-interprocess"));
-    quiet(&mut raw_server).arg(&raw_endpoint).arg("threads");
+    with_null_streams(&mut raw_server)
+        .arg(&raw_endpoint)
+        .arg("threads");
     let (_, _raw_server) = starter.until_connectable(raw_server, &raw_endpoint)?;
 
-    // A client that finds no daemon here must not make one: the program doesn't exist.
+    // The program does not exist, so a client that finds no daemon fails instead of launching one.
     let resolved = ECHO.instance().program("/nonexistent");
     resolved.connect_or_spawn()?;
 
     let pairs = Pairs::measure(rounds, || ours(&resolved), || raw(&endpoint))?;
-    let beside = Pairs::measure(
+    let comparison = Pairs::measure(
         rounds / 4,
         || {
             let before = Instant::now();
@@ -47,11 +49,11 @@ pub(super) fn round_trip(bench: &Bench) -> Result<Finding> {
     Ok(Finding::pairs(Unit::Time, &pairs, Budget::AtMost(1.05))
         .note(format!(
             "with the instance resolved anew each time: {}",
-            Unit::Time.write(median(&beside.ours))
+            Unit::Time.write(median(&comparison.ours))
         ))
         .note(format!(
             "raw client to a raw server with a thread per client: {}",
-            Unit::Time.write(median(&beside.baseline))
+            Unit::Time.write(median(&comparison.baseline))
         )))
 }
 
@@ -67,7 +69,7 @@ fn raw(endpoint: &Path) -> Result<f64> {
     echo(stream, before)
 }
 
-/// One byte there and back; then the stream is closed, which belongs to neither side's figure.
+/// Sends one byte and receives it back. Closing the stream is not part of the time.
 fn echo(mut stream: IpcStream, before: Instant) -> Result<f64> {
     stream.write_all(b"x")?;
     let mut reply = [0];

@@ -1,14 +1,14 @@
-//! One cold client, in a process of its own, as a command line that was just started is one.
+//! One cold client in its own process, as a command line tool is.
 //!
-//! - `cold-client launch bound|ready|nothing PROGRAM`: `connect_or_spawn` on the instance that
-//!   `BROKERED_RUNTIME_DIR` gives, then the first reply.
-//! - `cold-client spin ENDPOINT PROGRAM [ARGUMENT]...`: the same by hand: spawn, connect until it works,
-//!   read the first reply.
-//! - `cold-client repeat MIB PROGRAM`: a process that goes on, with that much memory: starts an echo daemon of its
-//!   own at each line that it reads, and prints nanoseconds until it was bound, and its process id.
+//! - `cold-client launch bound|ready|nothing PROGRAM`: `connect_or_spawn` with the runtime directory of
+//!   `BROKERED_RUNTIME_DIR`, then the first reply.
+//! - `cold-client spin ENDPOINT PROGRAM [ARGUMENT]...`: the same by hand: spawn, try to connect until that
+//!   succeeds, read the first reply.
+//! - `cold-client repeat MIB PROGRAM`: a long-running process with that much memory. For each line that it reads, it
+//!   launches another echo daemon, and prints the nanoseconds until the daemon was bound and the daemon's PID.
 //!
-//! Prints nanoseconds from just before the call until connected and until the first reply came, then the
-//! daemon's process id where this process knows it.
+//! The first two print the nanoseconds from the call to the connection and to the first reply, then the daemon's PID, or `-`
+//! if this process does not know it.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
@@ -36,11 +36,11 @@ mod unix {
 
     const HELLO: Daemon = Daemon::new("hello");
     const ECHO: Daemon = Daemon::new("echo");
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
-    type Outcome = Result<(), Box<dyn Error>>;
+    type MainResult = Result<(), Box<dyn Error>>;
 
-    pub(super) fn main() -> Outcome {
+    pub(super) fn main() -> MainResult {
         let mut arguments = std::env::args_os().skip(1);
         let mut next = || arguments.next().ok_or("an argument is missing");
         match next()?.to_str() {
@@ -50,16 +50,16 @@ mod unix {
                 spin(&endpoint, program, arguments)
             }
             Some("repeat") => repeat(&next()?, &next()?),
-            other => Err(format!("no such mode: {other:?}").into()),
+            other => Err(format!("unknown mode: {other:?}").into()),
         }
     }
 
-    fn launch(wait: &OsString, program: OsString) -> Outcome {
+    fn launch(wait: &OsString, program: OsString) -> MainResult {
         let wait = match wait.to_str() {
             Some("bound") => WaitFor::Bound,
             Some("ready") => WaitFor::Ready,
             Some("nothing") => WaitFor::Nothing,
-            other => return Err(format!("no such wait: {other:?}").into()),
+            other => return Err(format!("unknown wait: {other:?}").into()),
         };
         let called = Instant::now();
         let mut stream = HELLO
@@ -73,14 +73,13 @@ mod unix {
         Ok(())
     }
 
-    /// Between two attempts the client offers its core to whoever wants it. Spinning without that, it shares a
-    /// core with the daemon in many rounds, and the daemon then waits for the end of the client's time
-    /// slice, which is milliseconds: that would flatter whoever is compared with it.
+    /// The client yields its core between two attempts. Without that, it shares a core with the daemon in many rounds, and
+    /// the daemon waits milliseconds for the end of the client's time slice. That would make the baseline too slow.
     fn spin(
         endpoint: &OsString,
         program: OsString,
         arguments: impl Iterator<Item = OsString>,
-    ) -> Outcome {
+    ) -> MainResult {
         let mut command = Command::new(program);
         command.arg(endpoint).args(arguments);
         command
@@ -92,7 +91,7 @@ mod unix {
         let mut stream = loop {
             match UnixStream::connect(endpoint) {
                 Ok(stream) => break stream,
-                Err(error) if called.elapsed() > PATIENCE => return Err(error.into()),
+                Err(error) if called.elapsed() > TIMEOUT => return Err(error.into()),
                 Err(_) => std::thread::yield_now(),
             }
         };
@@ -105,13 +104,13 @@ mod unix {
         Ok(())
     }
 
-    fn repeat(mib: &OsString, program: &OsString) -> Outcome {
-        let mib: usize = mib.to_str().ok_or("no number")?.parse()?;
-        // Touched, or it would not be resident.
+    fn repeat(mib: &OsString, program: &OsString) -> MainResult {
+        let mib: usize = mib.to_str().ok_or("not a number")?.parse()?;
+        // Written memory is resident.
         let memory = vec![1_u8; mib << 20];
-        let mut told = io::stdin().lines();
+        let mut commands = io::stdin().lines();
         let mut round = 0;
-        while let Some(Ok(_)) = told.next() {
+        while let Some(Ok(_)) = commands.next() {
             round += 1;
             let instance = ECHO.named(format!("round {round}")).program(program);
             let instance = instance.arg("serve");
@@ -127,14 +126,14 @@ mod unix {
         Ok(())
     }
 
-    /// The whole reply: a hello that was cut short is not one.
+    /// Reads the whole reply.
     fn expect_hello(stream: &mut impl Read) -> io::Result<()> {
         let mut reply = [0; 6];
         stream.read_exact(&mut reply)?;
         if &reply == b"hello\n" {
             Ok(())
         } else {
-            Err(io::Error::other("that was no hello"))
+            Err(io::Error::other("the reply is not hello"))
         }
     }
 

@@ -1,5 +1,5 @@
-//! `echo-brokered serve|incoming`: one byte in, the same byte out, then the end. For the byte `p` the
-//! reply is the daemon's process id, four bytes in the machine's order.
+//! `echo-brokered serve|incoming`: replies to one byte with the same byte, then hangs up. The reply to `p` is the daemon's
+//! PID, as four bytes in native order.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read, Write};
@@ -13,15 +13,15 @@ fn main(bound: Bound) -> io::Result<()> {
         .is_some_and(|mode| mode == "incoming")
     {
         for client in bound.incoming() {
-            let _ = answer(client);
+            let _ = reply(client);
         }
         Ok(())
     } else {
-        bound.serve(answer)
+        bound.serve(reply)
     }
 }
 
-fn answer(mut client: IpcStream) -> io::Result<()> {
+fn reply(mut client: IpcStream) -> io::Result<()> {
     let mut request = [0];
     client.read_exact(&mut request)?;
     match request {

@@ -1,5 +1,5 @@
-//! `echo-interprocess ENDPOINT inline|threads`: the byte echo over a raw `interprocess` loop, answered in
-//! the loop or on a thread for each client.
+//! `echo-interprocess ENDPOINT inline|threads`: a byte echo on raw `interprocess`. It replies in the accept loop, or on a
+//! thread for each client.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read, Write};
@@ -16,15 +16,15 @@ fn main() -> io::Result<()> {
     for client in listener.incoming() {
         let client = client?;
         if threads {
-            std::thread::spawn(move || answer(client));
+            std::thread::spawn(move || reply(client));
         } else {
-            let _ = answer(client);
+            let _ = reply(client);
         }
     }
     Ok(())
 }
 
-fn answer(mut client: Stream) -> io::Result<()> {
+fn reply(mut client: Stream) -> io::Result<()> {
     let mut request = [0];
     client.read_exact(&mut request)?;
     client.write_all(&request)

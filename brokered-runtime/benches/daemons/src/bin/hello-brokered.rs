@@ -1,4 +1,4 @@
-//! The smallest brokered daemon, word for word as the documentation shows it.
+//! The smallest brokered daemon, exactly as in the documentation.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! `hello-interprocess ENDPOINT`: the hello of raw `interprocess`.
+//! `hello-interprocess ENDPOINT`: a hello daemon on raw `interprocess`.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
-//! `hello-std ENDPOINT [threads]`: what one writes by hand with nothing but the standard library.
+//! `hello-std ENDPOINT [threads]`: a hello daemon written by hand on the standard library.
 //!
-//! It answers in the accept loop, the leanest a daemon can be; with `threads`, each client gets a
-//! thread, so that one that is slow doesn't hold up the others.
+//! It replies in the accept loop, which is the cheapest way. With `threads`, each client gets a thread, so that a slow
+//! client does not delay the others.
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! `hello-tokio ENDPOINT`: the hello of `#[tokio::main]`, as tokio's own documentation writes it.
+//! `hello-tokio ENDPOINT`: a hello daemon on `#[tokio::main]`, written as in tokio's documentation.
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]

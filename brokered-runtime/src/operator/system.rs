@@ -1,0 +1,57 @@
+//! Properties of the platform on which an operator's tool must agree with the daemons.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{handoff, identity, platform};
+
+/// The exit code of a daemon that ended because another process is already this daemon.
+///
+/// A service manager should not restart a daemon that ended with it.
+pub const EXIT_ALREADY_BOUND: u8 = handoff::EXIT_ALREADY_BOUND;
+
+/// Whether an endpoint can be bound at this path.
+///
+/// On Unix, the path of a socket is limited to about 100 bytes. On Windows, the endpoint is a named pipe, and each
+/// path fits.
+#[must_use]
+pub fn fits_endpoint(path: &Path) -> bool {
+    platform::fits_endpoint(path)
+}
+
+/// Whether the path leads to the file that is open. `false` if the path cannot be read.
+///
+/// A tool that follows a log sees by this that the log was rotated.
+#[must_use]
+pub fn is_same_file(open: &File, path: &Path) -> bool {
+    platform::is_file_at(open, path).unwrap_or(false)
+}
+
+/// The absolute path without symbolic links by which a daemon that has one instance for each directory names its
+/// instance.
+///
+/// On Windows, the path has no `\\?\` prefix where it is valid without one.
+///
+/// # Errors
+///
+/// If the path does not exist or cannot be read.
+pub fn canonicalize(path: &Path) -> io::Result<PathBuf> {
+    platform::canonicalize(path)
+}
+
+/// How many files this process may have open. `None` if there is no limit.
+///
+/// On Unix, this is the soft limit of `RLIMIT_NOFILE`. On Windows, it is always `None`.
+#[must_use]
+pub fn open_files_limit() -> Option<u64> {
+    platform::open_files_limit()
+}
+
+/// Whether [`Daemon::new`](crate::Daemon::new) accepts this name.
+///
+/// A name has 1 to 64 characters of `a` to `z`, `0` to `9` and `-`. It neither begins nor ends with `-`.
+#[must_use]
+pub fn is_daemon_name(text: &str) -> bool {
+    identity::is_daemon_name(text)
+}
