@@ -1,19 +1,17 @@
-//! What an expansion costs, in process: the compiler's own part, which is most of what a user waits for, is not in it.
+//! The cost of an expansion, in process. It does not include the compiler's own work, which takes longer.
 
 #![allow(dead_code, unused_imports)]
 
-#[path = "../src/arguments.rs"]
-mod arguments;
 #[path = "../src/attribute.rs"]
 mod attribute;
 #[path = "../src/catalogue.rs"]
 mod catalogue;
-#[path = "../src/check.rs"]
+#[path = "../src/check/mod.rs"]
 mod check;
 #[path = "../src/expand.rs"]
 mod expand;
-#[path = "../src/main_fn.rs"]
-mod main_fn;
+#[path = "../src/parse/mod.rs"]
+mod parse;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

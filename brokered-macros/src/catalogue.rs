@@ -1,22 +1,22 @@
-//! The errors that keep a daemon's state out of the time before bind, as data.
+//! All errors of the attribute, as data.
 //!
-//! Each is one [`Entry`]. Whatever speaks of an error, the attribute's own messages first of all, takes its words from
-//! here; a `$word` in a text stands for what was found in the user's code. This file knows nothing of tokens, so that
-//! others can include it.
+//! Each error is one [`Entry`]. The attribute's messages and the index of errors in the documentation take their texts from here.
+//! A `$key` in a text is replaced with what is in the user's code. This file does not depend on tokens, so that tests outside of
+//! this crate can include it.
 
 use std::fmt;
 
 /// One error.
 #[derive(Debug)]
-// What includes this file from outside the macro crate reads all of it; a message needs only the words.
+// A message needs only the texts. The tests that include this file use the rest.
 #[allow(dead_code)]
 pub(crate) struct Entry {
-    /// Stable, never given to another error: `B0..` where the attribute says it, `B1..` where the compiler does.
+    /// Stable, and never used for another error. The attribute reports `B0..`, the compiler `B1..`.
     pub(crate) code: &'static str,
-    /// Who says it.
+    /// Where the error comes from.
     pub(crate) raised: Raised,
-    /// The program that shows it, below `ui-tests`: `fail/{case}.rs` is refused in the words of `fail/{case}.stderr`,
-    /// and `mended/{case}.rs` is the same program as it should be. A case in `library/` is the root of a library.
+    /// The program that shows it, in `ui-tests`. The compiler refuses `fail/{case}.rs` with the text in `fail/{case}.stderr`.
+    /// `fixed/{case}.rs` is the corrected program. A case in `library/` is the root of a library.
     pub(crate) case: &'static str,
     /// What is wrong, in one line.
     pub(crate) title: &'static str,
@@ -26,12 +26,12 @@ pub(crate) struct Entry {
     pub(crate) help: &'static str,
 }
 
-/// Who says that something is wrong.
+/// Where an error comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Raised {
-    /// The attribute, in the words of the entry.
+    /// The attribute, with the texts of the entry.
     Attribute,
-    /// The compiler, led there by the runtime's types, under this number of its own, if it has one.
+    /// The compiler, because of the runtime's types. With the compiler's own error code, if there is one.
     Compiler(Option<&'static str>),
 }
 
@@ -46,7 +46,7 @@ macro_rules! catalogue {
         };)*
 
         /// Every error, by code.
-        // As above: inside the macro crate, its tests read it.
+        // In this crate, only its tests use it.
         #[cfg_attr(not(test), allow(dead_code))]
         pub(crate) const CATALOGUE: &[Entry] = &[
             $($name,)*
@@ -59,221 +59,225 @@ macro_rules! catalogue {
 
 catalogue! {
     attribute {
-        // The daemon, the first argument.
-        NO_DAEMON: "B001", "arguments/none",
-            "`#[brokered_daemon]` is told no daemon",
-            "The endpoint is bound before any code of this crate runs, so the attribute itself has to say which one it is.",
-            "Write its name, `#[brokered_daemon(\"$example\")]`, or a const that clients share, `#[brokered_daemon(DAEMON)]`. It comes first, options follow.";
+        // The daemon, which is the first argument.
+        NO_DAEMON: "B001", "arguments/no_arguments",
+            "`#[brokered_daemon]` needs a daemon as its first argument",
+            "The endpoint is bound before any code of this crate runs. So the attribute must say which daemon this is.",
+            "Write the daemon's name, `#[brokered_daemon(\"$example\")]`, or a const that clients share, `#[brokered_daemon(DAEMON)]`. Options follow it.";
         BAD_NAME: "B002", "arguments/name_in_upper_case",
-            "`\"$name\"` is no name for a daemon: $reason",
-            "It becomes part of paths and of pipe names: 1 to 64 of `a` to `z`, `0` to `9` and `-`, with no `-` at either end.",
+            "`\"$name\"` is not a valid name for a daemon: $reason",
+            "The name becomes part of paths and of pipe names. It has 1 to 64 characters: `a` to `z`, `0` to `9` and `-`. It does not begin or end with `-`.",
             "Write `#[brokered_daemon(\"$example\")]`.";
         NOT_A_NAME: "B003", "arguments/name_is_a_number",
-            "a daemon is not named by $found",
-            "The first argument is a string literal, or a constant of the type `Daemon`.",
+            "`$found` is not the name of a daemon",
+            "The first argument is a string literal or a constant of the type `Daemon`.",
             "Write `#[brokered_daemon(\"$example\")]` or `#[brokered_daemon(DAEMON)]`.";
         METHOD_ON_NAME: "B004", "arguments/method_on_a_name",
-            "a name alone has no `$method`",
-            "A string literal stands for a whole daemon; whatever else there is to say about it is said to a `Daemon`.",
-            "Write `#[brokered_daemon(Daemon::new($name)$rest)]`, or better a const that clients share: `pub const DAEMON: Daemon = Daemon::new($name)$rest;`.";
+            "a string literal has no method `$method`",
+            "A string literal is only the name of a daemon. All other properties are set on a `Daemon`.",
+            "Write `#[brokered_daemon(Daemon::new($name)$rest)]`. If clients need the daemon too, write a const: `pub const DAEMON: Daemon = Daemon::new($name)$rest;`.";
         STATEMENT: "B005", "before_bind/statement_after_the_daemon",
-            "an argument of `#[brokered_daemon]` ends in `;`",
-            "Each argument is one expression, evaluated by the compiler: there is no place where a statement would run.",
-            "Take `;` and what follows it off; what is to happen once the endpoint is bound belongs into `main`.";
+            "an argument of `#[brokered_daemon]` contains a `;`",
+            "Each argument is one expression, which the compiler evaluates. A statement would have to run before the endpoint is bound.",
+            "Remove the `;` and what follows it. Code that runs after the endpoint is bound belongs in `main`.";
 
         // The options.
         STATE_OPTION: "B006", "arguments/state_as_an_option",
             "state is a parameter of `main`, not an option",
-            "The value of an option would have to exist before the endpoint is bound. A parameter is loaded after it, by its type.",
-            "Write `fn main(bound: Bound, state: Index)`, with `impl State for Index`.";
+            "The value of an option would have to exist before the endpoint is bound. A parameter is loaded afterwards.",
+            "Write `fn main(bound: Bound, state: Index)`, and implement `State` for `Index`.";
         UNKNOWN_OPTION: "B007", "arguments/unknown_option",
             "`#[brokered_daemon]` has no option `$option`$nearest",
-            "Its options are `cli = path`, `help = \"text\"` or `help = none`, and `crate = path`.",
-            "Whatever else is to be said about the daemon is part of the `Daemon`, and what it loads is a parameter of `main`.";
-        NO_OPTION: "B008", "arguments/no_option",
+            "The options are `cli = path`, `help = \"text\"` or `help = none`, and `crate = path`.",
+            "All other properties of the daemon belong to the `Daemon`. What the daemon loads is a parameter of `main`.";
+        NO_OPTION: "B008", "arguments/not_an_option",
             "`$found` is not an option",
-            "After the daemon come options, each of them `name = value`: `cli = path`, `help = \"text\"` or `help = none`, `crate = path`.",
-            "Write `#[brokered_daemon($daemon, cli = $found)]` if this is the function for all processes that are not the daemon; state is a parameter of `main`.";
+            "The arguments after the daemon are options, `name = value`: `cli = path`, `help = \"text\"` or `help = none`, and `crate = path`.",
+            "If this is the function for all processes that are not the daemon, write `#[brokered_daemon($daemon, cli = $found)]`. State is a parameter of `main`.";
         OPTION_TWICE: "B009", "arguments/option_twice",
             "the option `$option` is given twice",
-            "Only one of the two could hold.",
-            "Take one of them off.";
+            "An option has one value.",
+            "Remove one of them.";
         OPTION_WITHOUT_VALUE: "B010", "arguments/option_without_value",
             "the option `$option` has no value",
             "An option is `name = value`.",
             "Write `$option = $value`.";
         CLI_IS_NO_PATH: "B011", "before_bind/cli_is_a_call",
-            "`cli` is the path of a function, not $found",
-            "What an attribute argument runs would run in the daemon too, before its endpoint is bound. A path is called only where the process is not the daemon.",
-            "Write `cli = cli`, with `fn cli()` returning whatever a `main` may return.";
+            "`cli` must be the path of a function, not $found",
+            "An expression would run in the daemon too, before its endpoint is bound. The function at a path is called only in processes that are not the daemon.",
+            "Write `cli = cli`, where `fn cli()` returns a type that a `main` may return.";
         CRATE_IS_NO_PATH: "B012", "arguments/crate_in_quotes",
-            "`crate` is the path of `brokered_runtime`, not $found",
-            "The attribute's code names the runtime by this path.",
-            "Write it without quotes: `crate = $path`.";
+            "`crate` must be the path of `brokered_runtime`, not $found",
+            "The code that the attribute generates names the runtime by this path.",
+            "Write `crate = $path`, without quotes.";
 
         // The function.
-        NOT_A_FUNCTION: "B013", "place/on_a_struct",
-            "`#[brokered_daemon]` stands on $found",
-            "It takes over a process's `main`, so that nothing runs before the endpoint is bound.",
-            "Put it on `fn main(bound: Bound)` at the root of the binary.";
-        NOT_MAIN: "B014", "place/not_called_main",
-            "`#[brokered_daemon]` stands on `fn $name`, which is not where the process starts",
-            "Whoever calls `$name` could do anything before it, and the endpoint would not be bound yet.",
-            "Call the function `main`, or take the attribute off.";
-        VISIBLE_MAIN: "B015", "place/pub_main",
-            "a brokered `main` is not `$visibility`",
-            "Only the process's start may call it: a caller would have code of its own before the endpoint is bound.",
+        NOT_A_FUNCTION: "B013", "placement/on_a_struct",
+            "`#[brokered_daemon]` cannot be applied to $found",
+            "It replaces the `main` of a process, so that no code runs before the endpoint is bound.",
+            "Put it on `fn main(bound: Bound)` in the root module of the binary.";
+        NOT_MAIN: "B014", "placement/not_called_main",
+            "`#[brokered_daemon]` is on `fn $name`, but the process starts with `fn main`",
+            "A caller of `$name` could run other code first, before the endpoint is bound.",
+            "Rename the function to `main`, or remove the attribute.";
+        VISIBLE_MAIN: "B015", "placement/pub_main",
+            "`$visibility` is not allowed on the `main` of a daemon",
+            "Only the start of the process may call it. Any other caller could run code before the endpoint is bound.",
             "Write `fn main` without `$visibility`.";
-        QUALIFIED_MAIN: "B016", "place/unsafe_main",
-            "a brokered `main` is not `$qualifier`",
-            "It is called once, by the attribute, as a plain function.",
+        QUALIFIED_MAIN: "B016", "placement/unsafe_main",
+            "`$qualifier` is not allowed on the `main` of a daemon",
+            "The attribute calls it once, as a plain function.",
             "Write `fn main` without `$qualifier`.";
-        GENERIC_MAIN: "B017", "place/generic_main",
-            "a brokered `main` is not generic",
-            "It is called once, by the attribute, which has to know what to load.",
-            "Name the types: `fn main(bound: Bound, index: Index)`, with `Index` a `State` of yours.";
-        RECEIVER: "B018", "place/self_at_the_root",
-            "a brokered `main` has no `self`",
-            "There is no value yet when the process starts: it would have to exist before the endpoint is bound.",
-            "Write `fn main(bound: Bound)` at the root of the binary; a value that it needs is loaded as a further parameter, a `State`.";
-        VARIADIC: "B019", "place/variadic_main",
-            "a brokered `main` takes no `...`",
+        GENERIC_MAIN: "B017", "placement/generic_main",
+            "the `main` of a daemon cannot be generic",
+            "The attribute calls it once, and must know which types to load.",
+            "Name the types: `fn main(bound: Bound, index: Index)`, where `Index` implements `State`.";
+        RECEIVER: "B018", "placement/self_at_the_root",
+            "the `main` of a daemon cannot take `self`",
+            "A value to call it on would have to exist before the endpoint is bound.",
+            "Write `fn main(bound: Bound)` in the root module of the binary. If `main` needs a value, add a parameter whose type implements `State`.";
+        VARIADIC: "B019", "placement/variadic_main",
+            "the `main` of a daemon cannot take `...`",
             "Each parameter is loaded by its type.",
-            "Name each parameter; the process's arguments are in `std::env::args`.";
-        NO_BODY: "B020", "place/no_body",
+            "Name each parameter. The arguments of the process are in `std::env::args`.";
+        NO_BODY: "B020", "placement/no_body",
             "this `main` has no body",
-            "The body is the daemon: it runs once the endpoint is bound.",
+            "The body is the code of the daemon. It runs after the endpoint is bound.",
             "Write `fn main(bound: Bound) { .. }`.";
-        ATTRIBUTE_TWICE: "B021", "place/attribute_twice",
-            "`#[brokered_daemon]` stands here twice",
+        ATTRIBUTE_TWICE: "B021", "placement/attribute_twice",
+            "`#[brokered_daemon]` is applied twice",
             "A process is one daemon.",
-            "Take one of them off.";
+            "Remove one of them.";
 
         // Parameters and the executor.
-        NO_BOUND: "B022", "proof/bound_missing",
-            "this `main` does not take `Bound`",
-            "`Bound` is the endpoint, bound already: without it nobody can be served.",
-            "Write `fn main(bound: Bound)`; a further parameter is state, loaded once the endpoint is bound.";
-        BOUND_TWICE: "B023", "proof/bound_twice",
+        NO_BOUND: "B022", "bound/bound_missing",
+            "this `main` does not take a `Bound`",
+            "`Bound` is the bound endpoint. Without it, the daemon cannot serve clients.",
+            "Write `fn main(bound: Bound)`. Each further parameter is a state, which is loaded after the endpoint is bound.";
+        BOUND_TWICE: "B023", "bound/bound_twice",
             "`main` takes `$type` twice",
             "There is one endpoint, and one proof that it is bound.",
-            "Take one of them off; what other threads need of it is its `handle()`.";
+            "Remove one of them. Other threads can use its `handle()`.";
         REFERENCE: "B024", "before_bind/parameter_is_a_reference_to_state",
-            "`main` takes state by value, not by reference",
-            "What it would refer to would have to exist before the endpoint is bound. A state is loaded after it, and `main` owns it.",
+            "`main` takes a state by value, not by reference",
+            "A reference needs a value that exists before the endpoint is bound. A state is loaded afterwards, and `main` owns it.",
             "Write `$type`.";
-        NO_EXECUTOR: "B025", "place/async_without_an_executor",
-            "this `main` is `async`, and no executor's attribute stands below `#[brokered_daemon]`",
-            "An executor above it would start before the endpoint is bound; below it, its runtime starts after.",
-            "Write\n\n    #[brokered_daemon($arguments)]\n    #[tokio::main]\n    async fn main($parameters)\n\nor, with an executor that has no attribute,\n\n    #[brokered_daemon($arguments)]\n    fn main($parameters) {\n        smol::block_on(async { .. })\n    }\n\nEither way it starts once the endpoint is bound.";
+        NO_EXECUTOR: "B025", "placement/async_without_an_executor",
+            "this `main` is `async`, but there is no executor's attribute below `#[brokered_daemon]`",
+            "An executor above `#[brokered_daemon]` would start before the endpoint is bound. Below it, the executor starts afterwards.",
+            "Write\n\n    #[brokered_daemon($arguments)]\n    #[tokio::main]\n    async fn main($parameters)\n\nor, with an executor that has no attribute,\n\n    #[brokered_daemon($arguments)]\n    fn main($parameters) {\n        smol::block_on(async { .. })\n    }\n\nIn both cases, the executor starts after the endpoint is bound.";
 
-        // Later ones.
-        OPTION_OF_THE_DAEMON: "B026", "arguments/option_of_the_daemon",
-            "`$option` is said of the `Daemon`, not of the attribute",
-            "Clients have to know it as well, or they would look for another daemon.",
-            "Write it into a const that they share, `pub const DAEMON: Daemon = $daemon.$call;`, and `#[brokered_daemon(DAEMON)]`.";
-        BOUND_NOT_FIRST: "B027", "proof/bound_after_a_state",
-            "`$type` has to be the first parameter of `main`",
-            "It is the endpoint, bound already; what comes after it is loaded with it.",
+        // Added later: a code never moves.
+        OPTION_OF_THE_DAEMON: "B026", "arguments/method_of_daemon_as_an_option",
+            "`$option` belongs to the `Daemon`, not to the attribute",
+            "Clients must know it too. Otherwise they would look for another daemon.",
+            "Write a const that clients share, `pub const DAEMON: Daemon = $daemon.$call;`, and then `#[brokered_daemon(DAEMON)]`.";
+        BOUND_NOT_FIRST: "B027", "bound/bound_after_a_state",
+            "`$type` must be the first parameter of `main`",
+            "It is the bound endpoint. The states after it are loaded with it.",
             "Write `fn main($parameters)`.";
-        CALLED_BY_OTHERS: "B028", "place/on_a_test",
-            "`#[$attribute]` has no place on a brokered `main`",
-            "The process starts with this function. Nobody else may call it: no test harness, and no other language by its symbol.",
-            "Take `#[$attribute]` off; what is to be tested, or called, is a function that `main` calls, too.";
+        CALLED_BY_OTHERS: "B028", "placement/on_a_test",
+            "`#[$attribute]` is not allowed on the `main` of a daemon",
+            "Only the start of the process may call this function. `#[$attribute]` lets other code call it, before the endpoint is bound.",
+            "Remove `#[$attribute]`. Move the code that others have to call to a function that `main` calls too.";
         DAEMON_NOT_FIRST: "B029", "arguments/daemon_after_an_option",
-            "the daemon has to come before the options",
-            "The first argument says which daemon this is, whatever it is made of; what follows it has names.",
+            "the daemon must come before the options",
+            "The first argument says which daemon this is. The options after it have names.",
             "Write `#[brokered_daemon($daemon, ..)]`.";
-        TOO_MANY_CONDITIONS: "B030", "place/nine_conditional_parameters",
+        TOO_MANY_CONDITIONS: "B030", "placement/too_many_conditional_parameters",
             "more than $most parameters of `main` are conditional",
-            "An argument can't be conditional, so the attribute writes one call for each way that they may be there: twice as many with every parameter.",
-            "Put some of them into one `State` of yours, with conditional fields.";
+            "The attribute writes one call for each combination of conditional parameters. Each parameter doubles their number.",
+            "Move some of them into one `State` with conditional fields.";
+        EXTRA_COMMA: "B031", "arguments/double_comma",
+            "there is no argument before this comma",
+            "A comma separates two arguments, or follows the last one.",
+            "Remove the comma.";
     }
 
     compiler {
         // Before bind.
         "B101": Some("E0015"), "before_bind/daemon_from_a_call",
-            "a call in an argument of the attribute that is no call of a `const fn`",
-            "The arguments are constants, which the compiler evaluates while it builds the program. A function that could read a file or the environment would have to run when the daemon starts, before its endpoint is bound.",
-            "Make the function a `const fn`, if it can be one. What is known only at run time is loaded as a `State`, or told to the `Instance` by whoever starts the daemon.";
+            "an argument of the attribute calls a function that is not a `const fn`",
+            "The compiler evaluates the arguments when it builds the program. A function that reads a file or the environment would have to run in the daemon, before its endpoint is bound.",
+            "Make the function a `const fn`. Load what is known only at run time as a `State`, or let the starter set it on the `Instance`.";
         "B102": Some("E0080"), "before_bind/daemon_from_a_static_mut",
-            "an argument of the attribute reads what may change",
-            "The compiler evaluates the arguments while it builds the program. What a `static mut` or an atomic holds is known only when the daemon runs.",
-            "Write a `const`, or a `static` that nothing changes.";
-        "B103": Some("E0277"), "before_bind/parameter_is_no_state",
-            "a parameter of `main` is no `State`",
-            "Whoever calls a `main` with a value has that value first. Of what a daemon's `main` takes, all is made after the endpoint is bound: by its type, from a `Bound`.",
-            "Implement `State` for the type: its `load(bound: &Bound)` runs once clients can connect. Or take the parameter off, and make the value inside `main`.";
-        "B104": Some("E0277"), "proof/state_in_the_place_of_bound",
+            "an argument of the attribute reads a value that can change",
+            "The compiler evaluates the arguments when it builds the program. The value of a `static mut` or of an atomic is known only when the daemon runs.",
+            "Write a `const`, or a `static` that never changes.";
+        "B103": Some("E0277"), "before_bind/parameter_without_state",
+            "a parameter of `main` does not implement `State`",
+            "An argument exists before the function is called. The arguments of a daemon's `main` must not exist before the endpoint is bound, so they are loaded by their types, from a `Bound`.",
+            "Implement `State` for the type: its `load(bound: &Bound)` runs when clients can already connect. Or remove the parameter, and make the value in `main`.";
+        "B104": Some("E0277"), "bound/state_instead_of_bound",
             "the first parameter of `main` is not `Bound`",
-            "`Bound` is the endpoint, bound already. It comes first, so that nobody can overlook that it is there.",
-            "Write `fn main(bound: Bound, ..)`, and the states after it.";
+            "`Bound` is the bound endpoint. It comes first, so that every reader sees that the endpoint is bound.",
+            "Write `fn main(bound: Bound, ..)`, with the states after it.";
 
-        // The place.
-        "B105": Some("E0277"), "place/in_a_module",
-            "the attribute stands on a `main` that the process does not start with",
-            "The process starts with the `main` at the root of the binary. That one could do anything before it calls this one, and the endpoint would not be bound yet.",
-            "Put the attribute on the `main` at the root; it may call into modules.";
+        // The position of the attribute.
+        "B105": Some("E0277"), "placement/in_a_module",
+            "the attribute is on a `main` that the process does not start with",
+            "The process starts with the `main` in the root module of the binary. That function could run other code before it calls this one, while the endpoint is not bound yet.",
+            "Put the attribute on the `main` in the root module. That function may call others in modules.";
         "B106": Some("E0277"), "library/root",
-            "the attribute stands in a library",
-            "No process starts with a library's `main`. Whoever calls it could do anything before, and the endpoint would not be bound yet.",
-            "Put the function into `src/main.rs` or into a file of `src/bin`. What it calls may well be in the library.";
+            "the attribute is in a library",
+            "No process starts with the `main` of a library. A caller could run other code before it, while the endpoint is not bound yet.",
+            "Move the function to `src/main.rs` or to a file in `src/bin`. It may call functions of the library.";
 
-        // What it returns.
-        "B107": Some("E0277"), "returns/no_termination",
-            "a process can't end with what `main` or `cli` returns",
-            "What they return becomes the process's exit code, as it does for every `main`.",
-            "Return `()`, `ExitCode`, `!`, or a `Result` of one of these whose error is `Debug`.";
+        // The return type.
+        "B107": Some("E0277"), "returns/type_without_termination",
+            "a process cannot end with the value that `main` or `cli` returns",
+            "The value becomes the exit code of the process, as it does for every `main`.",
+            "Return `()`, `ExitCode`, `!`, or a `Result` of one of these whose error implements `Debug`.";
 
-        // The proof.
-        "B108": None, "proof/bound_forged",
-            "a `Bound` is made up",
-            "A `Bound` proves that the endpoint is bound. It has private fields and no constructor, so that only the runtime makes one, once it is.",
-            "Take it as the first parameter of the annotated `main`. A unit test gets one from `brokered_runtime::testing::bound()`.";
-        "B109": Some("E0599"), "proof/bound_cloned",
+        // The proof that the endpoint is bound.
+        "B108": None, "bound/bound_forged",
+            "a `Bound` is constructed by hand",
+            "A `Bound` proves that the endpoint is bound. Its fields are private and it has no constructor, so that only the runtime makes one, after bind.",
+            "Take it as the first parameter of the annotated `main`. In a unit test, call `brokered_runtime::testing::bound()`.";
+        "B109": Some("E0599"), "bound/bound_cloned",
             "a `Bound` is cloned",
             "There is one endpoint, and one proof that it is bound. Two of them would accept each other's clients.",
-            "Share its `handle()`, which is `Clone` and `Send`, and keep the `Bound` for what accepts clients.";
-        "B110": Some("E0507"), "proof/bound_consumed_while_loading",
-            "clients are accepted while a state is still loading",
-            "What accepts clients takes the `Bound` by value; `State::load` only borrows it. A client that were served now would find half a daemon.",
-            "Load the state and return it; serve in `main`, which gets both.";
-        "B111": Some("E0061"), "proof/state_loaded_without_bound",
+            "Share its `handle()`, which is `Clone` and `Send`. Keep the `Bound` where clients are accepted.";
+        "B110": Some("E0507"), "bound/bound_consumed_while_loading",
+            "clients are accepted while a state is loading",
+            "The methods that accept clients take the `Bound` by value, but `State::load` only borrows it. A client that is served now would meet an incomplete daemon.",
+            "Return the state from `load`. Serve in `main`, which receives both.";
+        "B111": Some("E0061"), "bound/state_loaded_without_bound",
             "`State::load` is called without a `Bound`",
-            "A state is what is loaded once the endpoint is bound, and a `Bound` is the proof that it is.",
-            "Take the state as a parameter of the annotated `main`, or hand `main`'s own `Bound` down.";
+            "A state is loaded after the endpoint is bound, and a `Bound` is the proof that it is.",
+            "Take the state as a parameter of the annotated `main`, or pass on the `Bound` of `main`.";
 
         // The contract of `BrokeredBackend`.
-        "B112": Some("E0050"), "seed/bind_with_state",
+        "B112": Some("E0050"), "backend/bind_with_state",
             "`BrokeredBackend::bind` takes more than the endpoint's name",
-            "Whatever else it took would have to exist before the endpoint is bound.",
-            "Take the endpoint alone, and load in `serve`, which runs once it is bound.";
-        "B113": Some("E0053"), "seed/serve_that_returns",
+            "Any other argument would have to exist before the endpoint is bound.",
+            "Take only the endpoint, and load in `serve`, which runs after bind.";
+        "B113": Some("E0053"), "backend/serve_returns_unit",
             "`BrokeredBackend::serve` returns",
-            "A backend serves until its process ends. One that returned would leave clients in the queue of an endpoint that nobody serves.",
+            "A backend serves until its process ends. If `serve` returned, clients would wait in the backlog of an endpoint that no process serves.",
             "Return `Never`: loop over the listener, and end the process with `std::process::exit`.";
-        "B114": Some("E0277"), "seed/state_that_cannot_move_to_a_thread",
-            "a `BrokeredBackend::State` can't move to another thread",
-            "A backend is served from as many threads as it likes, so its state has to be `Send` and `'static`.",
-            "Use `Arc` for `Rc`, and own what is borrowed.";
+        "B114": Some("E0277"), "backend/state_that_is_not_send",
+            "a `BrokeredBackend::State` cannot be sent to another thread",
+            "A backend may serve on many threads, so its state must be `Send` and `'static`.",
+            "Use `Arc` instead of `Rc`, and own what is borrowed.";
 
-        // Later ones.
+        // Added later.
         "B115": Some("E0277"), "arguments/cli_takes_a_parameter",
             "`cli` takes parameters",
-            "It is the `main` of all processes that are not the daemon, and is called as a `main` is: with nothing.",
-            "Write `fn cli()`; the process's arguments are in `std::env::args`.";
-        "B116": Some("E0433"), "arguments/crate_unknown",
-            "the runtime is not where the attribute looks for it",
-            "The attribute's code names the runtime as `::brokered_runtime`, or as `crate = path` says. A dependency that is renamed in `Cargo.toml` has its new name only.",
-            "Write `crate = ::its_name_here`; or take a `crate =` off that leads nowhere.";
+            "`cli` is the `main` of all processes that are not the daemon. Like every `main`, it is called without arguments.",
+            "Write `fn cli()`. The arguments of the process are in `std::env::args`.";
+        "B116": Some("E0433"), "arguments/crate_path_unknown",
+            "the attribute does not find the runtime",
+            "The code that the attribute generates names the runtime `::brokered_runtime`, or as `crate = path` says. A dependency that is renamed in `Cargo.toml` has only its new name.",
+            "Write `crate = ::new_name`, or remove a wrong `crate =`.";
         "B117": Some("E0277"), "arguments/daemon_is_a_str",
-            "the first argument of the attribute is an expression of another type than `Daemon`",
-            "A string literal is the name of a daemon. Any other expression, also a constant that holds a name, must have the type `Daemon`.",
-            "Write `Daemon::new(NAME)`, or make the constant a `Daemon` that the clients can use too: `pub const DAEMON: Daemon = Daemon::new(\"indexd\");`.";
+            "the first argument of the attribute has another type than `Daemon`",
+            "A string literal is the name of a daemon. Any other expression must have the type `Daemon`, also a constant that contains a name.",
+            "Write `Daemon::new(NAME)`, or make the constant a `Daemon`, which clients can use too: `pub const DAEMON: Daemon = Daemon::new(\"indexd\");`.";
     }
 }
 
-/// An entry, and the words found in the user's code.
+/// An entry, and what its keys are replaced with.
 #[derive(Debug)]
 pub(crate) struct Message {
     entry: &'static Entry,
@@ -288,13 +292,12 @@ impl Message {
         }
     }
 
-    /// Fills in `$key`.
+    /// Replaces `$key`.
     pub(crate) fn with(mut self, key: &'static str, word: impl Into<String>) -> Self {
         self.words.push((key, word.into()));
         self
     }
 
-    // Within the macro crate only tests ask which error it is; everybody else reads it.
     #[cfg(test)]
     pub(crate) fn entry(&self) -> &'static Entry {
         self.entry
@@ -322,7 +325,7 @@ impl fmt::Display for Message {
 }
 
 impl Message {
-    /// `text`, each `$key` in it replaced. What is put in is not looked at again.
+    /// `text` with each `$key` replaced. A key in a replacement stays as it is.
     fn fill(&self, text: &str) -> String {
         let mut pieces = text.split('$');
         let mut filled = pieces.next().unwrap_or_default().to_owned();
@@ -341,8 +344,8 @@ impl Message {
     }
 }
 
-/// Breaks a line where it gets long for a terminal: the compiler does not. Code, which is between backticks or
-/// indented, stays in one piece.
+/// Breaks a line that is long for a terminal, because the compiler does not. Code stays in one piece: it is between backticks, or
+/// indented.
 fn wrap(line: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     const WIDTH: usize = 90;
     if line.starts_with(' ') {
@@ -386,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_says_what_why_and_what_to_write() {
+    fn every_entry_has_a_title_a_cause_and_a_help() {
         for Entry {
             code,
             title,
@@ -397,7 +400,7 @@ mod tests {
         {
             assert!(
                 !title.contains('\n') && !title.ends_with('.'),
-                "{code}: a title is one line, no sentence"
+                "{code}: a title is one line without a full stop"
             );
             assert!(cause.ends_with('.'), "{code}: a cause is a sentence");
             assert!(help.ends_with('.'), "{code}: a help is a sentence");
@@ -405,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_compiler_says_needs_no_words_of_the_users() {
+    fn no_entry_of_the_compiler_has_a_key() {
         for entry in CATALOGUE {
             if entry.raised != Raised::Attribute {
                 let text = [entry.title, entry.cause, entry.help].concat();
@@ -415,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_looks_like_a_key_stays_as_it_is() {
+    fn a_replacement_that_looks_like_a_key_stays_as_it_is() {
         let message = Message::new(&NOT_MAIN).with("name", "$name");
         assert!(message.to_string().contains("`fn $name`"), "{message}");
         assert!(message.to_string().ends_with("[B014]"));

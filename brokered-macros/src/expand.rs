@@ -1,39 +1,39 @@
-//! The quoting: what a checked `main` becomes. No rules here.
+//! The third stage: what a checked `main` becomes. Nothing is checked here.
 //!
-//! Names that the compiler may have something to say about are resolved at the call site and *located at* the user's
-//! type or literal, so that its errors point there. The body, and all that stays of the signature, keep the spans that
-//! they have.
+//! Names that a compiler error may point at are resolved at the call site, but *located at* the user's type or literal. The body
+//! and what stays of the signature keep their spans.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 
-use crate::check::{
-    Daemon, Help, Mistake, Options, PRIVATE_NAME, calls_from_elsewhere, goes_outside, is_ours,
-    may_rewrite,
-};
-use crate::main_fn::{Attribute, MainFn, Parameter, is_ident, is_punct};
+use syn::Attribute;
 
-/// The `main` that binds first.
+use crate::check::attributes::{goes_outside, is_ours, makes_callable, may_rewrite};
+use crate::check::{Daemon, Help, INNER_NAME, Mistake, Options};
+use crate::parse::item::{MainFn, Qualifier, Signature};
+use crate::parse::parameter::Parameter;
+
+/// A `main` that binds the endpoint before it runs the user's function.
 pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
+    let signature = &main.signature;
     let runtime = options
         .runtime
         .unwrap_or_else(|| quote!(::brokered_runtime));
     let program = program(&runtime, options.daemon, options.cli, options.help);
-    let place = place(&runtime, main.name.span());
-    let call = call(&runtime, main);
-    let (outside, inside): (Vec<_>, Vec<_>) = main
+    let position = position(&runtime, signature.name.span());
+    let call = call(&runtime, signature);
+    let (outside, inside): (Vec<_>, Vec<_>) = signature
         .attributes
         .iter()
         .partition(|attribute| goes_outside(attribute));
-    let name = private_name(main);
-    let user_main = user_main(main, &inside, &name);
+    let user_main = user_main(main, &inside, &inner_name(signature));
     let allowed = allowed(&outside);
-    let outer_name = &main.name;
+    let outer_name = &signature.name;
     let bound = bound_variable();
     quote! {
         #(#outside)*
         fn #outer_name() -> #runtime::attribute::Exit {
-            #place
+            #position
             #runtime::attribute::run(#program, |#bound| {
                 #[allow(#allowed)]
                 #user_main
@@ -43,8 +43,8 @@ pub(crate) fn daemon(options: Options, main: &MainFn) -> TokenStream {
     }
 }
 
-/// What is known of the program, as a constant: nothing in it runs before the endpoint is bound. Not even where
-/// `::core` is made to be something else than it is.
+/// The program's properties, as a constant, so that no code runs before the endpoint is bound. The macros come from the runtime,
+/// because the user's crate may have another crate called `core`.
 fn program(
     runtime: &TokenStream,
     daemon: Daemon,
@@ -65,7 +65,7 @@ fn program(
     };
     let (help, text) = match help {
         Help::Generated => (quote!(), quote!()),
-        Help::Nothing => (quote!(.without_help()), quote!()),
+        Help::Disabled => (quote!(.without_help()), quote!()),
         Help::Text(text) => (quote!(.help), text),
     };
     let in_sight = quote!(#daemon #text #cli #runtime);
@@ -97,8 +97,8 @@ fn program(
     }
 }
 
-/// The daemon that an expression evaluates to. If it has another type, the compiler says so at the user's tokens, in the
-/// words of a trait.
+/// The daemon that an expression evaluates to. If the expression has another type, the compiler reports it at the user's tokens,
+/// with the message of a trait.
 fn daemon_argument(runtime: &TokenStream, expression: &TokenStream) -> TokenStream {
     if never_has_a_value(expression) {
         return expression.clone();
@@ -110,7 +110,7 @@ fn daemon_argument(runtime: &TokenStream, expression: &TokenStream) -> TokenStre
         &quote!(::attribute::Argument < _ >> ::new),
         at(first),
     );
-    // The error is about this path, which therefore begins and ends where the expression does.
+    // The error is about this path, so it begins and ends where the expression does.
     let (colons, path): (TokenStream, TokenStream) = {
         let is_colon = |token: &TokenTree| is_punct(token, ':');
         let tokens = runtime.clone().into_iter();
@@ -127,7 +127,7 @@ fn daemon_argument(runtime: &TokenStream, expression: &TokenStream) -> TokenStre
     quote!(#new(#ty, #argument) #daemon)
 }
 
-/// Whether an expression ends the evaluation at its first word: the compiler would call the check of its type
+/// Whether the first word of an expression ends the evaluation. Then the compiler would warn that the check of its type is
 /// unreachable.
 fn never_has_a_value(expression: &TokenStream) -> bool {
     const WORDS: [&str; 7] = [
@@ -143,10 +143,10 @@ fn never_has_a_value(expression: &TokenStream) -> bool {
     first.is_some_and(|first| WORDS.iter().any(|word| is_ident(&first, word)))
 }
 
-/// Calls the function at `path`. What can't be called takes another method of the same name, so that the compiler can
-/// say what `cli` has to be.
+/// Calls the function at `path`. For anything that cannot be called, method resolution finds another method of the same name. Its
+/// trait bound carries the message.
 fn cli_call(runtime: &TokenStream, path: &TokenStream) -> TokenStream {
-    // Wholly the user's own position: the errors are about nothing else.
+    // All tokens are located at the path, because every error is about it.
     let span = span_of(path);
     let exit_code = around(
         runtime,
@@ -170,25 +170,26 @@ fn cli_call(runtime: &TokenStream, path: &TokenStream) -> TokenStream {
     quote!(.cli(&|| #exit_code(#outcome(#cli(#path) #call))))
 }
 
-/// `expression`, evaluated by the compiler.
+/// A constant, which the compiler evaluates.
 fn constant(name: &Ident, ty: &TokenStream, expression: &TokenStream) -> TokenStream {
     let expression = in_brackets(expression);
     quote!(const #name: #ty = #expression;)
 }
 
-/// The brackets keep a `;` in the expression from ending it.
+/// In parentheses, the expression cannot contain a `;`.
 fn in_brackets(expression: &TokenStream) -> Group {
     let mut expression = Group::new(Delimiter::Parenthesis, expression.clone());
     expression.set_span(at(span_of(&expression.stream())));
     expression
 }
 
-/// Two facts that the compiler checks: the process starts here, and this is no library. The closures are never called.
+/// Has the compiler check that the process starts with this `main`, and that the crate is not a library. The closure is never
+/// called.
 ///
-/// Where the root has no `main` at all, the glob gives none, and `main` is this one: the compiler says by itself that
-/// it is missing.
-fn place(runtime: &TokenStream, span: Span) -> TokenStream {
-    // Wholly the user's own position: the errors are about nothing else.
+/// If the root module has no `main`, the glob import finds none, and `main` is this one. The compiler itself reports that the
+/// root module has none.
+fn position(runtime: &TokenStream, span: Span) -> TokenStream {
+    // All tokens are located at the name, because every error is about it.
     let starts = around(
         runtime,
         &quote!(<_ as),
@@ -230,41 +231,45 @@ fn place(runtime: &TokenStream, span: Span) -> TokenStream {
     }
 }
 
-/// The user's function, under a name of its own: below an executor's attribute, `main` could not take parameters.
+/// The user's function under another name, because an executor's attribute refuses a `main` with parameters.
 fn user_main(main: &MainFn, attributes: &[&Attribute], name: &Ident) -> TokenStream {
-    let MainFn {
+    let MainFn { signature, body } = main;
+    let Signature {
+        qualifiers,
         fn_token,
         generics,
-        parameters,
+        parentheses,
         output,
-        where_clause,
-        body,
         ..
-    } = main;
-    let qualifiers = main.qualifiers.iter().map(|qualifier| &qualifier.tokens);
+    } = signature;
+    let where_clause = &generics.where_clause;
     quote! {
         #(#attributes)*
-        #(#qualifiers)* #fn_token #name #generics #parameters #output #where_clause #body
+        #(#qualifiers)* #fn_token #name #generics #parentheses #output #where_clause #body
     }
 }
 
-/// Loads what the user's function takes, and calls it; in as many ways as there are for its conditional parameters to
-/// be there or not, since an argument can't be conditional.
-fn call(runtime: &TokenStream, main: &MainFn) -> TokenStream {
-    let conditional = main
-        .taken
+/// Loads the states and calls the user's function. There is one call for each combination of conditional parameters, because an
+/// argument cannot be conditional.
+fn call(runtime: &TokenStream, signature: &Signature) -> TokenStream {
+    let conditional = signature
+        .parameters
         .iter()
         .filter(|parameter| !parameter.conditions().is_empty())
         .count();
     if conditional == 0 {
-        return call_with(runtime, main, &main.taken.iter().collect::<Vec<_>>());
+        return call_with(
+            runtime,
+            signature,
+            &signature.parameters.iter().collect::<Vec<_>>(),
+        );
     }
     (0..1_usize << conditional)
         .map(|configuration| {
             let mut index = 0;
             let mut conditions = TokenStream::new();
-            let taken: Vec<_> = main
-                .taken
+            let taken: Vec<_> = signature
+                .parameters
                 .iter()
                 .filter(|parameter| {
                     let all = parameter.conditions();
@@ -281,19 +286,21 @@ fn call(runtime: &TokenStream, main: &MainFn) -> TokenStream {
                     is_there
                 })
                 .collect();
-            let call = call_with(runtime, main, &taken);
+            let call = call_with(runtime, signature, &taken);
             quote!(#[cfg(all(#conditions))] { #call })
         })
         .collect()
 }
 
-/// The same for the parameters that are there.
-fn call_with(runtime: &TokenStream, main: &MainFn, taken: &[&Parameter]) -> TokenStream {
-    let name = private_name(main);
-    // What is half typed has no type yet: it is whatever the compiler makes of it.
-    let mut taken = taken
-        .iter()
-        .map(|parameter| parameter.ty().cloned().unwrap_or_else(|| quote!(_)));
+/// The call with these parameters.
+fn call_with(runtime: &TokenStream, signature: &Signature, taken: &[&Parameter]) -> TokenStream {
+    let name = inner_name(signature);
+    // A half-typed parameter has no type yet.
+    let mut taken = taken.iter().map(|parameter| {
+        parameter
+            .ty()
+            .map_or_else(|| quote!(_), ToTokens::to_token_stream)
+    });
     let bound = taken.next().map(|ty| {
         let take = probe(
             runtime,
@@ -316,13 +323,13 @@ fn call_with(runtime: &TokenStream, main: &MainFn, taken: &[&Parameter]) -> Toke
         .into_iter()
         .chain(names.iter().map(|name| quote!(#name)));
     let called = quote!(#name(#(#arguments),*));
-    // What never returns can't be handed on: the compiler would call the rest unreachable.
-    let ended = if is_never(main) {
+    // If the function never returns, the compiler would warn that the rest is unreachable.
+    let ended = if signature.never_returns() {
         quote!(match #called {})
     } else {
         let ended = probe(
             runtime,
-            &returned(main),
+            &returned(signature),
             &quote!(::attribute::MainReturn > ::exit_code_after_loading),
         );
         quote!(#ended(#called))
@@ -333,8 +340,8 @@ fn call_with(runtime: &TokenStream, main: &MainFn, taken: &[&Parameter]) -> Toke
     }
 }
 
-/// Loads one state. Both paths are exactly where the user has written the type: the compiler tells the same error of the
-/// same place only once.
+/// Loads one state. Both paths are located at the type, because the compiler reports the same error at the same position only
+/// once.
 fn load(runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
     let (first, last) = ends_of(ty);
     let ty = closed(ty);
@@ -345,7 +352,7 @@ fn load(runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
     quote!(#load(#open #ty #method, &#bound))
 }
 
-/// `<ty as runtime::path>::item`: if the type lacks the trait, the compiler says so at the type.
+/// `<ty as runtime::path>::item`. If the type does not implement the trait, the compiler reports it at the type.
 fn probe(runtime: &TokenStream, ty: &TokenStream, item: &TokenStream) -> TokenStream {
     let span = at(span_of(ty));
     let ty = closed(ty);
@@ -354,8 +361,8 @@ fn probe(runtime: &TokenStream, ty: &TokenStream, item: &TokenStream) -> TokenSt
     quote!(#open #ty #rest)
 }
 
-/// A type that may stand before `as`: `A + B` is one only in brackets. One with a block in it, `A<{ b() }>` or `[A; b()]`, is left to
-/// be inferred: the compiler would tell twice what is wrong in the block.
+/// The type in a form that is allowed before `as`, where `A + B` needs parentheses. A type with a block, such as `A<{ b() }>` or
+/// `[A; b()]`, is inferred, because the compiler would report the errors in the block twice.
 fn closed(ty: &TokenStream) -> TokenStream {
     if mentions_block(ty) {
         return quote_spanned!(span_of(ty)=> _);
@@ -368,8 +375,8 @@ fn closed(ty: &TokenStream) -> TokenStream {
     TokenTree::from(group).into()
 }
 
-/// `before runtime after`, located at `span`, all but the path to the runtime: where that leads nowhere, the compiler
-/// says the same of the same place each time, and so it says it once.
+/// `before runtime after`, located at `span`. The path of the runtime keeps its position: if it does not resolve, the compiler
+/// reports the same error at the same position only once.
 fn around(
     runtime: &TokenStream,
     before: &TokenStream,
@@ -381,8 +388,8 @@ fn around(
     quote!(#before #runtime #after)
 }
 
-/// What follows the path to the runtime, located at `span`. Its first name comes from the expansion, so that no lint
-/// judges the path to the runtime once more wherever it is repeated.
+/// What follows the path of the runtime, located at `span`. Its first name belongs to the expansion, so that no lint reports the
+/// path again where it is repeated.
 fn below(after: &TokenStream, span: Span) -> TokenStream {
     let mut is_first = true;
     respanned(after.clone(), span)
@@ -397,52 +404,47 @@ fn below(after: &TokenStream, span: Span) -> TokenStream {
         .collect()
 }
 
-/// `-> !`
-fn is_never(main: &MainFn) -> bool {
-    let mut ty = main.output_type().into_iter();
-    ty.next().is_some_and(|token| is_punct(&token, '!')) && ty.next().is_none()
-}
-
-/// The type that the user's function returns, where it can be written down here and no other attribute may change it.
-fn returned(main: &MainFn) -> TokenStream {
-    let ty = main.output_type();
-    let is_written = !ty.is_empty()
-        && !mentions(&ty, |token| is_ident(token, "impl") || is_punct(token, '!'))
-        && !main.attributes.iter().any(may_rewrite);
-    let span = if ty.is_empty() {
-        main.name.span()
-    } else {
-        span_of(&ty)
+/// The return type of the user's function, unless it cannot be written here or another attribute may change it.
+fn returned(signature: &Signature) -> TokenStream {
+    let Some(ty) = signature.output_type() else {
+        return quote_spanned!(at(signature.name.span())=> _);
     };
-    if is_written {
-        ty
-    } else {
-        quote_spanned!(at(span)=> _)
+    let ty = ty.to_token_stream();
+    let cannot_be_written = mentions(&ty, |token| is_ident(token, "impl") || is_punct(token, '!'));
+    if cannot_be_written || signature.attributes.iter().any(may_rewrite) {
+        return quote_spanned!(at(span_of(&ty))=> _);
     }
+    ty
 }
 
-/// Where something is wrong: the errors, and an item in which the user's code is still itself, so that the errors are
-/// the only ones.
+/// The error of an attribute that is not on a function, and the item as it is.
+pub(crate) fn other_item(mistake: &Mistake, item: &TokenStream) -> TokenStream {
+    let error = error(mistake);
+    quote!(#error #item)
+}
+
+/// The errors, and a function that the compiler accepts, so that it reports no other errors.
 pub(crate) fn broken_main(mistakes: &[Mistake], main: &MainFn) -> TokenStream {
-    let errors = errors(mistakes);
-    let attributes: Vec<_> = main
+    let signature = &main.signature;
+    let errors = mistakes.iter().map(error);
+    let attributes: Vec<_> = signature
         .attributes
         .iter()
-        .filter(|attribute| !is_ours(attribute) && calls_from_elsewhere(attribute).is_none())
+        .filter(|attribute| !is_ours(attribute) && makes_callable(attribute).is_none())
         .collect();
-    if main.name != "main" {
-        let visibility = &main.visibility;
-        let function = user_main(main, &[], &main.name);
+    let name = &signature.name;
+    if name != "main" {
+        let visibility = &signature.visibility;
+        let function = user_main(main, &[], name);
         let no_body = main.body.is_none().then(|| quote!({ loop {} }));
-        return quote!(#errors #(#attributes)* #visibility #function #no_body);
+        return quote!(#(#errors)* #(#attributes)* #visibility #function #no_body);
     }
     let (outside, inside): (Vec<_>, Vec<_>) = attributes
         .into_iter()
         .partition(|attribute| goes_outside(attribute));
-    let function = believable(main, &inside);
-    let name = &main.name;
+    let function = acceptable(main, &inside);
     quote! {
-        #errors
+        #(#errors)*
         #(#outside)*
         fn #name() {
             #function
@@ -450,35 +452,34 @@ pub(crate) fn broken_main(mistakes: &[Mistake], main: &MainFn) -> TokenStream {
     }
 }
 
-/// The user's function without what no function may have, so that what it names is still named.
-fn believable(main: &MainFn, attributes: &[&Attribute]) -> TokenStream {
-    let MainFn {
-        fn_token,
-        generics,
-        output,
-        where_clause,
-        ..
-    } = main;
-    let qualifiers = main
-        .qualifiers
-        .iter()
-        .filter(|qualifier| qualifier.name == "async" || qualifier.name == "unsafe");
-    let qualifiers = qualifiers.map(|qualifier| &qualifier.tokens);
-    let name = private_name(main);
-    let parameters = main.taken.iter().filter_map(|parameter| match parameter {
-        // What is half typed, too: an editor has to find the cursor in it.
+/// The user's function without what the compiler refuses in a function. What the body names is declared.
+fn acceptable(main: &MainFn, attributes: &[&Attribute]) -> TokenStream {
+    let signature = &main.signature;
+    let qualifiers = (signature.qualifiers.iter()).filter(|qualifier| match qualifier {
+        Qualifier::Async(_) => true,
+        Qualifier::Extern(_) => false,
+        Qualifier::Word(word) => word == "unsafe",
+    });
+    let parameters = (signature.parameters.iter()).filter_map(|parameter| match parameter {
+        // Half-typed ones too: an editor looks for the cursor in them.
         Parameter::Typed { tokens, .. } | Parameter::Untyped(tokens) => Some(tokens),
         Parameter::Receiver(_) | Parameter::Variadic(_) => None,
     });
-    let receives = main
-        .taken
-        .iter()
-        .any(|parameter| matches!(parameter, Parameter::Receiver(_)));
-    // A body that speaks of `self` makes no sense here.
+    let has_receiver =
+        (signature.parameters.iter()).any(|parameter| matches!(parameter, Parameter::Receiver(_)));
+    // A body that uses `self` cannot be compiled here.
     let (allow, body) = match &main.body {
-        Some(body) if !receives => (quote!(dead_code), body.to_token_stream()),
+        Some(body) if !has_receiver => (quote!(dead_code), body.to_token_stream()),
         _ => (quote!(dead_code, unused_variables), quote!({ loop {} })),
     };
+    let Signature {
+        fn_token,
+        generics,
+        output,
+        ..
+    } = signature;
+    let where_clause = &generics.where_clause;
+    let name = inner_name(signature);
     quote! {
         #[allow(#allow)]
         #(#attributes)*
@@ -486,31 +487,25 @@ fn believable(main: &MainFn, attributes: &[&Attribute]) -> TokenStream {
     }
 }
 
-/// Each mistake as an error of the compiler's, at the user's tokens.
-pub(crate) fn errors(mistakes: &[Mistake]) -> TokenStream {
-    mistakes
-        .iter()
-        .map(
-            |Mistake {
-                 message,
-                 start,
-                 end,
-             }| {
-                let message = message.to_string();
-                let path = quote_spanned!(*start=> ::core::compile_error!);
-                let message = quote_spanned!(*end=> { #message });
-                quote!(#path #message)
-            },
-        )
-        .collect()
+/// A mistake as an error of the compiler, at the user's tokens.
+fn error(mistake: &Mistake) -> TokenStream {
+    let Mistake {
+        message,
+        start,
+        end,
+    } = mistake;
+    let message = message.to_string();
+    let path = quote_spanned!(*start=> ::core::compile_error!);
+    let message = quote_spanned!(*end=> { #message });
+    quote!(#path #message)
 }
 
-/// The lints that would complain of how the attribute calls the user's function: once, and with values. A level that the
-/// user has set for the latter, above the function, is respected.
+/// The lints that would report how the attribute calls the user's function: once, and with values. If the user has set a level for
+/// the latter above the function, it stays.
 fn allowed(attributes: &[&Attribute]) -> TokenStream {
     let is_set = attributes.iter().any(|attribute| {
-        let tokens = &attribute.tokens;
-        let names = |name| mentions(tokens, |token| is_ident(token, name));
+        let tokens = attribute.to_token_stream();
+        let names = |name| mentions(&tokens, |token| is_ident(token, name));
         names("needless_pass_by_value") || names("expect") && names("pedantic")
     });
     if is_set {
@@ -520,17 +515,26 @@ fn allowed(attributes: &[&Attribute]) -> TokenStream {
     }
 }
 
-/// The variable that holds the proof. The user's code can't see it, but a constant of this name would be a pattern.
+/// The variable for the `Bound`. Its hygiene hides it from the user's code, and keeps a constant of the same name out of the
+/// pattern.
 fn bound_variable() -> Ident {
     Ident::new("__brokered_bound", Span::mixed_site())
 }
 
-/// What the user's function is called inside.
-fn private_name(main: &MainFn) -> Ident {
-    Ident::new(PRIVATE_NAME, main.name.span())
+/// The name of the user's function in the expansion.
+fn inner_name(signature: &Signature) -> Ident {
+    Ident::new(INNER_NAME, signature.name.span())
 }
 
-/// A name that none of `tokens` is.
+fn is_punct(token: &TokenTree, wanted: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
+}
+
+fn is_ident(token: &TokenTree, wanted: &str) -> bool {
+    matches!(token, TokenTree::Ident(ident) if ident == wanted)
+}
+
+/// `name`, or a name like it, that does not occur in `tokens`.
 fn unused_name(name: &str, tokens: &TokenStream) -> Ident {
     let mut name = name.to_owned();
     while mentions(tokens, |token| is_ident(token, &name)) {
@@ -539,7 +543,7 @@ fn unused_name(name: &str, tokens: &TokenStream) -> Ident {
     Ident::new(&name, Span::call_site())
 }
 
-/// Whether `wanted` is true of a token, however deep.
+/// Whether `wanted` is true of a token, at any depth.
 fn mentions(tokens: &TokenStream, wanted: impl Fn(&TokenTree) -> bool + Copy) -> bool {
     tokens.clone().into_iter().any(|token| match &token {
         TokenTree::Group(group) => mentions(&group.stream(), wanted),
@@ -547,7 +551,7 @@ fn mentions(tokens: &TokenStream, wanted: impl Fn(&TokenTree) -> bool + Copy) ->
     })
 }
 
-/// Whether there is a block, or an array with a computed length, however deep.
+/// Whether there is a block, or an array with a computed length, at any depth.
 fn mentions_block(tokens: &TokenStream) -> bool {
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Group(group) => {
@@ -576,7 +580,7 @@ fn has_computed_length(array: &TokenStream) -> bool {
         })
 }
 
-/// All of `tokens` at `span`.
+/// `tokens`, all located at `span`.
 fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
     tokens
         .into_iter()
@@ -594,28 +598,22 @@ fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
         .collect()
 }
 
-/// Resolved at the call site, reported at `span`.
+/// Resolved at the call site, located at `span`.
 fn at(span: Span) -> Span {
     Span::call_site().located_at(span)
 }
 
-/// From the first token to the last, as far as stable Rust can join them.
+/// From the first token to the last, if the compiler can join them.
 fn span_of(tokens: &TokenStream) -> Span {
     let (first, last) = ends_of(tokens);
     first.join(last).unwrap_or(first)
 }
 
-/// The first token's span, and the last one's.
+/// The positions of the first token and of the last one.
 fn ends_of(tokens: &TokenStream) -> (Span, Span) {
     let mut spans = tokens.clone().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
-}
-
-impl ToTokens for Attribute {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        tokens.extend(self.tokens.clone());
-    }
 }
 
 #[cfg(test)]
@@ -650,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_out_is_rust() {
+    fn an_expansion_is_rust() {
         for arguments in ARGUMENTS {
             for item in ITEMS.iter().filter(|item| !item.contains("half")) {
                 let text = expand(arguments, item);
@@ -662,7 +660,7 @@ mod tests {
     }
 
     #[test]
-    fn the_function_is_declared_inside_the_closure_and_its_body_is_untouched() {
+    fn the_function_is_declared_in_the_closure_and_its_body_is_unchanged() {
         let text = tight(&expand(
             "\"hello\"",
             "fn main(bound: Bound) -> A { let half = ; }",
@@ -671,7 +669,7 @@ mod tests {
     }
 
     #[test]
-    fn cfg_doc_and_lint_levels_go_outside_and_all_others_stay_in_order() {
+    fn cfg_doc_and_lint_levels_move_to_the_outer_main_and_all_others_stay_in_order() {
         let text = tight(&expand(
             "\"hello\"",
             "#[a] /** d */ #[b] #[cfg(c)] #[allow(l)] #[expect(m)] #[cfg_attr(f, g)] #[h::doc] fn main(bound: Bound) {}",
@@ -687,7 +685,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_the_user_has_set_is_respected() {
+    fn a_lint_level_of_the_user_stays() {
         let allows = |above: &str| {
             let text = tight(&expand(
                 "\"hello\"",
@@ -706,7 +704,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_evaluated_by_the_compiler_and_cli_is_called_in_its_branch() {
+    fn arguments_are_constants_and_cli_is_called_in_its_branch() {
         let text = tight(&expand("DAEMON, cli = a::cli, help = b", ITEMS[0]));
         assert!(
             text.contains("constDAEMON_ARGUMENT:::brokered_runtime::Daemon=(<::brokered_runtime::attribute::Argument<_>>::new(::brokered_runtime::attribute::DaemonArgument::TYPE,(DAEMON)).daemon());"),
@@ -723,13 +721,13 @@ mod tests {
     }
 
     #[test]
-    fn a_const_of_the_same_name_is_still_the_users() {
+    fn a_const_of_the_user_with_the_same_name_is_not_shadowed() {
         let text = tight(&expand("f(DAEMON_ARGUMENT)", ITEMS[0]));
         assert!(text.contains("constDAEMON_ARGUMENT_:::brokered_runtime::Daemon=(<::brokered_runtime::attribute::Argument<_>>::new(::brokered_runtime::attribute::DaemonArgument::TYPE,(f(DAEMON_ARGUMENT)))"), "{text}");
     }
 
     #[test]
-    fn nothing_generated_returns_unwraps_or_expects() {
+    fn no_expansion_contains_return_unwrap_expect_or_unsafe() {
         let text = tight(&expand(
             "DAEMON, cli = cli",
             "fn main(bound: Bound, a: A) -> B {}",
@@ -740,7 +738,7 @@ mod tests {
     }
 
     #[test]
-    fn each_path_follows_the_renamed_runtime() {
+    fn each_path_begins_with_the_renamed_runtime() {
         let text = tight(&expand(
             "\"a\", cli = cli, help = b, crate = ::renamed",
             "fn main(bound: Bound, a: A) -> B {}",
@@ -752,7 +750,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_leaves_the_users_function_in_place() {
+    fn a_mistake_keeps_the_users_function() {
         let text = tight(&expand(
             "",
             "#[allow(l)] #[a] pub fn main(bound: Bound) -> A { body }",

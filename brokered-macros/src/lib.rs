@@ -1,21 +1,20 @@
-//! The attribute of `brokered-runtime`: a `main` that is bound before it runs.
+//! The attribute `#[brokered_daemon]`, which binds a daemon's endpoint before its `main` runs.
 //!
 //! Depend on `brokered-runtime`, which re-exports it.
 
 #![forbid(unsafe_code)]
 
-mod arguments;
 mod attribute;
 mod catalogue;
 mod check;
 mod expand;
-mod main_fn;
+mod parse;
 #[cfg(test)]
 mod tests;
 
 use proc_macro::TokenStream;
 
-/// Makes a daemon of `main`: it runs once the endpoint is bound, and not before.
+/// Makes `main` a daemon, which runs after its endpoint is bound, and never before.
 ///
 /// ```no_run
 /// use std::io::{self, Write};
@@ -30,16 +29,15 @@ use proc_macro::TokenStream;
 ///
 /// # The promise
 ///
-/// **No safe code of this crate runs before its endpoint is bound, and the compiler is the one that says so.** A
-/// client that has been let in while the daemon is still loading waits for it, instead of timing out and starting
-/// another one.
+/// **No safe code of this crate runs before its endpoint is bound, and the compiler enforces it.** A client that
+/// connects while the daemon still loads waits for it. It does not time out, and it does not start another daemon.
 ///
-/// The daemon's name and all else that is known of it are constants. What it loads is a parameter of `main`, and a
-/// parameter is made from a [`Bound`], which exists only once the endpoint is bound.
+/// The daemon's name and its other properties are constants. What the daemon loads is a parameter of `main`. A parameter
+/// is made from a [`Bound`], which exists only after the endpoint is bound.
 ///
 /// # Without the attribute
 ///
-/// This is what becomes of the daemon above, in outline:
+/// In outline, the daemon above becomes:
 ///
 /// ```text
 /// fn main() -> Exit {
@@ -54,18 +52,16 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// Why is it not just that function, `run(DAEMON, |bound| ..)`, for everybody to call? Because of the line that
-/// somebody puts above the call one day:
+/// Why is `run(DAEMON, |bound| ..)` not a public function? Because nothing would prevent a line above the call:
 ///
 /// ```text
 /// fn main() {
-///     let index = Index::open("/var/lib/index");       // three seconds, and nobody can connect
+///     let index = Index::open("/var/lib/index");       // takes three seconds, and no client can connect
 ///     run(INDEXD, |bound| serve(bound, index));
 /// }
 /// ```
 ///
-/// With the attribute there is no place for such a line. Whoever wants to hand the index in all the same, as a parameter,
-/// is told where it belongs:
+/// With the attribute there is no place for such a line. If the index becomes a parameter, the compiler says what is missing:
 ///
 /// ```text
 /// error[E0277]: `Index` would have to exist before the endpoint is bound
@@ -86,7 +82,7 @@ use proc_macro::TokenStream;
 ///
 /// # What the compiler refuses
 ///
-/// A value that would have to be there first, as above. Whatever would have to run to know which daemon this is:
+/// It refuses a value that would have to exist before bind, as above. It also refuses an argument that needs code to run:
 ///
 /// ```text
 /// error[E0015]: cannot call non-const function `configured` in constants
@@ -103,7 +99,7 @@ use proc_macro::TokenStream;
 ///   = note: calls in constants are limited to constant functions, tuple structs and tuple variants
 /// ```
 ///
-/// A `main` that something else runs before:
+/// And it refuses a `main` that is not the start of the process:
 ///
 /// ```text
 /// error[E0277]: this `main` is not where the process starts
@@ -117,14 +113,14 @@ use proc_macro::TokenStream;
 ///   = note: see brokered_runtime::errors [B105]
 /// ```
 ///
-/// Each refusal has a code, at the end of its message, and the [index of errors] has a program for each, with the one that is
-/// meant. A mistake in the arguments or in the function's signature is one error, at the word that is wrong. What is wrong in
-/// the body is reported as it would be without the attribute: it is handed on as it is, half typed or not.
+/// Each error has a code at the end of its message. The [index of errors] shows a program for each code, and the corrected one.
+/// A mistake in the arguments or in the signature is one error, at the token that is wrong. Errors in the body are the same as
+/// without the attribute, which does not change the body.
 ///
 /// # Arguments
 ///
-/// The daemon comes first: a string literal, which is its name, or an expression that the compiler can evaluate to a
-/// [`Daemon`]. With a constant, the clients can share it:
+/// The first argument is the daemon: a string literal with its name, or a constant expression of the type [`Daemon`]. Clients
+/// can share a constant:
 ///
 /// ```no_run
 /// use brokered_runtime::{Bound, Daemon, brokered_daemon};
@@ -139,8 +135,8 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// A function that is no `const fn`, a `LazyLock`, a file that is read: all of that is a compile error, in an option
-/// as in the daemon.
+/// An argument cannot call a function that is not a `const fn`, use a `LazyLock`, or read a file. Each of these is a compile
+/// error. The same holds for the options.
 ///
 /// ```compile_fail,E0015
 /// # use brokered_runtime::{Bound, Daemon, brokered_daemon};
@@ -155,16 +151,16 @@ use proc_macro::TokenStream;
 ///
 /// Options follow, in any order:
 ///
-/// | option | what it says |
+/// | option | meaning |
 /// |---|---|
-/// | `cli = path` | A function for all processes that are *not* the daemon: one binary is both the daemon and its client. It takes nothing and returns what a `main` may return. The daemon is the process that a client's `connect_or_spawn` has started, or one with `BROKERED_ROLE=daemon` in its environment. |
-/// | `help = "text"` | What a lone `--help` prints, instead of the text made from the package and the daemon; any constant `&'static str`, such as `include_str!("help.txt")`. |
-/// | `help = none` | `--help` and `--version` are the daemon's own arguments. |
-/// | `crate = path` | Where `brokered_runtime` is found, if the dependency has another name. |
+/// | `cli = path` | A function for all processes that are *not* the daemon, so that one binary is the daemon and its client. It has no parameters and returns a type that a `main` may return. The daemon is the process that a client's `connect_or_spawn` has started, or a process with `BROKERED_ROLE=daemon` in its environment. |
+/// | `help = "text"` | What `--help` prints when it is the only argument. The default is a text about the package and the daemon. Any constant `&'static str` will do, such as `include_str!("help.txt")`. |
+/// | `help = none` | The daemon handles `--help` and `--version` itself. |
+/// | `crate = path` | The path of `brokered_runtime`, if the dependency has another name. |
 ///
-/// # One binary
+/// # Daemon and command line in one binary
 ///
-/// With `cli =`, the daemon and its command line are one program, in one file:
+/// With `cli =`, the daemon and its command line are one program:
 ///
 /// ```no_run
 /// use std::error::Error;
@@ -188,9 +184,9 @@ use proc_macro::TokenStream;
 ///
 /// # Parameters
 ///
-/// The first is [`Bound`], the endpoint. Each further one is a [`State`], taken by value: it is loaded in the order of
-/// the parameters, after bind and before the body runs. Where one fails to load, the error is printed and the process
-/// ends with exit code 70. A parameter under `#[cfg(..)]` is loaded where it is there.
+/// The first parameter is [`Bound`], the endpoint. Each further one is a [`State`], taken by value. The states are loaded in
+/// the order of the parameters, after bind and before the body runs. If one fails to load, the error is printed and the process
+/// ends with exit code 70. A parameter with `#[cfg(..)]` is loaded only if its condition holds.
 ///
 /// ```no_run
 /// use std::io::{self, Write};
@@ -213,15 +209,14 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// # What it returns
+/// # Return type
 ///
-/// Whatever a `main` may return, [`Termination`](std::process::Termination): `()`, `ExitCode`, `!`, `Result`s of these.
-/// An error is printed with its `Debug`, and ends the process with exit code 1.
+/// `main` returns a type that implements [`Termination`](std::process::Termination), as every `main` does: `()`, `ExitCode`,
+/// `!`, or a `Result` of one of these. An error is printed with its `Debug` implementation and ends the process with exit code 1.
 ///
 /// # Async
 ///
-/// The executor's own attribute goes *below* this one. Its runtime starts after bind, and after the states have
-/// loaded.
+/// The executor's attribute goes *below* this one. Its runtime starts after bind, and after the states have loaded.
 ///
 /// ```no_run
 /// use brokered_runtime::{Bound, brokered_daemon};
@@ -234,27 +229,26 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// Above it, an attribute that starts its runtime first has no `Bound` to hand on: tokio's refuses a `main` with
-/// parameters. (Those of actix and compio put the runtime into the body, and it starts after bind all the same.) For an
-/// executor without an attribute, a plain `fn main` blocks on it.
+/// An executor's attribute above this one would start its runtime first. It has no `Bound` for `main`, and tokio's attribute
+/// refuses a `main` with parameters. The attributes of actix and compio start the runtime in the body, so with them the order
+/// does not matter. If an executor has no attribute, write a plain `fn main` that blocks on it.
 ///
-/// # Beside other attributes
+/// # Other attributes
 ///
-/// `cfg`, documentation, lint levels and `deprecated` go to the `main` that the process starts with. All others stay on
-/// the function as it is written, in their order; one that expands to statements has them run after bind. What lets
-/// others call the function, `#[test]` or `#[no_mangle]`, is refused, above it and within its body.
+/// `cfg`, documentation, lint levels and `deprecated` move to the `main` that the process starts with. All others stay on the
+/// user's function, in their order. If one expands to statements, they run after bind. Attributes that let other code call the
+/// function are refused, above it and in its body: `#[test]` and `#[no_mangle]` are two of them.
 ///
-/// # Where it may stand
+/// # Where to put it
 ///
-/// On the `main` of a process, at the root of its crate: of a binary, an example, a test or a bench without a harness.
-/// Not in a module or a function, where it would not be the process's start, and not in a library: somebody could call
-/// it after doing other things. There is one daemon in a process: where `main` is called again, the process ends
-/// with exit code 70.
+/// Put it on the `main` in the root module of a binary, of an example, or of a test or bench without a harness. In a module or
+/// in a function, `main` is not the start of the process. In a library, a caller could run other code first. A process can be a
+/// daemon only once: if `main` is called again, the process ends with exit code 70.
 ///
 /// # Testing
 ///
-/// A [`State`] is tested without a daemon around it: with the feature `testing`, [`testing::bound`] gives a real `Bound`
-/// in a fresh directory, and [`testing::launch`] starts the daemon itself, in a place of its own.
+/// A [`State`] can be tested without a daemon. With the feature `testing`, [`testing::bound`] returns a real `Bound` in a new
+/// directory, and [`testing::launch`] starts the daemon itself in a new runtime directory.
 ///
 /// ```
 /// # use std::error::Error;
@@ -277,21 +271,20 @@ use proc_macro::TokenStream;
 ///
 /// # Platforms
 ///
-/// What the compiler refuses is the same on every platform. The daemon itself is tested on Linux, and for Windows under
-/// Wine. For macOS and FreeBSD it is type-checked, and tested on Linux without what only Linux has. [What differs] is a
-/// table.
+/// The compiler refuses the same programs on every platform. The daemon is tested on Linux, and on Windows under Wine. For macOS
+/// and FreeBSD it is type-checked, and its portable code is tested on Linux. A table shows [the differences].
 ///
-/// # What it cannot see
+/// # Limits
 ///
-/// The promise is about the safe code of your crate, and it is against mistakes and drift, not against an author who
-/// sets out to cheat. Code that runs before every `main` runs before bind, too: a constructor, a `#[global_allocator]`, a
-/// function that the C library or the linker is made to call. So does what an attribute above this one, a macro around
-/// it, a faked `brokered_runtime`, its hidden `attribute` module or `unsafe` code bring along; and in `cargo test` the process
-/// starts with the harness. [All that is known] is a program each, and tested.
+/// The promise covers the safe code of your crate. It protects against mistakes, not against an author who wants to evade it.
+/// Code that runs before every `main` runs before bind too: a constructor, a `#[global_allocator]`, or a function that the C
+/// library or the linker calls. The same holds for an attribute above this one, for a macro around it, for a fake
+/// `brokered_runtime`, for its hidden `attribute` module, and for `unsafe` code. In `cargo test`, the process starts with the
+/// test harness. [All known escapes] are programs, and tested.
 ///
 /// [index of errors]: ../brokered_runtime/errors/index.html
-/// [All that is known]: ../brokered_runtime/index.html#what-the-compiler-cannot-see
-/// [What differs]: ../brokered_runtime/index.html#platforms
+/// [All known escapes]: ../brokered_runtime/index.html#what-the-compiler-cannot-see
+/// [the differences]: ../brokered_runtime/index.html#platforms
 /// [`Bound`]: ../brokered_runtime/struct.Bound.html
 /// [`Daemon`]: ../brokered_runtime/struct.Daemon.html
 /// [`State`]: ../brokered_runtime/trait.State.html

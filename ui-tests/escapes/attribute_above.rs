@@ -1,4 +1,4 @@
-//! Another attribute above this one: it is given the function first, and may make something else of it.
+//! Another attribute above this one. It receives the function first, and may make another one of it.
 
 #![forbid(unsafe_code)]
 

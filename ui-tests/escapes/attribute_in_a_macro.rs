@@ -1,4 +1,4 @@
-//! A macro around the function: it is given attribute and function as tokens, and may make something else of them.
+//! A macro around the function. It receives the attribute and the function as tokens, and may make others of them.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! With the feature `testing`, for which any crate in the build may ask: `testing::bound` gives a real [`Bound`] wherever
-//! it is called. Its endpoint is one of its own, in a fresh directory, where no client looks for the daemon.
+//! With the feature `testing`, which any crate in the build may enable: `testing::bound` returns a real [`Bound`] to
+//! every caller. Its endpoint is in a new directory, where no client looks for the daemon.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! A test, in `cargo test`: the process starts with the harness, and what a test does before it calls `main` is done
-//! before bind.
+//! A test in `cargo test`. The process starts with the test harness, so code that a test runs before it calls `main`
+//! runs before bind.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! A constructor, written by hand into `.init_array`. In edition 2021 no `unsafe` is in sight; `#![forbid(unsafe_code)]`
-//! refuses it in every edition.
+//! A constructor, written by hand into `.init_array`. In edition 2021 it needs no visible `unsafe`.
+//! `#![forbid(unsafe_code)]` refuses it in every edition.
 
 use brokered_runtime::{Bound, brokered_daemon};
 

@@ -1,4 +1,5 @@
-//! A constructor in assembly, `global_asm!`: no `unsafe` is in sight in any edition. `#![forbid(unsafe_code)]` refuses it.
+//! A constructor in assembly, with `global_asm!`. It needs no visible `unsafe` in any edition.
+//! `#![forbid(unsafe_code)]` refuses it.
 
 use brokered_runtime::{Bound, brokered_daemon};
 

@@ -1,5 +1,5 @@
-//! A constructor that another crate's macro writes, as crates for plug-ins and registries do: `#![forbid(unsafe_code)]`
-//! does not see that one.
+//! A constructor that a macro of another crate writes, as crates for plug-ins and registries do.
+//! `#![forbid(unsafe_code)]` does not see it.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The seed's contract, [`bootstrap`]: what its caller does first is done before bind. A `cli` may call it, too.
+//! The contract [`BrokeredBackend`] with [`bootstrap`]. Its caller may run code before bind. A `cli` may call it too.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! A `cli` that ends in [`Instance::exec`]: the daemon is a new program then, and yet the same process. What was done
-//! before is done, and can be handed on in a file or the environment.
+//! A `cli` that ends in [`Instance::exec`]. The daemon is then another program in the same process. What `cli` did
+//! before can be passed on in a file or in the environment.
 
 #![forbid(unsafe_code)]
 

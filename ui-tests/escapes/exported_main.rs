@@ -1,5 +1,5 @@
-//! `#![no_main]`, and a `main` for the linker that calls the brokered one later. In edition 2021 no `unsafe` is in sight;
-//! `#![forbid(unsafe_code)]` refuses it in every edition.
+//! `#![no_main]`, and a `main` symbol that calls the daemon's `main` later. In edition 2021 it needs no visible
+//! `unsafe`. `#![forbid(unsafe_code)]` refuses it in every edition.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A [`Bound`] that `unsafe` code has made up: a state loads with it where there is no endpoint.
+//! A [`Bound`] that `unsafe` code constructs. A state loads with it although no endpoint is bound.
 
 use brokered_runtime::{Bound, State, brokered_daemon};
 use std::ptr::NonNull;

@@ -1,4 +1,4 @@
-//! A [`Bound`] made up in safe code that writes into the process's own memory, by `/proc/self/mem`.
+//! A [`Bound`] that safe code constructs, because it writes to the memory of the process in `/proc/self/mem`.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! A `#[global_allocator]`, and what it calls: something is allocated before `main`.
+//! A `#[global_allocator]`, and what it calls. The standard library allocates memory before `main`.
 
 #![forbid(unsafe_code)]
 

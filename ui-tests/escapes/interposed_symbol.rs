@@ -1,5 +1,5 @@
-//! A function under a name of the C library's, `#[no_mangle]`: the standard library calls it instead. In edition 2021 no
-//! `unsafe` is in sight; `#![forbid(unsafe_code)]` refuses it in every edition.
+//! A `#[no_mangle]` function with the name of a function in the C library. The standard library calls it instead. In
+//! edition 2021 it needs no visible `unsafe`. `#![forbid(unsafe_code)]` refuses it in every edition.
 
 use brokered_runtime::{Bound, brokered_daemon};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -14,11 +14,30 @@ impl<const WORDS: usize> State for Index<WORDS> {
     }
 }
 
+struct Pair<const FIRST: usize, Second>(Second);
+
+impl<const FIRST: usize, Second: State> State for Pair<FIRST, Second> {
+    type Error = Second::Error;
+
+    fn load(bound: &Bound) -> Result<Self, Self::Error> {
+        Second::load(bound).map(Self)
+    }
+}
+
+const FEW: bool = true;
+
 const fn words() -> usize {
     3
 }
 
-#[brokered_daemon("types-with-blocks")]
-fn main(_: Bound, _: Index<{ words() }>, _: Index<{ words() + 1 }>) -> Result<(), [u8; words()]> {
+fn cli<const WORDS: usize>() {}
+
+#[brokered_daemon("types-with-blocks", cli = cli::<{ if FEW { 1 } else { 2 } }>)]
+fn main(
+    _: Bound,
+    _: Index<{ words() }>,
+    _: Index<{ words() + 1 }>,
+    _: Pair<{ if cfg!(unix) { 1 } else { 2 } }, Index<{ words(); 1 }>>,
+) -> Result<(), [u8; words()]> {
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What is wrong in a `main` is reported as if the attribute were not there.
+//! Errors in the body of `main` are reported as they are without the attribute.
 
 mod support;
 
@@ -23,12 +23,12 @@ fn without(program: &str) -> String {
         .replace(ATTRIBUTE, "#[allow(clippy::all)]")
         .replace("fn main(", "fn same(")
         .replace("{Bound, brokered_daemon}", "{Bound}");
-    // Below all that has a position.
+    // After all lines whose positions are compared.
     format!("{program}\n\n\n\nfn main() {{\n    let _ = same;\n}}\n")
 }
 
-/// All that a diagnostic says, and where: without the text of the lines, which the attribute is part of.
-fn said(diagnostic: &Value) -> Value {
+/// The messages and the positions of a diagnostic, without the text of the source lines, which contains the attribute.
+fn comparable(diagnostic: &Value) -> Value {
     let spans = diagnostic["spans"]
         .as_array()
         .into_iter()
@@ -49,18 +49,18 @@ fn said(diagnostic: &Value) -> Value {
         "code": diagnostic["code"]["code"],
         "message": text(&diagnostic["message"]),
         "spans": spans.collect::<Vec<_>>(),
-        "children": diagnostic["children"].as_array().into_iter().flatten().map(said).collect::<Vec<_>>(),
+        "children": diagnostic["children"].as_array().into_iter().flatten().map(comparable).collect::<Vec<_>>(),
     })
 }
 
-/// The function's name is the one thing in which the two programs differ.
+/// The two programs differ only in the name of the function.
 fn text(value: &Value) -> Value {
     value
         .as_str()
         .map_or(Value::Null, |text| text.replace("`same`", "`main`").into())
 }
 
-/// What the compiler says of each target, and all of it as people see it.
+/// The diagnostics of each target: to compare, and as they are printed.
 fn diagnostics(package: &Package) -> BTreeMap<String, Vec<(Value, String)>> {
     let output = package.cargo(&["check", "--bins", "--keep-going", "--message-format=json"]);
     let mut found: BTreeMap<String, Vec<_>> = BTreeMap::new();
@@ -69,7 +69,7 @@ fn diagnostics(package: &Package) -> BTreeMap<String, Vec<(Value, String)>> {
             continue;
         };
         let diagnostic = &message["message"];
-        // "aborting due to 1 previous error" is about the others.
+        // "aborting due to 1 previous error" has no position.
         let points_somewhere = diagnostic["spans"]
             .as_array()
             .is_some_and(|spans| !spans.is_empty());
@@ -78,14 +78,14 @@ fn diagnostics(package: &Package) -> BTreeMap<String, Vec<(Value, String)>> {
             found
                 .entry(target.to_owned())
                 .or_default()
-                .push((said(diagnostic), rendered.to_owned()));
+                .push((comparable(diagnostic), rendered.to_owned()));
         }
     }
     found
 }
 
 #[test]
-fn a_body_is_reported_on_as_it_is_without_the_attribute() {
+fn errors_in_a_body_are_the_same_without_the_attribute() {
     let cases = cases("body");
     let name = |case: &Path| format!("with_{}", support::name(case));
     let other = |case: &Path| format!("without_{}", support::name(case));
@@ -110,7 +110,7 @@ fn a_body_is_reported_on_as_it_is_without_the_attribute() {
         let with = found.get(&name(case)).map_or(&[][..], Vec::as_slice);
         let without = found.get(&other(case)).map_or(&[][..], Vec::as_slice);
         let only_said = |said: &[(Value, String)]| {
-            // In whatever order.
+            // The order does not matter.
             let mut said: Vec<_> = said.iter().map(|(said, _)| said.to_string()).collect();
             said.sort();
             said

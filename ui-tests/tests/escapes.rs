@@ -1,5 +1,5 @@
-//! Every way around the wall that is known: each compiles, and is seen to run before bind. The documentation's ledger
-//! of limits is these programs' first comments.
+//! All known escapes. Each one compiles, and the test sees it run before bind. The list of limits in the documentation is
+//! generated from the first comments of these programs.
 
 mod support;
 
@@ -11,26 +11,26 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use support::{Package, cases, here, name, program, program_at, quoted, targets, text};
 
-/// The attribute's other half: no escape, though it looks like one.
+/// It looks like an escape, but its code runs after bind.
 const AFTER_BIND: &str = "attribute_with_statements";
 
 /// A library, and a program that calls it.
-const LIBRARY: &str = "library_passed_off_as_a_binary";
+const LIBRARY: &str = "library_declared_as_a_binary";
 
-/// A program whose tests are what runs.
+/// A program whose test is run.
 const TEST: &str = "called_by_a_test";
 
-/// Those whose early code runs in a process that is not the daemon, or not yet.
+/// The programs whose code runs in a process that is not the daemon, or not yet.
 const IN_CLI: [&str; 6] = [
     "bound_for_a_test",
     "contract_by_hand",
     "exec_from_cli",
     "forged_bound",
-    "forged_bound_by_a_hole",
+    "forged_bound_by_a_compiler_bug",
     "forged_bound_in_memory",
 ];
 
-/// The programs, without the crates that they use.
+/// The programs without the crates that they use.
 fn programs() -> Vec<PathBuf> {
     let mut programs: Vec<_> = fs::read_dir(here().join("escapes"))
         .expect("the folder is there")
@@ -41,7 +41,7 @@ fn programs() -> Vec<PathBuf> {
     programs
 }
 
-/// A package with the crates that the programs use. In edition 2021, which shows more of them.
+/// A package with the crates that the programs use. Edition 2021 allows more escapes.
 fn package(name: &str, targets: &str) -> Package {
     let others = here().join("escapes");
     Package::new(
@@ -61,15 +61,15 @@ fn build(package: &Package) {
     assert!(output.status.success(), "{}", text(&output));
 }
 
-/// What a program says of when its code ran.
+/// When the code of a program ran, as it prints it.
 fn seen(binary: &str, role: Option<&str>) -> String {
     seen_of(binary, |directory| program(binary, directory), role)
 }
 
-/// The same of a program that is started with a runtime directory.
+/// The same for a program that is started with a runtime directory.
 fn seen_of(name: &str, program: impl FnOnce(&Path) -> Command, role: Option<&str>) -> String {
     let directory = tempfile::tempdir().expect("a directory");
-    // Made by the program, when it binds.
+    // The program creates it when it binds.
     let mut program = program(&directory.path().join("runtime"));
     if let Some(role) = role {
         program.env("BROKERED_ROLE", role);
@@ -115,10 +115,10 @@ fn each_escape_compiles_and_runs_before_bind() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What the ledger says of `forbid(unsafe_code)`: those that it does not allow say so.
+/// The comments about `forbid(unsafe_code)` are true: it refuses the programs whose comments say so.
 #[test]
 #[cfg(target_os = "linux")]
-fn unsafe_code_that_is_forbidden_is_no_escape() {
+fn forbid_unsafe_code_refuses_the_escapes_that_say_so() {
     const FORBID: &str = "#![forbid(unsafe_code)]";
     let says_so = |case: &PathBuf| {
         fs::read_to_string(case).is_ok_and(|program| !program.contains(&format!("\n{FORBID}")))
@@ -169,12 +169,12 @@ fn unsafe_code_that_is_forbidden_is_no_escape() {
     assert!(programs.len() >= 4, "{programs:?}");
 }
 
-/// Ways that the compiler lets through, and the running process does not: it becomes a daemon, or its client, once.
+/// These programs compile, but the running process refuses a second call of `main`.
 #[test]
-fn a_process_that_enters_main_again_ends_before_it_gets_there() {
-    let programs = cases("stopped");
-    let name_of = |case: &Path| format!("stopped_{}", name(case));
-    build(&package("stopped", &targets(&programs, name_of)));
+fn a_process_that_calls_main_again_ends_before_it_reaches_it() {
+    let programs = cases("main_called_twice");
+    let name_of = |case: &Path| format!("main_called_twice_{}", name(case));
+    build(&package("main_called_twice", &targets(&programs, name_of)));
     for case in &programs {
         let directory = tempfile::tempdir().expect("a directory");
         let output = program(&name_of(case), &directory.path().join("runtime"))
@@ -193,7 +193,7 @@ fn a_process_that_enters_main_again_ends_before_it_gets_there() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_library_that_is_passed_off_as_a_binary_runs_before_bind() {
+fn a_library_that_is_declared_as_a_binary_runs_before_bind() {
     let case = here().join("escapes").join(LIBRARY).with_extension("rs");
     let package = package(
         "escape-library",
@@ -217,7 +217,7 @@ fn a_library_that_is_passed_off_as_a_binary_runs_before_bind() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_main_that_a_test_calls_runs_after_what_the_test_does() {
+fn a_test_can_run_code_before_it_calls_main() {
     let case = here().join("escapes").join(TEST).with_extension("rs");
     let package = package("escape-test", &targets(&[case], binary));
     let output = package.cargo(&["test", "--bins", "--no-run", "--message-format=json"]);
@@ -239,32 +239,32 @@ fn comment(case: &Path) -> String {
         .lines()
         .map_while(|line| line.strip_prefix("//! "))
         .collect();
-    assert!(!lines.is_empty(), "{} says nothing", case.display());
+    assert!(!lines.is_empty(), "{} has no comment", case.display());
     lines.join("\n  ")
 }
 
-/// `BLESS=1` writes the ledger.
+/// `BLESS=1` writes the list.
 #[test]
-fn the_documentation_names_each_escape_and_no_other() {
+fn the_documentation_lists_each_escape() {
     const BEGIN: &str = "<!-- Made from ui-tests/escapes. -->\n";
     const END: &str = "<!-- End of what is made. -->\n";
-    let mut ledger = String::new();
+    let mut list = String::new();
     for case in programs() {
         if name(&case) != AFTER_BIND {
-            writeln!(ledger, "- {}", comment(&case)).expect("a string takes it");
+            writeln!(list, "- {}", comment(&case)).expect("a string takes it");
         }
     }
     let path = here().join("../brokered-runtime/docs/guide-limits.md");
     let text = fs::read_to_string(&path).expect("the documentation");
-    let (before, rest) = text.split_once(BEGIN).expect("where the ledger begins");
-    let (_, after) = rest.split_once(END).expect("where it ends");
-    let made = format!("{before}{BEGIN}{ledger}{END}{after}");
+    let (before, rest) = text.split_once(BEGIN).expect("the begin of the list");
+    let (_, after) = rest.split_once(END).expect("the end of the list");
+    let made = format!("{before}{BEGIN}{list}{END}{after}");
     if std::env::var_os("BLESS").is_some() {
         fs::write(&path, &made).expect("the documentation");
     }
     assert!(
         text == made || std::env::var_os("BLESS").is_some(),
-        "the ledger in {} is not what `ui-tests/escapes` says; BLESS=1 makes it so",
+        "the list in {} does not match `ui-tests/escapes`; BLESS=1 rewrites it",
         path.display()
     );
 }

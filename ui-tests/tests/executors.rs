@@ -1,4 +1,4 @@
-//! Executors below the attribute: each compiled without a warning, and run.
+//! Executors below the attribute compile without a warning, and start after bind.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! The index of errors in the documentation, `brokered_runtime::errors`: made from the catalogue and from its programs.
+//! The index of errors in the documentation, `brokered_runtime::errors`, is generated from the catalogue and its programs.
 
 mod support;
 
@@ -9,23 +9,20 @@ use std::fs;
 use catalogue::{Entry, Raised};
 use support::here;
 
-#[allow(
-    dead_code,
-    reason = "the table is what is looked at, not how its messages are made"
-)]
+#[allow(dead_code, reason = "the tests use the table, not the messages")]
 #[path = "../../brokered-macros/src/catalogue.rs"]
 mod catalogue;
 
 const BEGIN: &str = "\
-Every error that keeps state out of the time before bind, by the code at the end of its message: a program that is
-refused, what the compiler says of it, and the program that is meant. Codes below `B100` are the attribute's own; from
-`B101` on it is the compiler that refuses, led there by the types of this crate.
+Each error has a code at the end of its message. For each code, this index shows a program that is refused, the message
+of the compiler, and the corrected program. The attribute itself reports the codes below `B100`. From `B101` on, the compiler
+refuses the program because of the types of this crate.
 
 ";
 
 /// `BLESS=1` writes the index.
 #[test]
-fn the_index_of_errors_is_the_catalogue_with_its_programs() {
+fn the_index_of_errors_matches_the_catalogue_and_its_programs() {
     let mut index = BEGIN.to_owned();
     for entry in catalogue::CATALOGUE {
         let title = title(entry);
@@ -41,7 +38,7 @@ fn the_index_of_errors_is_the_catalogue_with_its_programs() {
     }
     assert!(
         fs::read_to_string(&path).expect("the index") == index,
-        "{} is not what the catalogue says; BLESS=1 makes it so",
+        "{} does not match the catalogue; BLESS=1 rewrites it",
         path.display()
     );
 }
@@ -63,39 +60,40 @@ fn section(entry: &Entry) -> String {
     } else {
         "src/main.rs"
     };
-    let said = read(format!("fail/{case}.stderr")).replace(&format!("fail/{case}.rs"), file);
+    let message = read(format!("fail/{case}.stderr")).replace(&format!("fail/{case}.rs"), file);
     let refused = read(format!("fail/{case}.rs"));
-    let meant = read(format!("mended/{case}.rs"));
-    // A documentation test is a binary, where this one would be right.
+    let corrected = read(format!("fixed/{case}.rs"));
+    // A documentation test is a binary, in which the program of a library would be correct.
     let how = match raised {
         _ if is_a_library => "ignore".to_owned(),
         Raised::Compiler(Some(number)) => format!("compile_fail,{number}"),
         Raised::Compiler(None) | Raised::Attribute => "compile_fail".to_owned(),
     };
     let title = title(entry);
-    // The attribute's own message has the reason in it already.
+    // The message of the attribute already contains the reason.
     let why = match raised {
         Raised::Attribute => String::new(),
         Raised::Compiler(_) => format!("{}\n\n{}\n\n", entry.cause, entry.help),
     };
     format!(
-        "\n# {code}\n\n{title}\n\n```{how}\n{}\n```\n\n```text\n{}\n```\n\n{why}What is meant:\n\n\
+        "\n# {code}\n\n{title}\n\n```{how}\n{}\n```\n\n```text\n{}\n```\n\n{why}Corrected:\n\n\
          ```no_run,standalone_crate\n{}\n```\n",
         refused.trim_end(),
-        said.trim_end(),
-        meant.trim_end()
+        message.trim_end(),
+        corrected.trim_end()
     )
 }
 
-/// What is wrong, in one line: where it takes words from the user's code, as the compiler says it of the program shown.
+/// What is wrong, in one line. A title with a key is taken from the message for the program in the index.
 fn title(entry: &Entry) -> String {
     if !entry.title.contains('$') {
         return entry.title.to_owned();
     }
-    let said = here().join(format!("fail/{}.stderr", entry.case));
-    let said = fs::read_to_string(said).expect("what the compiler says");
-    said.lines()
+    let message = here().join(format!("fail/{}.stderr", entry.case));
+    let message = fs::read_to_string(message).expect("the pinned message");
+    message
+        .lines()
         .find_map(|line| line.strip_prefix("error: "))
-        .expect("an error of the attribute's")
+        .expect("an error of the attribute")
         .to_owned()
 }

@@ -1,9 +1,9 @@
-//! What the README and the attribute's page show of the compiler is what the compiler says.
+//! The compiler messages in the README and on the attribute's page are the pinned ones.
 
 use std::fs;
 use std::path::Path;
 
-/// What the compiler says of a case, as if it were anybody's program.
+/// The message for a case, as for a user's `src/main.rs`.
 fn pinned(case: &str) -> String {
     let case = format!("fail/{case}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{case}.stderr"));
@@ -22,9 +22,9 @@ fn the_errors_on_the_attributes_page_are_the_pinned_ones() {
         .flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"])
         .collect();
     for case in [
-        "before_bind/parameter_is_no_state",
+        "before_bind/parameter_without_state",
         "before_bind/daemon_from_a_call",
-        "place/in_a_module",
+        "placement/in_a_module",
     ] {
         let shown = pinned(case);
         assert!(
@@ -37,7 +37,7 @@ fn the_errors_on_the_attributes_page_are_the_pinned_ones() {
 #[test]
 fn the_error_in_the_readme_is_the_pinned_one() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shown = pinned("before_bind/parameter_is_no_state");
+    let shown = pinned("before_bind/parameter_without_state");
     let readme = fs::read_to_string(here.join("../README.md")).expect("the README");
     assert!(
         readme.contains(shown.trim_end()),

@@ -1,4 +1,4 @@
-//! What the compiler refuses, and in which words.
+//! Programs that the compiler refuses, and its messages.
 
 mod support;
 
@@ -11,20 +11,17 @@ use catalogue::Raised;
 use serde_json::Value;
 use support::{PINNED, Package, cases, compiler, here, targets, text};
 
-#[allow(
-    dead_code,
-    reason = "the table is what is looked at, not how its messages are made"
-)]
+#[allow(dead_code, reason = "the tests use the table, not the messages")]
 #[path = "../../brokered-macros/src/catalogue.rs"]
 mod catalogue;
 
-/// Texts are compared on one compiler only: others word some of them differently. On all of them, the codes are.
+/// The messages are compared on one compiler only, because others word some of them differently. The codes are compared on all.
 #[test]
-fn each_mistake_is_refused_in_these_words() {
+fn each_mistake_has_its_pinned_message() {
     if compiler() == PINNED {
         let cases = trybuild::TestCases::new();
         for case in programs() {
-            // Line numbers stay only in a file that is named as it is in the compiler's output.
+            // trybuild keeps line numbers only for a file that is named as in the compiler's output.
             cases.compile_fail(case.strip_prefix(here()).expect("a case of this package"));
         }
     } else {
@@ -35,10 +32,10 @@ fn each_mistake_is_refused_in_these_words() {
     }
 }
 
-/// A text that holds a platform's type or path would be another one on the next platform.
+/// A message with a type or a path of a platform would differ on other platforms.
 #[test]
-fn no_text_holds_anything_of_a_platform() {
-    const OF_A_PLATFORM: [&str; 7] = [
+fn no_message_depends_on_the_platform() {
+    const PLATFORM_WORDS: [&str; 7] = [
         "UdSocket",
         "NamedPipe",
         "os::unix",
@@ -53,7 +50,7 @@ fn no_text_holds_anything_of_a_platform() {
     let mut seen = 0;
     for path in texts.filter(|path| path.exists()) {
         let text = fs::read_to_string(&path).expect("a text");
-        for word in OF_A_PLATFORM {
+        for word in PLATFORM_WORDS {
             assert!(!text.contains(word), "{}: {word}", path.display());
         }
         seen += 1;
@@ -88,7 +85,7 @@ fn no_text_holds_a_private_name() {
     }
 }
 
-/// The cases that are binaries, which are all but those in `library/`.
+/// The cases that are binaries: all but those in `library/`.
 fn programs() -> Vec<PathBuf> {
     let (_, programs) = split();
     programs
@@ -102,7 +99,7 @@ fn split() -> (Vec<PathBuf>, Vec<PathBuf>) {
     })
 }
 
-/// How many errors the case may have. More than one only where it says why.
+/// How many errors the case has. A case with more than one says why.
 fn wanted(case: &Path) -> usize {
     let program = fs::read_to_string(case).expect("the case");
     if program.starts_with("// Two errors: ") {
@@ -152,7 +149,7 @@ fn each_mistake_is_one_error_with_its_code_on_every_compiler() {
             continue;
         };
         let diagnostic = &message["message"];
-        // "aborting due to 1 previous error" is none of its own, and points nowhere.
+        // "aborting due to 1 previous error" has no position.
         let points_somewhere = diagnostic["spans"]
             .as_array()
             .is_some_and(|spans| !spans.is_empty());
@@ -185,10 +182,9 @@ fn each_mistake_is_one_error_with_its_code_on_every_compiler() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// What is refused shows the code of its entry: the attribute's messages and the types' own end with it. Where the
-/// compiler speaks of its own accord, it has a number, and the entry has the same.
+/// Each message contains the code of its entry. If the message is the compiler's own, it has the error code that the entry names.
 #[test]
-fn each_entry_of_the_catalogue_has_its_programs_and_no_case_has_another_code() {
+fn each_entry_of_the_catalogue_has_its_programs_and_each_code_is_in_the_catalogue() {
     let mut entries = BTreeSet::new();
     for entry in catalogue::CATALOGUE {
         entries.insert(entry.code.to_owned());
@@ -203,11 +199,11 @@ fn each_entry_of_the_catalogue_has_its_programs_and_no_case_has_another_code() {
         }
         assert!(
             here()
-                .join("mended")
+                .join("fixed")
                 .join(entry.case)
                 .with_extension("rs")
                 .is_file(),
-            "{} has no mended program",
+            "{} has no corrected program",
             entry.code
         );
     }
@@ -221,15 +217,15 @@ fn each_entry_of_the_catalogue_has_its_programs_and_no_case_has_another_code() {
             case.display()
         );
     }
-    let mended: BTreeSet<_> = cases("mended").into_iter().collect();
+    let fixed: BTreeSet<_> = cases("fixed").into_iter().collect();
     let named: BTreeSet<_> = catalogue::CATALOGUE
         .iter()
-        .map(|entry| here().join("mended").join(entry.case).with_extension("rs"))
+        .map(|entry| here().join("fixed").join(entry.case).with_extension("rs"))
         .collect();
-    assert_eq!(mended, named, "one mended program for each entry");
+    assert_eq!(fixed, named, "one corrected program for each entry");
 }
 
-/// trybuild builds binaries; these are libraries. They are refused wherever in the library they are.
+/// trybuild builds binaries only. A `main` in a library is refused in any of its modules.
 #[test]
 fn a_main_in_a_library_is_refused() {
     let (libraries, _) = split();
@@ -259,9 +255,9 @@ fn a_main_in_a_library_is_refused() {
     }
 }
 
-/// Cargo builds libraries of other kinds and in other places, too: one for C, and an example.
+/// Cargo also builds libraries for C, and examples that are libraries.
 #[test]
-fn a_library_of_another_kind_is_one() {
+fn each_kind_of_library_is_refused() {
     let root = here().join("fail/library/root.rs");
     let targets = format!(
         "[lib]\npath = {0}\ncrate-type = [\"cdylib\"]\n\
@@ -280,9 +276,9 @@ fn a_library_of_another_kind_is_one() {
     }
 }
 
-/// Whatever the attribute's code needs of the runtime, that there is none is said once.
+/// If the attribute does not find the runtime, there is one error.
 #[test]
-fn a_runtime_of_another_name_is_missed_once() {
+fn a_renamed_runtime_is_one_error() {
     let package = Package::new(
         "renamed-unsaid",
         "2024",
@@ -308,7 +304,7 @@ fn a_runtime_of_another_name_is_missed_once() {
 }
 
 #[test]
-fn each_case_is_named_in_snake_case_and_has_its_text() {
+fn each_case_is_named_in_snake_case_and_has_its_message() {
     for case in cases("fail") {
         let name = support::name(&case);
         assert!(

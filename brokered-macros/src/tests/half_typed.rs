@@ -1,15 +1,15 @@
-//! An editor asks for an expansion at every key that is pressed: there always is one, and what was typed last is in it.
-//! Where attributes give an error instead, completion is gone: <https://github.com/rust-lang/rust-analyzer/issues/10468>.
+//! Half-typed code expands as well, because an editor expands the attribute at every key press. The expansion contains what was
+//! typed last. Without it, completion does not work: <https://github.com/rust-lang/rust-analyzer/issues/10468>.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 
 use super::uses;
 use crate::attribute::expanded;
 
-/// Where the cursor stands.
+/// Marks the position of the cursor.
 const CARET: &str = "caret";
 
-/// Every beginning of `tokens`, however deep it ends, with open brackets closed and a caret at the end.
+/// Every beginning of `tokens`, at any depth, with a caret at its end and all brackets closed.
 fn beginnings(tokens: &TokenStream) -> Vec<TokenStream> {
     let all: Vec<_> = tokens.clone().into_iter().collect();
     let mut beginnings = Vec::new();
@@ -28,7 +28,7 @@ fn beginnings(tokens: &TokenStream) -> Vec<TokenStream> {
     beginnings
 }
 
-/// All of `tokens` with any one of them taken out.
+/// All of `tokens` but one, for each of them.
 fn with_one_missing(tokens: &TokenStream) -> Vec<TokenStream> {
     let all: Vec<_> = tokens.clone().into_iter().collect();
     (0..all.len())
@@ -41,11 +41,11 @@ fn with_one_missing(tokens: &TokenStream) -> Vec<TokenStream> {
 }
 
 #[test]
-fn an_item_that_is_half_typed_is_in_its_expansion() {
+fn the_expansion_of_a_half_typed_item_contains_the_cursor() {
     for case in uses() {
         for half in beginnings(&case.item) {
             let expansion = expanded(&case.arguments, &half).to_string();
-            // No function may have a receiver here, or `...`: those parameters are left out.
+            // The expansion omits receivers and `...`, which the compiler would refuse.
             let text = half.to_string();
             let is_kept =
                 expansion.contains(CARET) || text.contains("self") || text.contains(": .");
@@ -62,7 +62,7 @@ fn an_item_that_is_half_typed_is_in_its_expansion() {
 }
 
 #[test]
-fn arguments_that_are_half_typed_leave_the_item_in_place() {
+fn half_typed_arguments_do_not_affect_the_item() {
     for case in uses() {
         let halves = beginnings(&case.arguments);
         for half in halves.iter().chain(&with_one_missing(&case.arguments)) {

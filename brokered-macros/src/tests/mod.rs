@@ -1,4 +1,4 @@
-//! The whole attribute, in process.
+//! Tests of the whole attribute, in process.
 
 mod half_typed;
 mod positions;
@@ -9,18 +9,17 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{TokenStream, TokenTree};
 
-/// What an attribute is given: its arguments, and its item.
+/// One use of the attribute: its arguments and its item.
 struct Use {
     file: String,
     arguments: TokenStream,
     item: TokenStream,
 }
 
-/// Each use of the attribute in the programs of the UI suite, up to the end of the file: an attribute is given less, and
-/// does not look that far.
+/// Each use of the attribute in the programs of the UI suite.
 fn uses() -> Vec<Use> {
     let mut files = Vec::new();
-    for folder in ["body", "fail", "mended", "pass"] {
+    for folder in ["body", "fail", "fixed", "pass"] {
         rust_files(
             &Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("../ui-tests")
@@ -31,7 +30,7 @@ fn uses() -> Vec<Use> {
     let mut uses = Vec::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        // Where brackets don't match, no attribute is asked.
+        // The compiler calls no macro if brackets do not match.
         let Ok(tokens) = text.parse::<TokenStream>() else {
             continue;
         };
@@ -61,7 +60,7 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The arguments, if these are the brackets of a `#[brokered_daemon(..)]`.
+/// The arguments, if the token is the brackets of `#[brokered_daemon(..)]`.
 fn attribute(token: &TokenTree) -> Option<TokenStream> {
     let TokenTree::Group(group) = token else {
         return None;

@@ -1,7 +1,7 @@
-//! Where the tokens of an expansion say that they come from.
+//! The positions of the tokens in an expansion.
 //!
-//! An attribute that put its own code where the body ends had editors take the user's last word for a call of the
-//! attribute's: <https://github.com/tokio-rs/tokio/issues/5518>, <https://github.com/tokio-rs/tokio/pull/5619>.
+//! If generated code is located at the end of the body, editors take the user's last token for a part of it:
+//! <https://github.com/tokio-rs/tokio/issues/5518>, <https://github.com/tokio-rs/tokio/pull/5619>.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use super::uses;
 use crate::attribute::expanded;
 
-/// Each token within `range` of the source, as text, however deep.
+/// Each token within `range` of the source, at any depth, as text.
 fn within(tokens: TokenStream, range: &Range<usize>, found: &mut Vec<String>) {
     for token in tokens {
         let position = token.span().byte_range();
@@ -29,7 +29,7 @@ fn within(tokens: TokenStream, range: &Range<usize>, found: &mut Vec<String>) {
 }
 
 #[test]
-fn nothing_but_the_body_is_where_the_body_is() {
+fn no_generated_code_is_located_in_the_body() {
     let mut count = 0;
     for case in uses() {
         let Some(TokenTree::Group(body)) = case.item.clone().into_iter().last() else {
@@ -43,11 +43,11 @@ fn nothing_but_the_body_is_where_the_body_is() {
         within(case.item.clone(), &range, &mut typed);
         let mut made = Vec::new();
         within(expanded(&case.arguments, &case.item), &range, &mut made);
-        // A body that speaks of `self` is left out where there is none. What is wrong with an attribute at the body's
-        // beginning is said there, before anything else.
-        let said = made.len().saturating_sub(typed.len());
+        // The expansion omits a body that uses `self`. The error of an inner attribute is located in the body, and comes first.
+        let errors = made.len().saturating_sub(typed.len());
         assert!(
-            made[said..] == typed && (said == 0 || made[..said].contains(&"compile_error".into()))
+            made[errors..] == typed
+                && (errors == 0 || made[..errors].contains(&"compile_error".into()))
                 || made.is_empty(),
             "{}: {made:?} instead of {typed:?}",
             case.file

@@ -1,4 +1,4 @@
-//! What becomes of a `main`, as people would write it. `BLESS=1` writes the files anew; the difference is for a reader.
+//! Expansions, formatted. `BLESS=1` rewrites the files. Read the difference before you commit it.
 
 use std::env;
 use std::fs;
@@ -13,7 +13,7 @@ fn expansion(arguments: &str, item: &str) -> String {
 }
 
 #[test]
-fn expansions_are_what_they_were() {
+fn expansions_match_their_snapshots() {
     let mut wrong = Vec::new();
     for (name, arguments, item) in [
         (
@@ -84,7 +84,7 @@ fn expansions_are_what_they_were() {
         let kept = fs::read_to_string(&path).unwrap_or_default();
         if kept != text {
             wrong.push(format!(
-                "{name} has become (BLESS=1 keeps it)\n{text}\nand was\n{kept}"
+                "{name} is now (BLESS=1 keeps it)\n{text}\nand was\n{kept}"
             ));
         }
     }

@@ -1,6 +1,6 @@
-//! Programs that are compiled as a user would compile them: in a package of their own, by cargo.
+//! Compiles programs as a user does: with cargo, in a separate package.
 
-#![allow(dead_code, reason = "each test uses some of it")]
+#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::env;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// The compiler whose words the `.stderr` files hold.
+/// The compiler whose messages the `.stderr` files contain.
 pub(crate) const PINNED: &str = "1.95.0";
 
 /// The version of the compiler that this run uses.
@@ -30,7 +30,7 @@ pub(crate) fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The Rust files in a folder of this package, or of its folders, sorted.
+/// The Rust files in a folder of this package, at any depth, sorted.
 pub(crate) fn cases(folder: &str) -> Vec<PathBuf> {
     let found = rust_files(&here().join(folder));
     assert!(!found.is_empty(), "no cases in {folder}");
@@ -54,7 +54,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A case's name, for people.
+/// A case's name in messages.
 pub(crate) fn name(case: &Path) -> String {
     case.file_stem()
         .expect("a file")
@@ -76,6 +76,12 @@ pub(crate) struct Package {
 impl Package {
     /// A new package. `targets` is the rest of its manifest; the dependency on the runtime is called `runtime`.
     pub(crate) fn new(name: &str, edition: &str, runtime: &str, targets: &str) -> Self {
+        let tokio = "tokio = { version = \"1\", default-features = false, features = [\"macros\", \"rt\"] }";
+        Self::without_tokio(name, edition, runtime, &format!("{tokio}\n{targets}"))
+    }
+
+    /// The same without tokio. Its attribute uses all of `syn`; without it, the attribute is built with less of `syn`.
+    pub(crate) fn without_tokio(name: &str, edition: &str, runtime: &str, targets: &str) -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&root).expect("the package's folder");
         let package = Self { root };
@@ -84,12 +90,11 @@ impl Package {
             "[package]\nname = \"{name}\"\nversion = \"1.2.3\"\nedition = \"{edition}\"\npublish = false\nautobins = false\n\
              [workspace]\n\
              [dependencies]\n{runtime} = {{ package = \"brokered-runtime\", path = {} }}\n\
-             tokio = {{ version = \"1\", default-features = false, features = [\"macros\", \"rt\"] }}\n\
              {targets}",
             quoted(&workspace.join("brokered-runtime")),
         );
         package.write("Cargo.toml", &manifest);
-        // The same versions as here, and nothing to ask a registry for.
+        // With the same versions, cargo does not ask a registry.
         fs::copy(
             workspace.join("Cargo.lock"),
             package.root.join("Cargo.lock"),
@@ -98,8 +103,8 @@ impl Package {
         package
     }
 
-    /// A copy of a package in this folder, with a lock file of its own: it depends on more than the workspace does. What
-    /// cargo has to add to the lock file stays in the copy.
+    /// A copy of a package in this folder. It has its own lock file, because it depends on more than the workspace does. Cargo
+    /// changes the lock file only in the copy.
     pub(crate) fn copy(folder: &str) -> Self {
         let from = here().join(folder);
         let package = Self {
@@ -126,7 +131,7 @@ impl Package {
         fs::write(path, text).expect("a file");
     }
 
-    /// Takes a file away, so that the next run begins without it.
+    /// Removes a file, so that the next run starts without it.
     pub(crate) fn remove(&self, path: &str) {
         fs::remove_file(self.root.join(path)).expect("the file was there");
     }
@@ -146,12 +151,12 @@ impl Package {
     }
 }
 
-/// Where all packages are built.
+/// The build directory of all packages.
 fn target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("target")
 }
 
-/// A program that a package has built, to be started with a runtime directory of its own.
+/// A program that a package has built, with its own runtime directory.
 pub(crate) fn program(name: &str, runtime_directory: &Path) -> Command {
     let path = target()
         .join("debug")
@@ -159,7 +164,7 @@ pub(crate) fn program(name: &str, runtime_directory: &Path) -> Command {
     program_at(&path, runtime_directory)
 }
 
-/// The same of any executable.
+/// The same for any executable.
 pub(crate) fn program_at(path: &Path, runtime_directory: &Path) -> Command {
     let mut program = Command::new(path);
     program
@@ -170,7 +175,7 @@ pub(crate) fn program_at(path: &Path, runtime_directory: &Path) -> Command {
     program
 }
 
-/// A target for each case, called by `name_of`.
+/// A target for each case, named by `name_of`.
 pub(crate) fn targets(cases: &[PathBuf], name_of: impl Fn(&Path) -> String) -> String {
     let mut targets = String::new();
     for case in cases {

@@ -1,4 +1,4 @@
-//! Its attribute keeps those below it and the parameters: what is handed on is a plain `main` that blocks.
+//! The attribute of actix keeps the attributes below it and the parameters. The result is a plain `main` that blocks.
 
 use std::io;
 
