@@ -804,7 +804,7 @@ fn trace_reports_a_daemon_that_was_asked_to_end() -> TestResult {
     fixture.wait_for_phase("draining");
     drop(gate);
     let output = ToolOutput::of(&trace.wait_with_output()?).failure(1);
-    assert!(output.contains("it was asked to end"), "{output}");
+    assert!(output.contains("it was asked to stop"), "{output}");
     Ok(())
 }
 

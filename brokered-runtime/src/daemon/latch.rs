@@ -1,6 +1,5 @@
 //! [`Latch`]: a flag that is set once. Threads and tasks can wait for it.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
@@ -21,15 +20,36 @@ pub(super) struct Latch {
 #[derive(Debug)]
 pub(super) struct LatchWaiter {
     latch: Arc<Latch>,
-    /// The key of this future's task in [`Tasks`].
-    key: Option<u64>,
+    /// The place of this future's task in [`Tasks`].
+    place: Option<usize>,
 }
 
 /// The tasks that await the flag.
 #[derive(Debug, Default)]
 struct Tasks {
-    wakers: BTreeMap<u64, Waker>,
-    next_key: u64,
+    wakers: Vec<Option<Waker>>,
+    /// The empty places in `wakers`.
+    free: Vec<usize>,
+}
+
+impl Tasks {
+    fn reserve(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.wakers.push(None);
+            self.wakers.len() - 1
+        })
+    }
+
+    /// Replaces the waker at a place. Does nothing if all tasks have been woken.
+    fn replace(&mut self, place: usize, waker: Waker) -> Option<Waker> {
+        self.wakers.get_mut(place)?.replace(waker)
+    }
+
+    fn remove(&mut self, place: usize) -> Option<Waker> {
+        let waker = self.wakers.get_mut(place)?.take();
+        self.free.push(place);
+        waker
+    }
 }
 
 impl Latch {
@@ -44,7 +64,7 @@ impl Latch {
     pub(super) fn wake(&self) {
         self.changed.notify_all();
         let wakers = mem::take(&mut self.tasks().wakers);
-        for waker in wakers.into_values() {
+        for waker in wakers.into_iter().flatten() {
             if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| waker.wake())) {
                 // Dropping the payload could panic again.
                 mem::forget(payload);
@@ -66,7 +86,7 @@ impl LatchWaiter {
     pub(super) fn new(latch: &Arc<Latch>) -> Self {
         Self {
             latch: Arc::clone(latch),
-            key: None,
+            place: None,
         }
     }
 
@@ -104,11 +124,8 @@ impl Future for LatchWaiter {
         if latch.is_set() {
             return Poll::Ready(());
         }
-        let key = *self.key.get_or_insert_with(|| {
-            tasks.next_key += 1;
-            tasks.next_key
-        });
-        let before = tasks.wakers.insert(key, waker);
+        let place = *self.place.get_or_insert_with(|| tasks.reserve());
+        let before = tasks.replace(place, waker);
         drop(tasks);
         drop(before);
         Poll::Pending
@@ -117,8 +134,8 @@ impl Future for LatchWaiter {
 
 impl Drop for LatchWaiter {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            let waker = self.latch.tasks().wakers.remove(&key);
+        if let Some(place) = self.place {
+            let waker = self.latch.tasks().remove(place);
             drop(waker);
         }
     }
@@ -169,7 +186,7 @@ mod tests {
             let mut waiter = LatchWaiter::new(&latch);
             assert!(Pin::new(&mut waiter).poll(&mut context).is_pending());
         }
-        assert!(latch.tasks().wakers.is_empty());
+        assert!(latch.tasks().wakers.iter().all(Option::is_none));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::env;
 use std::io;
 use std::mem;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -231,12 +231,16 @@ fn supervise_drain(
 /// Prints a message, and does not wait for it for long: standard error can be a full pipe, or locked by a blocked
 /// thread.
 fn print_with_timeout(name: &'static str, message: String) {
-    let (sender, receiver) = mpsc::channel();
-    let printer = thread::Builder::new().spawn(move || {
+    let printed = Arc::new((Mutex::new(false), Condvar::new()));
+    let by_thread = Arc::clone(&printed);
+    let spawned = thread::Builder::new().spawn(move || {
         print(name, message);
-        let _ = sender.send(());
+        *by_thread.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        by_thread.1.notify_one();
     });
-    if printer.is_ok() {
-        let _ = receiver.recv_timeout(PRINT_TIMEOUT);
+    if spawned.is_ok() {
+        let (is_printed, changed) = &*printed;
+        let is_printed = is_printed.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = changed.wait_timeout_while(is_printed, PRINT_TIMEOUT, |is_printed| !*is_printed);
     }
 }

@@ -30,6 +30,7 @@ pub(super) mod poll;
 pub(super) mod process;
 pub(super) mod process_activity;
 pub(super) mod process_age;
+mod signal_handler;
 pub(super) mod spawn;
 pub(super) mod stream;
 #[cfg(feature = "tokio")]

@@ -9,15 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use interprocess::local_socket::Stream as IpcStream;
-use signal_hook::low_level::pipe;
 
 use super::accept::AcceptQueue;
 use super::listener::as_unix;
 use super::process::is_ignored;
+use super::signal_handler::{self, SIGNAL};
 use crate::platform::types::{PollResult, WakeReason};
 
-/// The byte that `signal-hook` writes for a signal.
-const SIGNAL: u8 = b'X';
 /// The byte that [`PollWaker::wake`] writes.
 const WAKE: u8 = b'w';
 
@@ -34,10 +32,12 @@ impl SignalPoller {
     pub(crate) fn install() -> io::Result<(Self, PollWaker)> {
         let (reader, writer) = UnixStream::pair()?;
         writer.set_nonblocking(true)?;
-        pipe::register(libc::SIGTERM, writer.try_clone()?)?;
-        if !is_ignored(libc::SIGINT) {
-            pipe::register(libc::SIGINT, writer.try_clone()?)?;
-        }
+        let signals: &[libc::c_int] = if is_ignored(libc::SIGINT) {
+            &[libc::SIGTERM]
+        } else {
+            &[libc::SIGTERM, libc::SIGINT]
+        };
+        signal_handler::install(signals, writer.try_clone()?)?;
         Ok((Self(reader), PollWaker(Arc::new(writer))))
     }
 

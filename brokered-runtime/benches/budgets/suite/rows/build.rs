@@ -29,7 +29,7 @@ pub(super) fn hello(bench: &Bench) -> Result<Finding> {
         || build(bench, BROKERED, &runtime),
         || build(bench, TOKIO, tokio),
     )?;
-    Ok(Finding::pairs(Unit::Cpu, &pairs, Budget::AtMost(0.9)).note(
+    Ok(Finding::pairs(Unit::Cpu, &pairs, Budget::AtMost(0.8)).note(
         "user and system time of cargo and its descendants, dev profile, offline, not incremental",
     ))
 }

@@ -1,0 +1,77 @@
+//! The handler for the signals that ask a process to stop.
+//!
+//! This is written here and not taken from a crate, because a crate for it was a tenth of the cost of building a small
+//! daemon. Later handlers, such as tokio's, call this one: `signal-hook-registry` chains the handler that it finds.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{IntoRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// The byte that the handler writes.
+pub(super) const SIGNAL: u8 = b'X';
+
+/// Where the handler writes. It stays open for the life of the process, because a handler can run at any time.
+static WRITER: AtomicI32 = AtomicI32::new(NONE);
+const NONE: RawFd = -1;
+
+/// From now on, each of the signals writes [`SIGNAL`] to this socket, which must be non-blocking.
+pub(super) fn install(signals: &[libc::c_int], writer: UnixStream) -> io::Result<()> {
+    WRITER.store(writer.into_raw_fd(), Ordering::Release);
+    for signal in signals {
+        handle(*signal)?;
+    }
+    Ok(())
+}
+
+fn handle(signal: libc::c_int) -> io::Result<()> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: all bytes of a `sigaction` may be zero. `write_byte` has the signature that a handler without
+    // `SA_SIGINFO` must have, and calls only functions that are safe in a signal handler.
+    let installed = unsafe {
+        let action = action.assume_init_mut();
+        action.sa_sigaction = write_byte as *const () as libc::sighandler_t;
+        // A system call that the signal interrupts goes on.
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        libc::sigaction(signal, action, ptr::null_mut())
+    };
+    if installed != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Runs as a signal handler: one system call, and `errno` is what it was.
+extern "C" fn write_byte(_signal: libc::c_int) {
+    let writer = WRITER.load(Ordering::Acquire);
+    // SAFETY: `errno` of the current thread always exists. `write` is safe in a signal handler, the byte is valid for
+    // reads, and the descriptor is never closed. A full socket needs no further byte.
+    unsafe {
+        let errno = errno();
+        let before = *errno;
+        libc::write(writer, ptr::from_ref(&SIGNAL).cast(), 1);
+        *errno = before;
+    }
+}
+
+/// Where the current thread's `errno` is.
+fn errno() -> *mut libc::c_int {
+    // SAFETY: these functions take nothing and only return an address.
+    unsafe {
+        #[cfg(target_os = "linux")]
+        return libc::__errno_location();
+        #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+        return libc::__errno();
+        #[cfg(any(
+            target_vendor = "apple",
+            target_os = "freebsd",
+            target_os = "dragonfly"
+        ))]
+        return libc::__error();
+        #[cfg(any(target_os = "solaris", target_os = "illumos"))]
+        return libc::___errno();
+    }
+}
