@@ -1,5 +1,6 @@
 //! Tests of the whole attribute, in process.
 
+mod expansion;
 mod half_typed;
 mod positions;
 mod snapshots;

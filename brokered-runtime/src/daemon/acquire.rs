@@ -4,11 +4,12 @@
 use std::any::Any;
 #[cfg(feature = "testing")]
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::StartError;
 use super::service_manager::ServiceManager;
+use crate::backoff::Backoff;
+use crate::deadline::Deadline;
 use crate::endpoint;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
@@ -18,9 +19,6 @@ use crate::{Instance, IpcListener};
 
 /// How long a daemon that was started by hand waits for the lock. A daemon that is ending releases it within that time.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
-
-/// The longest pause between two attempts to take the lock.
-const MAX_LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// What a daemon has acquired once it is bound.
 #[derive(Debug)]
@@ -64,8 +62,8 @@ impl Acquired {
 /// Step 2 without a launcher's lock: creates the directories and takes the lock.
 pub(crate) fn take_lock(paths: &Paths) -> Result<InstanceLock, StartError> {
     paths.prepare()?;
-    let deadline = Instant::now() + LOCK_TIMEOUT;
-    let mut pause = Duration::from_millis(1);
+    let deadline = Deadline::after(LOCK_TIMEOUT);
+    let mut backoff = Backoff::new();
     loop {
         let taken = InstanceLock::try_take(paths).map_err(|source| StartError::Lock {
             path: paths.directory().to_owned(),
@@ -74,14 +72,13 @@ pub(crate) fn take_lock(paths: &Paths) -> Result<InstanceLock, StartError> {
         if let Some(lock) = taken {
             return Ok(lock);
         }
-        if Instant::now() >= deadline {
+        if deadline.is_over() {
             return Err(StartError::AlreadyBound {
                 endpoint: paths.socket.clone(),
                 holder: Record::read(paths).map(Box::new),
             });
         }
-        thread::sleep(pause);
-        pause = (pause * 2).min(MAX_LOCK_PAUSE);
+        backoff.pause(&deadline);
     }
 }
 
