@@ -16,7 +16,7 @@ impl State for Index {
 
 fn cli() {
     let bound = NonNull::dangling();
-    // SAFETY: there is none, and that is the point. Nobody looks at what this refers to.
+    // SAFETY: there is none, and that is the point. No code reads what this refers to.
     let _ = Index::load(unsafe { bound.as_ref() });
 }
 

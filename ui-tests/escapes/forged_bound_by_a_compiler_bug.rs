@@ -26,7 +26,7 @@ fn shorter<'a, 'b, T: ?Sized>(_: &'a &'b (), it: &'b mut T) -> &'a mut T {
     it
 }
 
-/// As long as anybody likes. This is the hole: the pointer to the function has forgotten which one is longer.
+/// A reference of any lifetime. This is the hole: the function pointer has lost the bound between the two lifetimes.
 fn longer<'a, 'b, T: ?Sized>(it: &'a mut T) -> &'b mut T {
     const FOREVER: &&() = &&();
     let longer: for<'c> fn(_, &'c mut T) -> &'b mut T = shorter;
@@ -42,7 +42,7 @@ fn cli() {
     either = Either::Number(Some(Box::new(1)));
     std::hint::black_box(&either);
     if let Some(bound) = bound {
-        // Nobody looks at what this refers to.
+        // No code reads what this refers to.
         let _ = Index::load(bound);
     }
 }

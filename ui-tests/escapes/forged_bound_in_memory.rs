@@ -24,7 +24,7 @@ fn cli() -> std::io::Result<()> {
     let memory = OpenOptions::new().write(true).open("/proc/self/mem")?;
     memory.write_all_at(&8_usize.to_ne_bytes(), place)?;
     if let Some(bound) = std::hint::black_box(bound) {
-        // Nobody looks at what this refers to.
+        // No code reads what this refers to.
         let _ = Index::load(bound);
     }
     Ok(())

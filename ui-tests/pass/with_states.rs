@@ -1,4 +1,4 @@
-//! States are loaded in the order of the parameters, and handed over by value.
+//! States are loaded in the order of the parameters, and passed by value.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU8, Ordering};

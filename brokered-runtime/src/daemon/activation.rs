@@ -76,7 +76,7 @@ fn is_launchd_job() -> bool {
     env::var_os("XPC_SERVICE_NAME").is_some_and(|name| !name.is_empty() && name != "0")
 }
 
-/// The listener of the property list's key `Listeners`. Nobody has run this check-in with launchd yet.
+/// The listener of the property list's key `Listeners`. This check-in with launchd has never been run.
 #[cfg(all(target_os = "macos", feature = "launchd-experimental"))]
 fn launchd_listener() -> io::Result<Option<IpcListener>> {
     platform::take_launchd_listener(c"Listeners")

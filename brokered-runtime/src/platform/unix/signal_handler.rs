@@ -33,7 +33,7 @@ fn handle(signal: libc::c_int) -> io::Result<()> {
     let installed = unsafe {
         let action = action.assume_init_mut();
         action.sa_sigaction = write_byte as *const () as libc::sighandler_t;
-        // A system call that the signal interrupts goes on.
+        // A system call that the signal interrupts is restarted.
         action.sa_flags = libc::SA_RESTART;
         libc::sigemptyset(&raw mut action.sa_mask);
         libc::sigaction(signal, action, ptr::null_mut())
