@@ -157,7 +157,7 @@ pub fn bootstrap<B: BrokeredBackend>(endpoint: &Endpoint) -> Result<Never, BindE
         None => B::bind(endpoint)?,
     };
     let _fork_guard = ForkGuard::of_listener(&listener);
-    let _recorded = locked.record()?;
+    let _recorded = locked.write_record()?;
     Ok(B::serve(listener))
 }
 
@@ -173,7 +173,7 @@ struct Locked {
 impl Locked {
     fn new(endpoint: &Endpoint) -> Result<Self, BindError> {
         let instance = instance_of(endpoint)?;
-        Ok(if adopt::is_announced() {
+        Ok(if adopt::has_launcher_channel() {
             Self::launched(instance.daemon())?
         } else {
             Self::by_hand(instance)?
@@ -214,7 +214,7 @@ impl Locked {
     }
 
     /// Writes the record. The load of a hand-written backend is not observable, so its phase is `ready` from the start.
-    fn record(self) -> Result<Recorded, StartError> {
+    fn write_record(self) -> Result<Recorded, StartError> {
         let mut record = Record::of_this_process(&self.instance, self.paths.socket.clone());
         record.phase = Phase::Ready;
         record.has_control = false;

@@ -1,6 +1,6 @@
 //! Fault points: named places between two steps of the protocol, at which a test can inject a fault.
 //!
-//! They do nothing without the feature `fault-injection`, which products leave off.
+//! They do nothing without the feature `fault-injection`, which release builds leave off.
 
 /// A fault point at which a step can fail. It returns an error only if a test injects one.
 #[cfg(not(feature = "fault-injection"))]
@@ -17,7 +17,7 @@ pub(crate) fn point(_name: &'static str) -> std::io::Result<()> {
 pub(crate) use injected::point;
 
 /// A fault point at which a step cannot fail.
-pub(crate) fn pass(name: &'static str) {
+pub(crate) fn reach(name: &'static str) {
     let _ = point(name);
 }
 

@@ -57,7 +57,7 @@ pub(crate) struct Message {
     pub(crate) directory: Option<PathBuf>,
     pub(crate) instance: Option<String>,
     /// The instance directory. Only the launcher computes it, so that both sides agree.
-    pub(crate) runtime: PathBuf,
+    pub(crate) instance_directory: PathBuf,
     pub(crate) log: PathBuf,
     /// Whether the launcher has bound the endpoint.
     pub(crate) bound: bool,
@@ -70,7 +70,7 @@ impl Message {
         lines
             .push("NAME", &self.name)
             .push_number("CONTRACT", self.contract)
-            .push_path("RUNTIME", &self.runtime)
+            .push_path("RUNTIME", &self.instance_directory)
             .push_path("LOG", &self.log)
             .push("ENDPOINT", if self.bound { "bound" } else { "unbound" });
         if let Some(directory) = &self.directory {
@@ -90,7 +90,7 @@ impl Message {
             contract: fields.number("CONTRACT")?,
             directory: fields.path("DIRECTORY"),
             instance: fields.text("INSTANCE"),
-            runtime: fields.path("RUNTIME")?,
+            instance_directory: fields.path("RUNTIME")?,
             log: fields.path("LOG")?,
             bound: match fields.text("ENDPOINT")?.as_str() {
                 "bound" => true,
@@ -156,7 +156,7 @@ mod tests {
             contract: 2,
             directory: Some(PathBuf::from("/srv/a\n\nb")),
             instance: Some("a\n\nb".to_owned()),
-            runtime: PathBuf::from("/run/user/1/brokered/words.2-0"),
+            instance_directory: PathBuf::from("/run/user/1/brokered/words.2-0"),
             log: PathBuf::from("/var/log/words"),
             bound: true,
         };

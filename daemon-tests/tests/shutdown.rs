@@ -33,7 +33,7 @@ fn idle_exit_ends_a_daemon_without_open_connections() -> TestResult {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(began.elapsed() >= Duration::from_secs(1));
     assert!(
-        stderr(&output).contains("no connection for 1 s: ending"),
+        stderr(&output).contains("idle for 1 s: shutting down"),
         "{}",
         stderr(&output)
     );

@@ -146,7 +146,7 @@ fn a_failed_load_exits_with_70_and_its_reason() -> TestResult {
 #[test]
 fn the_lock_is_released_when_main_fails_or_panics() -> TestResult {
     for (result, code, reason) in [
-        ("error", 1, "main ended with an error"),
+        ("error", 1, "main returned an error"),
         ("panic", 101, "the test requested this panic"),
     ] {
         let fixture = Fixture::new()?;

@@ -17,7 +17,8 @@ use crate::platform::Channel;
 use crate::record::Record;
 use crate::{Instance, IpcListener};
 
-/// How long a daemon that was started by hand waits for the lock. A daemon that is ending releases it within that time.
+/// How long a daemon that was started by hand waits for the lock. A process that looks at the lock holds it for less. A
+/// daemon that drains holds it longer, and the second daemon ends with 69.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// What a daemon has acquired once it is bound.

@@ -25,7 +25,7 @@ pub(crate) struct Handoff {
 
 /// Whether a launcher has started this process: the environment announces it, and standard input is a channel with the
 /// announced nonce. The check changes nothing.
-pub(crate) fn is_announced() -> bool {
+pub(crate) fn has_launcher_channel() -> bool {
     let announcement = env::var(handoff::LAUNCH).unwrap_or_default();
     handoff::announced_nonce(&announcement)
         .is_some_and(|nonce| Channel::is_stdin(&handoff::first_line(nonce)))
@@ -58,7 +58,7 @@ pub(crate) fn adopt_handoff() -> Result<Handoff, StartError> {
         Ok((message, lock, listener)) => {
             // The launcher may have ended; the daemon serves all the same.
             let _ = channel.send_line(&Event::Adopted.to_line());
-            fault::pass("daemon:adopted");
+            fault::reach("daemon:adopted");
             Ok(Handoff {
                 channel,
                 message,
@@ -78,12 +78,12 @@ fn receive(channel: &Channel) -> Result<(Message, InstanceLock, Option<IpcListen
     let failed = |source| StartError::Handoff { source };
     let received = receive_message(channel).map_err(failed)?;
     remove_variables();
-    fault::pass("daemon:message-consumed");
+    fault::reach("daemon:message-consumed");
 
     let text = String::from_utf8_lossy(&received.text);
     let message = Message::from_text(&text)
         .ok_or_else(|| failed(invalid("the launch message lacks a required field")))?;
-    let paths = Paths::in_directory(message.runtime.clone());
+    let paths = Paths::in_directory(message.instance_directory.clone());
     let lock = match received.lock {
         Some(lock) => adopt_lock(lock, &paths).map_err(failed)?,
         None => acquire::take_lock(&paths)?,
@@ -125,7 +125,7 @@ impl Handoff {
         let here = described(daemon.name(), daemon.contract_number());
         if asked != here {
             endpoint::unlink(
-                &Paths::in_directory(self.message.runtime.clone()),
+                &Paths::in_directory(self.message.instance_directory.clone()),
                 &self.lock,
             );
             return Err(StartError::OtherDaemon { asked, here });
@@ -134,7 +134,7 @@ impl Handoff {
             daemon,
             self.message.directory.clone(),
             self.message.instance.clone(),
-            Paths::in_directory(self.message.runtime.clone()),
+            Paths::in_directory(self.message.instance_directory.clone()),
         ))
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread;
 
-use super::bound::{Bound, prove_in_background};
+use super::bound::{Bound, new_bound_without_listener};
 use super::guards::ReadinessGuard;
 use super::latch::{Latch, LatchWaiter};
 use super::lifecycle::Lifecycle;
@@ -173,7 +173,7 @@ fn load<T: State>(
     not_ready: ReadinessGuard,
 ) {
     let _span = trace::load(name);
-    let bound = prove_in_background(Arc::clone(lifecycle));
+    let bound = new_bound_without_listener(Arc::clone(lifecycle));
     let loaded = panic::catch_unwind(AssertUnwindSafe(|| {
         T::load(&bound).map_err(|error| LoadFailed::of(name, error.into().as_ref()))
     }));

@@ -31,7 +31,7 @@ pub struct Bound {
 
 /// Makes the proof. It is a free function because the compiler would suggest even a private method `Bound::new` to a
 /// user who tries to make a `Bound`.
-pub(super) fn prove(listener: AcceptQueue, lifecycle: Arc<Lifecycle>) -> Bound {
+pub(super) fn new_bound(listener: AcceptQueue, lifecycle: Arc<Lifecycle>) -> Bound {
     Bound {
         listener: Some(listener),
         lifecycle,
@@ -40,7 +40,7 @@ pub(super) fn prove(listener: AcceptQueue, lifecycle: Arc<Lifecycle>) -> Bound {
 }
 
 /// Makes the proof for a load in the background, which only borrows it.
-pub(super) fn prove_in_background(lifecycle: Arc<Lifecycle>) -> Bound {
+pub(super) fn new_bound_without_listener(lifecycle: Arc<Lifecycle>) -> Bound {
     Bound {
         listener: None,
         lifecycle,
@@ -154,6 +154,8 @@ impl Bound {
     /// backlog, and after them an error; elsewhere it stops blocking. Check [`stopping`](Handle::stopping) to know what
     /// the error means.
     ///
+    /// A listener that a service manager passed cannot be shut down: watch [`stopping`](Handle::stopping).
+    ///
     /// A non-blocking listener reports `WouldBlock` instead, while `poll` reports that it is readable. So an executor's
     /// loop must also watch [`stopping`](Handle::stopping).
     ///
@@ -171,7 +173,7 @@ impl Bound {
     pub fn into_listener(self) -> IpcListener {
         let (listener, lifecycle) = self.accepting();
         lifecycle.idle().set_counted(false);
-        lifecycle.hand_off_listener();
+        lifecycle.set_user_accepts();
         platform::into_listener(listener)
     }
 

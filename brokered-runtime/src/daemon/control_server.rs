@@ -209,7 +209,7 @@ impl ControlServer {
                 return;
             };
             match platform::accept(listener) {
-                Ok(stream) => self.admit(lifecycle, stream),
+                Ok(stream) => self.add_client(lifecycle, stream),
                 Err(error) => {
                     match platform::accept_error(&error) {
                         // No further client waits.
@@ -229,7 +229,7 @@ impl ControlServer {
     }
 
     /// Admits a client of the daemon's own user.
-    fn admit(&mut self, lifecycle: &Lifecycle, stream: IpcStream) {
+    fn add_client(&mut self, lifecycle: &Lifecycle, stream: IpcStream) {
         if platform::set_nonblocking(&stream).is_err() {
             return;
         }

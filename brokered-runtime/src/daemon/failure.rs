@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// The first failure of a daemon: a state that did not load, a panic of `main`, or an error of `main`.
+/// The first failure of a daemon: a state that did not load, or a panic of `main`. An error that
+/// `main` returns is recorded without it.
 #[derive(Debug, Default)]
 pub(super) struct FailureReason {
     text: OnceLock<String>,

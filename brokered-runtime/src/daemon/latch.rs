@@ -20,8 +20,8 @@ pub(super) struct Latch {
 #[derive(Debug)]
 pub(super) struct LatchWaiter {
     latch: Arc<Latch>,
-    /// The place of this future's task in [`Tasks`].
-    place: Option<usize>,
+    /// The slot of this future's task in [`Tasks`].
+    slot: Option<usize>,
 }
 
 /// The tasks that await the flag.
@@ -40,14 +40,14 @@ impl Tasks {
         })
     }
 
-    /// Replaces the waker at a place. Does nothing if all tasks have been woken.
-    fn replace(&mut self, place: usize, waker: Waker) -> Option<Waker> {
-        self.wakers.get_mut(place)?.replace(waker)
+    /// Replaces the waker at a slot. Does nothing if all tasks have been woken.
+    fn replace(&mut self, slot: usize, waker: Waker) -> Option<Waker> {
+        self.wakers.get_mut(slot)?.replace(waker)
     }
 
-    fn remove(&mut self, place: usize) -> Option<Waker> {
-        let waker = self.wakers.get_mut(place)?.take();
-        self.free.push(place);
+    fn remove(&mut self, slot: usize) -> Option<Waker> {
+        let waker = self.wakers.get_mut(slot)?.take();
+        self.free.push(slot);
         waker
     }
 }
@@ -86,7 +86,7 @@ impl LatchWaiter {
     pub(super) fn new(latch: &Arc<Latch>) -> Self {
         Self {
             latch: Arc::clone(latch),
-            place: None,
+            slot: None,
         }
     }
 
@@ -124,8 +124,8 @@ impl Future for LatchWaiter {
         if latch.is_set() {
             return Poll::Ready(());
         }
-        let place = *self.place.get_or_insert_with(|| tasks.reserve());
-        let before = tasks.replace(place, waker);
+        let slot = *self.slot.get_or_insert_with(|| tasks.reserve());
+        let before = tasks.replace(slot, waker);
         drop(tasks);
         drop(before);
         Poll::Pending
@@ -134,8 +134,8 @@ impl Future for LatchWaiter {
 
 impl Drop for LatchWaiter {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            let waker = self.latch.tasks().remove(place);
+        if let Some(slot) = self.slot {
+            let waker = self.latch.tasks().remove(slot);
             drop(waker);
         }
     }

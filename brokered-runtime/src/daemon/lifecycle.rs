@@ -52,9 +52,9 @@ pub(super) struct Lifecycle {
     /// Set when the drain begins.
     stop: Arc<Latch>,
     /// Set when new clients are refused.
-    refusing: Arc<Latch>,
+    refuses_new_clients: Arc<Latch>,
     /// Wakes the supervisor thread.
-    supervisor: OnceLock<PollWaker>,
+    supervisor_waker: OnceLock<PollWaker>,
     /// Whether this is the daemon of a unit test. It has no supervisor thread: each caller does its work.
     #[cfg(feature = "testing")]
     is_unsupervised: bool,
@@ -104,8 +104,8 @@ impl Lifecycle {
             _fork_guard: ForkGuard::of_listener(listener),
             stop_requested: AtomicBool::new(false),
             stop: Arc::default(),
-            refusing: Arc::default(),
-            supervisor: OnceLock::new(),
+            refuses_new_clients: Arc::default(),
+            supervisor_waker: OnceLock::new(),
         })
     }
 
@@ -131,12 +131,12 @@ impl Lifecycle {
     }
 
     /// Installs what wakes the supervisor thread.
-    pub(super) fn set_supervisor(&self, wake: PollWaker) {
-        let _ = self.supervisor.set(wake);
+    pub(super) fn set_supervisor_waker(&self, wake: PollWaker) {
+        let _ = self.supervisor_waker.set(wake);
     }
 
     fn wake_supervisor(&self) {
-        if let Some(supervisor) = self.supervisor.get() {
+        if let Some(supervisor) = self.supervisor_waker.get() {
             supervisor.wake();
         } else if !self.is_supervised() {
             self.update_record();
@@ -162,19 +162,20 @@ impl Lifecycle {
 /// The record, the phase and readiness.
 impl Lifecycle {
     /// Step 4: writes the record, and reports `BOUND`. From now on clients and operators can find the daemon.
-    pub(super) fn record(&self) -> Result<(), StartError> {
+    pub(super) fn write_record(&self) -> Result<(), StartError> {
         self.files.write_record(|| self.phase())?;
-        fault::pass("daemon:recorded");
-        self.report.pass("recorded");
+        fault::reach("daemon:recorded");
+        self.report.add_milestone("recorded");
         self.files.set_recorded();
         self.notify_starter(&Event::Bound);
-        fault::pass("daemon:launcher-notified");
+        fault::reach("daemon:launcher-notified");
         Ok(())
     }
 
     /// Brings the record up to the current phase.
     pub(super) fn update_record(&self) {
-        self.files.update_record(self.phase(), || self.premain());
+        self.files
+            .update_record(self.phase(), self.failure(), || self.premain());
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -199,10 +200,10 @@ impl Lifecycle {
             && self.phase() < Phase::Ready
             && self.failure().is_none()
         {
-            self.report.pass("ready");
+            self.report.add_milestone("ready");
             self.idle.touch();
             self.notify_starter(&Event::Ready);
-            fault::pass("daemon:ready");
+            fault::reach("daemon:ready");
             self.starter.close_channel();
             self.enter(Phase::Ready);
         }
@@ -259,7 +260,7 @@ impl Lifecycle {
     pub(super) fn bind_control(&self) -> io::Result<Option<AcceptQueue>> {
         let listener = self.files.bind_control()?;
         if listener.is_some() {
-            self.report.pass("control");
+            self.report.add_milestone("control");
         }
         Ok(listener)
     }
@@ -278,8 +279,8 @@ impl Lifecycle {
     }
 
     /// From now on `main` accepts on the listener itself.
-    pub(super) fn hand_off_listener(&self) {
-        self.accept.hand_off();
+    pub(super) fn set_user_accepts(&self) {
+        self.accept.set_user_accepts();
     }
 
     /// Whether a service manager owns the endpoint.
@@ -354,21 +355,21 @@ impl Lifecycle {
 
     /// Becomes set when new clients are refused. Clients that are not in the backlog by then are not this daemon's.
     #[cfg(feature = "tokio")]
-    pub(super) fn refusing(&self) -> LatchWaiter {
-        LatchWaiter::new(&self.refusing)
+    pub(super) fn refuses_new_clients(&self) -> LatchWaiter {
+        LatchWaiter::new(&self.refuses_new_clients)
     }
 
     /// Begins the drain: new clients are refused, and the waiters of [`stopping`](Self::stopping) are woken.
     pub(super) fn begin_drain(&self) {
-        fault::pass("daemon:stop-requested");
+        fault::reach("daemon:stop-requested");
         self.notify_starter(&Event::Stopping);
-        self.report.pass("draining");
+        self.report.add_milestone("draining");
         self.stop.set();
         // Clients that connected before this point are in the backlog and are accepted. Later ones find no endpoint.
         if !AcceptWaker::REFUSES_NEW_CLIENTS && !self.accept.connects_to_wake() {
             self.unlink_endpoint();
         }
-        if let Err(error) = self.accept.wake() {
+        if let Err(error) = self.accept.stop_accepting() {
             print(
                 self.name(),
                 format_args!("cannot shut the listener down: {error}"),
@@ -377,9 +378,9 @@ impl Lifecycle {
         if !AcceptWaker::REFUSES_NEW_CLIENTS {
             self.unlink_endpoint();
         }
-        fault::pass("daemon:accept-stopped");
-        self.refusing.set();
-        self.refusing.wake();
+        fault::reach("daemon:accept-stopped");
+        self.refuses_new_clients.set();
+        self.refuses_new_clients.wake();
         self.stop.wake();
         self.enter(Phase::Draining);
         self.update_record();
@@ -396,16 +397,16 @@ impl Lifecycle {
     }
 
     /// After a clean end, earlier starts do not count towards the start limit.
-    pub(super) fn clear_start_count(&self) {
-        self.files.clear_start_count();
+    pub(super) fn remove_start_history(&self) {
+        self.files.remove_start_history();
     }
 
     /// Removes everything that the daemon has created, and releases the lock last.
     pub(super) fn shut_down(&self) {
-        fault::pass("daemon:drained");
+        fault::reach("daemon:drained");
         self.files.unlink_endpoint();
         self.files.unlink_control();
-        fault::pass("daemon:unlinked");
+        fault::reach("daemon:unlinked");
         self.files.release(|| {
             self.readiness.advance(Phase::Stopped);
         });
@@ -436,11 +437,11 @@ impl Lifecycle {
     }
 
     /// Records and reports the failure, and releases the lock last.
-    pub(super) fn shut_down_failed(&self, reason: &str) {
+    pub(super) fn shut_down_after_failure(&self, reason: &str) {
         self.readiness.advance(Phase::Failed);
         self.files.unlink_endpoint();
         self.files.unlink_control();
-        self.files.release_failed(reason, || {
+        self.files.release_after_failure(reason, || {
             self.notify_starter(&Event::Failed(reason.to_owned()));
         });
     }

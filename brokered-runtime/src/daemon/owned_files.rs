@@ -114,14 +114,23 @@ impl OwnedFiles {
         self.is_recorded.store(true, Ordering::Release);
     }
 
-    /// Brings the record up to date. If that fails, the next change of the phase tries again.
-    pub(super) fn update_record(&self, phase: Phase, premain: impl FnOnce() -> Option<Duration>) {
+    /// Brings the record up to date. If that fails, the next wake of the supervisor thread tries again.
+    pub(super) fn update_record(
+        &self,
+        phase: Phase,
+        failure: Option<&str>,
+        premain: impl FnOnce() -> Option<Duration>,
+    ) {
         if let Some(held) = self.held().as_mut()
             && held.record.phase != phase
             && held.lock.is_on(&self.paths)
         {
             let mut record = held.record.clone();
             record.phase = phase;
+            if phase == Phase::Failed {
+                // A client that finds the phase asks for the reason at once.
+                record.failure = failure.map(str::to_owned);
+            }
             record.add_command_line();
             if record.premain.is_none() {
                 record.premain = premain();
@@ -185,7 +194,7 @@ impl OwnedFiles {
     }
 
     /// Removes the start history: after a clean end, earlier starts do not count towards the start limit.
-    pub(super) fn clear_start_count(&self) {
+    pub(super) fn remove_start_history(&self) {
         if let Some(held) = self.held().as_ref()
             && held.lock.is_on(&self.paths)
         {
@@ -200,14 +209,14 @@ impl OwnedFiles {
         let mut guard = self.held();
         if let Some(held) = guard.take() {
             if held.lock.is_on(&self.paths) {
-                self.finish_record(held.record);
+                self.remove_or_stop_record(held.record);
             }
             before_unlock();
         }
     }
 
     /// Removes the record. It stays if a service manager owns the endpoint: launchers read it and do not bind.
-    fn finish_record(&self, mut record: Record) {
+    fn remove_or_stop_record(&self, mut record: Record) {
         if self.is_shared {
             record.phase = Phase::Stopped;
             if let Err(error) = record.write(&self.paths) {
@@ -219,7 +228,7 @@ impl OwnedFiles {
     }
 
     /// Writes the failure into the record, calls `before_unlock`, and releases the lock last.
-    pub(super) fn release_failed(&self, reason: &str, before_unlock: impl FnOnce()) {
+    pub(super) fn release_after_failure(&self, reason: &str, before_unlock: impl FnOnce()) {
         let mut held = self.held();
         if let Some(held) = held.as_mut()
             && held.lock.is_on(&self.paths)

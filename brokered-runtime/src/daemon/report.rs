@@ -51,13 +51,13 @@ impl Report {
     }
 
     /// Adds a milestone that is reached now.
-    pub(super) fn pass(&self, milestone: &str) {
+    pub(super) fn add_milestone(&self, milestone: &str) {
         trace::passed(milestone);
-        self.pass_at(milestone, SystemTime::now());
+        self.add_milestone_at(milestone, SystemTime::now());
     }
 
     /// Adds a milestone that was reached at this time.
-    pub(super) fn pass_at(&self, milestone: &str, at: SystemTime) {
+    pub(super) fn add_milestone_at(&self, milestone: &str, at: SystemTime) {
         self.details()
             .milestones
             .push(Milestone::new(milestone, at));
@@ -141,7 +141,7 @@ impl Report {
     /// Counts a connection that was served.
     pub(super) fn add_served(&self) {
         if self.served.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.pass("served");
+            self.add_milestone("served");
         }
     }
 

@@ -86,10 +86,10 @@ fn run_main(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFaile
                 return fail(&lifecycle, reason, exit_code::SOFTWARE);
             }
             if code == ExitCode::SUCCESS {
-                lifecycle.clear_start_count();
+                lifecycle.remove_start_history();
                 lifecycle.shut_down();
             } else {
-                lifecycle.shut_down_failed("main ended with an error");
+                lifecycle.shut_down_after_failure("main returned an error");
             }
             code
         }
@@ -100,7 +100,7 @@ fn run_main(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFaile
         Err(payload) => {
             let reason = format!("main panicked: {}", panic_message(payload.as_ref()));
             lifecycle.report_failure(&reason);
-            lifecycle.shut_down_failed(&reason);
+            lifecycle.shut_down_after_failure(&reason);
             ExitCode::from(exit_code::PANIC)
         }
     }
@@ -108,7 +108,7 @@ fn run_main(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFaile
 
 fn fail(lifecycle: &Lifecycle, reason: &str, code: u8) -> ExitCode {
     lifecycle.report_failure(reason);
-    lifecycle.shut_down_failed(reason);
+    lifecycle.shut_down_after_failure(reason);
     print(lifecycle.name(), reason);
     ExitCode::from(code)
 }

@@ -8,7 +8,7 @@ use super::acquire::{self, Acquired};
 use super::activation;
 use super::adopt::{self, Handoff};
 use super::announce::announce;
-use super::bound::{Bound, prove};
+use super::bound::{Bound, new_bound};
 use super::error::StartError;
 use super::lifecycle::Lifecycle;
 use super::program::Program;
@@ -34,7 +34,7 @@ pub(super) enum StartedBy {
 impl StartedBy {
     /// Looks at the environment and at standard input. The check changes nothing.
     pub(super) fn detect() -> Self {
-        if adopt::is_announced() {
+        if adopt::has_launcher_channel() {
             Self::Launcher
         } else if activation::is_activated() {
             Self::ServiceManager
@@ -65,9 +65,9 @@ pub(super) fn start(
     let listener =
         platform::start_accept_queue(listener, &acquired.record.endpoint).map_err(no_thread)?;
     let lifecycle = Arc::new(Lifecycle::new(acquired, &listener)?);
-    lifecycle.report().pass_at("main", main);
-    lifecycle.report().pass_at("bound", bound);
-    if let Err(error) = supervise_and_record(&lifecycle) {
+    lifecycle.report().add_milestone_at("main", main);
+    lifecycle.report().add_milestone_at("bound", bound);
+    if let Err(error) = catch_signals_and_record(&lifecycle) {
         lifecycle.notify_starter(&Event::Failed(error.to_string()));
         lifecycle.shut_down();
         return Err(error);
@@ -75,13 +75,13 @@ pub(super) fn start(
     if owner == Owner::Hand {
         announce(program.daemon.name(), lifecycle.endpoint());
     }
-    Ok(prove(listener, lifecycle))
+    Ok(new_bound(listener, lifecycle))
 }
 
-fn supervise_and_record(lifecycle: &Arc<Lifecycle>) -> Result<(), StartError> {
+fn catch_signals_and_record(lifecycle: &Arc<Lifecycle>) -> Result<(), StartError> {
     let supervisor = Supervisor::install(lifecycle).map_err(no_thread)?;
     fault::point("daemon:signals-caught").map_err(no_thread)?;
-    lifecycle.record()?;
+    lifecycle.write_record()?;
     supervisor.start(lifecycle).map_err(no_thread)
 }
 
@@ -91,9 +91,9 @@ fn no_thread(source: io::Error) -> StartError {
 
 /// Steps 0 to 3 of a daemon that a launcher started.
 fn start_launched(program: &Program) -> Result<(Acquired, IpcListener), StartError> {
-    fault::pass("daemon:launch-detected");
+    fault::reach("daemon:launch-detected");
     adopt::reset_inherited_state();
-    fault::pass("daemon:inherited-state-reset");
+    fault::reach("daemon:inherited-state-reset");
     let mut handoff = adopt::adopt_handoff()?;
     let (instance, paths, listener) =
         bind_launched(program, &mut handoff).inspect_err(|error| {
@@ -102,7 +102,7 @@ fn start_launched(program: &Program) -> Result<(Acquired, IpcListener), StartErr
                 .channel
                 .send_line(&Event::Failed(error.to_string()).to_line());
         })?;
-    let mut record = record(program, &instance, &paths);
+    let mut record = new_record(program, &instance, &paths);
     record.owner = Owner::Launcher;
     record.log = Some(handoff.message.log);
     let mut acquired = Acquired::new(instance, paths, handoff.lock, record);
@@ -118,7 +118,7 @@ fn bind_launched(
     let paths = instance.paths()?.clone();
     paths.check()?;
     let listener = acquire::bind(handoff.listener.take(), &paths, &handoff.lock)?;
-    fault::pass("daemon:bound");
+    fault::reach("daemon:bound");
     Ok((instance, paths, listener))
 }
 
@@ -127,10 +127,10 @@ fn start_by_hand(program: &Program) -> Result<(Acquired, IpcListener), StartErro
     let instance = adopt::take_instance_from_environment(program.daemon);
     let paths = instance.paths()?.clone();
     let lock = acquire::take_lock(&paths)?;
-    fault::pass("daemon:locked");
+    fault::reach("daemon:locked");
     let listener = acquire::bind(None, &paths, &lock)?;
-    fault::pass("daemon:bound");
-    let record = record(program, &instance, &paths);
+    fault::reach("daemon:bound");
+    let record = new_record(program, &instance, &paths);
     let mut acquired = Acquired::new(instance, paths, lock, record);
     acquired.service_manager = service_manager(program.daemon);
     Ok((acquired, listener))
@@ -146,7 +146,7 @@ fn start_activated(program: &Program) -> Result<(Acquired, IpcListener), StartEr
     let service_manager = service_manager(program.daemon);
     let paths = instance.paths()?.clone();
     let lock = acquire::take_lock(&paths)?;
-    let mut record = record(program, &instance, &paths);
+    let mut record = new_record(program, &instance, &paths);
     record.owner = activated.owner;
     if let Ok(Some(endpoint)) = platform::listener_path(&activated.listener)
         && endpoint != record.endpoint
@@ -173,7 +173,7 @@ fn service_manager(daemon: Daemon) -> Option<ServiceManager> {
     service_manager
 }
 
-fn record(program: &Program, instance: &Instance, paths: &Paths) -> Record {
+fn new_record(program: &Program, instance: &Instance, paths: &Paths) -> Record {
     let mut record = Record::of_this_process(instance, paths.socket.clone());
     record.package = Some(program.package.to_owned());
     record.version = Some(program.version.to_owned());

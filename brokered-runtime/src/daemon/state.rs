@@ -102,7 +102,7 @@ pub(crate) fn load<S: State>(
 ) -> Result<S, LoadFailed> {
     let lifecycle = bound.lifecycle();
     lifecycle.enter(Phase::Loading);
-    fault::pass("daemon:loading");
+    fault::reach("daemon:loading");
     let name = name_of::<S>();
     let index = lifecycle.report().begin_load(&name, false);
     let _span = trace::load(&name);
@@ -119,7 +119,7 @@ pub(super) fn name_of<S>() -> String {
 
 /// All states have loaded, except those that load in the background.
 pub(crate) fn ready(bound: Bound) -> Bound {
-    fault::pass("daemon:loaded");
+    fault::reach("daemon:loaded");
     bound
 }
 

@@ -47,7 +47,7 @@ impl Supervisor {
     /// Catches `SIGTERM` and `SIGINT`. They start a graceful shutdown as soon as the thread runs.
     pub(super) fn install(lifecycle: &Lifecycle) -> io::Result<Self> {
         let (signals, wake) = SignalPoller::install()?;
-        lifecycle.set_supervisor(wake);
+        lifecycle.set_supervisor_waker(wake);
         Ok(Self { signals })
     }
 
@@ -68,25 +68,30 @@ fn run(lifecycle: &Lifecycle, mut signals: SignalPoller) {
     let _span = trace::drain();
     lifecycle.begin_drain();
     let reason = supervise_drain(lifecycle, &mut control, &mut signals, requested_by);
-    // If `main` has returned, the process ends by itself now, with the exit code of `main`.
     let main_has_returned = lifecycle.cut_short();
     control.send_updates(lifecycle);
-    let code = if let Some(failure) = lifecycle.failure() {
-        lifecycle.shut_down_failed(failure);
-        print_with_timeout(lifecycle.name(), failure.to_owned());
-        exit_code::SOFTWARE
-    } else {
-        lifecycle.clear_start_count();
-        lifecycle.shut_down();
-        print_with_timeout(
+    match lifecycle.failure() {
+        // `main` prints its own failure.
+        Some(_) if main_has_returned => {}
+        Some(failure) => print_with_timeout(lifecycle.name(), failure.to_owned()),
+        None => print_with_timeout(
             lifecycle.name(),
             format!("{reason}; connections are cut short"),
-        );
-        0
-    };
+        ),
+    }
     if main_has_returned {
+        // The main thread now releases everything, and ends the process with the exit code of `main`.
         thread::sleep(EXIT_TIMEOUT);
     }
+    // Last, because the next daemon may start as soon as the lock is released.
+    let code = if let Some(failure) = lifecycle.failure() {
+        lifecycle.shut_down_after_failure(failure);
+        exit_code::SOFTWARE
+    } else {
+        lifecycle.remove_start_history();
+        lifecycle.shut_down();
+        0
+    };
     platform::end_process(code)
 }
 
@@ -115,7 +120,7 @@ fn supervise(
         if let Some(timeout) = lifecycle.is_idle() {
             print_with_timeout(
                 lifecycle.name(),
-                format!("no connection for {} s: ending", timeout.as_secs()),
+                format!("idle for {} s: shutting down", timeout.as_secs()),
             );
             return WakeReason::Thread;
         }
@@ -125,7 +130,7 @@ fn supervise(
                 print_with_timeout(
                     lifecycle.name(),
                     format!(
-                        "{} was removed or replaced: ending; the next client starts a new daemon",
+                        "{} was removed or replaced: shutting down; the next client starts a new daemon",
                         lifecycle.endpoint().display()
                     ),
                 );
@@ -188,7 +193,7 @@ fn supervise_drain(
 ) -> String {
     let began = Instant::now();
     let mut deadline = began + DRAIN_TIMEOUT;
-    let mut signalled = requested_by == WakeReason::Signal;
+    let mut signal_received = requested_by == WakeReason::Signal;
     // A person at a terminal learns why the daemon still runs.
     let mut notice_at = Some(began + DRAIN_NOTICE_DELAY);
     let mut connections = AcceptedConnections::on(lifecycle.endpoint());
@@ -200,7 +205,10 @@ fn supervise_drain(
         }
         let now = Instant::now();
         if now >= deadline {
-            return format!("still busy after {} s", (deadline - began).as_secs());
+            return format!(
+                "the drain took longer than {} s",
+                (deadline - began).as_secs()
+            );
         }
         if now >= quiet_check_at {
             connections.shut_down_quiet();
@@ -208,10 +216,15 @@ fn supervise_drain(
         }
         if notice_at.is_some_and(|at| now >= at) {
             notice_at = None;
+            let signals_needed = if signal_received {
+                "another signal cuts"
+            } else {
+                "two signals cut"
+            };
             print_with_timeout(
                 lifecycle.name(),
                 format!(
-                    "ending; open connections are served for at most {} s, and another signal cuts them short",
+                    "shutting down: open connections are served for at most {} s; {signals_needed} them short",
                     (deadline - began).as_secs()
                 ),
             );
@@ -221,8 +234,8 @@ fn supervise_drain(
             .min(notice_at.unwrap_or(deadline));
         match wait(lifecycle, control, signals, next, &mut wait_failed) {
             WakeReason::Thread => lifecycle.update_record(),
-            WakeReason::Signal if signalled => return "received another signal".to_owned(),
-            WakeReason::Signal => signalled = true,
+            WakeReason::Signal if signal_received => return "received another signal".to_owned(),
+            WakeReason::Signal => signal_received = true,
             WakeReason::Deadline | WakeReason::Source => {}
         }
     }

@@ -35,8 +35,8 @@ impl TokioListener {
     ///
     /// Returns an error if the listener breaks, or if descriptors run out. In the second case you can call it again.
     pub async fn accept(&mut self) -> io::Result<Option<TokioStream>> {
-        let mut refusing = pin!(self.lifecycle.refusing());
-        let accepted = poll_fn(|context| match refusing.as_mut().poll(context) {
+        let mut refuses_new_clients = pin!(self.lifecycle.refuses_new_clients());
+        let accepted = poll_fn(|context| match refuses_new_clients.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(self.accept_queued()),
             Poll::Pending => self.poll_accept(context),
         })

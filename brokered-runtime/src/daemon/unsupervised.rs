@@ -5,7 +5,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::acquire::{self, Acquired};
-use super::bound::{Bound, prove};
+use super::bound::{Bound, new_bound};
 use super::error::StartError;
 use super::lifecycle::Lifecycle;
 use crate::record::Record;
@@ -25,6 +25,6 @@ pub(crate) fn bind(
     let listener = platform::start_accept_queue(listener, &acquired.record.endpoint)
         .map_err(|source| StartError::Thread { source })?;
     let lifecycle = Arc::new(Lifecycle::new(acquired, &listener)?);
-    lifecycle.record()?;
-    Ok(prove(listener, lifecycle))
+    lifecycle.write_record()?;
+    Ok(new_bound(listener, lifecycle))
 }

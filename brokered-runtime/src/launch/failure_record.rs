@@ -56,8 +56,8 @@ fn write_failure(
     let Some(lock) = take_lock(paths) else {
         return;
     };
-    let own_record = Record::read(paths).filter(|record| record.pid == pid);
-    let mut record = own_record.unwrap_or_else(|| {
+    let record_of_daemon = Record::read(paths).filter(|record| record.pid == pid);
+    let mut record = record_of_daemon.unwrap_or_else(|| {
         let mut record = Record::of_this_process(instance, paths.socket.clone());
         record.pid = pid;
         record.owner = Owner::Launcher;

@@ -23,7 +23,7 @@ pub(super) fn start(
     lock: LauncherLocks,
 ) -> Result<StartedDaemon, LaunchError> {
     let recorded = start_limit::record_start(instance, paths, &lock)?;
-    fault::pass("launch:start-recorded");
+    fault::reach("launch:start-recorded");
     let started = bind_and_spawn(instance, paths, lock);
     if started.is_err() {
         recorded.revoke();
@@ -41,9 +41,9 @@ fn bind_and_spawn(
         Some(lock) => Some(endpoint::bind(paths, lock)?),
         None => None,
     };
-    fault::pass("launch:bound");
+    fault::reach("launch:bound");
     remove_stale_record(paths);
-    fault::pass("launch:stale-record-removed");
+    fault::reach("launch:stale-record-removed");
     match hand_off_and_spawn(instance, paths, &mut lock, listener.as_ref()) {
         // Lock and listener are in the message now. Copies that stay open here would only hide the daemon's death.
         Ok((child, channel, log)) => Ok(StartedDaemon {
@@ -95,7 +95,7 @@ fn hand_off_and_spawn(
             .is_per_directory()
             .then(|| instance.directory().to_owned()),
         instance: instance.name().map(str::to_owned),
-        runtime: paths.directory().to_owned(),
+        instance_directory: paths.directory().to_owned(),
         log: log.path.clone(),
         bound: listener.is_some(),
     };
@@ -112,7 +112,7 @@ fn hand_off_and_spawn(
     fault::point("launch:message-sent").map_err(failed())?;
     lock.release_if_not_passed();
     let child = spawn(instance, &nonce, daemon_end, &log)?;
-    fault::pass("launch:spawned");
+    fault::reach("launch:spawned");
     Ok((child, channel, log))
 }
 

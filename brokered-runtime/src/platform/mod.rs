@@ -187,7 +187,7 @@ const _: fn(AcceptQueue) -> IpcListener = into_listener;
 const _: fn(&AcceptQueue) -> io::Result<IpcStream> = accept;
 /// What to do after an error of [`accept`] or [`AcceptWaker::accept`].
 const _: fn(&io::Error) -> AcceptError = accept_error;
-/// Whether new clients are refused from [`AcceptWaker::wake`] on. If not, the endpoint must be removed first. Linux and
+/// Whether new clients are refused from [`AcceptWaker::stop_accepting`] on. If not, the endpoint must be removed first. Linux and
 /// Windows.
 const _: bool = AcceptWaker::REFUSES_NEW_CLIENTS;
 /// A waker for the queue of the listener that is bound to this path.
@@ -195,15 +195,15 @@ const _: fn(&AcceptQueue, &Path) -> io::Result<AcceptWaker> = AcceptWaker::new;
 /// A waker for a listener that another process has as well, and continues to use.
 const _: fn(&AcceptQueue, &Path) -> io::Result<AcceptWaker> = AcceptWaker::for_shared;
 /// Tells the waker that the user's code accepts on the listener, without [`AcceptWaker::accept`].
-const _: fn(&AcceptWaker) = AcceptWaker::hand_off;
-/// Whether [`AcceptWaker::wake`] connects to the endpoint, so that the path must still exist then.
+const _: fn(&AcceptWaker) = AcceptWaker::set_user_accepts;
+/// Whether [`AcceptWaker::stop_accepting`] connects to the endpoint, so that the path must still exist then.
 const _: fn(&AcceptWaker) -> bool = AcceptWaker::connects_to_wake;
-/// The next client. Blocks until there is one. After [`AcceptWaker::wake`] it returns the clients in the backlog, and
+/// The next client. Blocks until there is one. After [`AcceptWaker::stop_accepting`] it returns the clients in the backlog, and
 /// then an error for which [`accept_error`] returns `ShutDown`. With a shared listener those in the backlog are left to
 /// the other process.
 const _: fn(&AcceptWaker, &AcceptQueue) -> io::Result<IpcStream> = AcceptWaker::accept;
 /// Ends accepting, and wakes all threads that are blocked in it.
-const _: fn(&AcceptWaker) -> io::Result<()> = AcceptWaker::wake;
+const _: fn(&AcceptWaker) -> io::Result<()> = AcceptWaker::stop_accepting;
 
 // ---- `accepted_connections.rs`: quiet connections ----
 

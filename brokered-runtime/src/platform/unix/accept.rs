@@ -70,7 +70,7 @@ pub(crate) struct AcceptWaker {
     /// Whether another process has the same listener and continues to use it.
     is_shared: bool,
     /// Whether the user's code accepts, without [`accept`](Self::accept).
-    is_handed_off: AtomicBool,
+    user_accepts: AtomicBool,
 }
 
 /// Waits for a client or for a byte in a socket pair, so that a thread can be woken without `shutdown`.
@@ -80,7 +80,7 @@ struct PolledAccept {
     writer: UnixStream,
     /// One thread polls and accepts at a time. With two, one could take the other's client, and the other would block
     /// in `accept`, where the socket pair does not wake it.
-    turn: Mutex<()>,
+    accept_mutex: Mutex<()>,
 }
 
 impl AcceptWaker {
@@ -107,27 +107,28 @@ impl AcceptWaker {
             path: path.to_owned(),
             polled_accept: is_polled.then(PolledAccept::new).transpose()?,
             is_shared,
-            is_handed_off: AtomicBool::new(false),
+            user_accepts: AtomicBool::new(false),
         })
     }
 
-    pub(crate) fn hand_off(&self) {
-        self.is_handed_off.store(true, Ordering::Release);
+    pub(crate) fn set_user_accepts(&self) {
+        self.user_accepts.store(true, Ordering::Release);
     }
 
     pub(crate) fn connects_to_wake(&self) -> bool {
-        self.polled_accept.is_some()
-            && !self.is_shared
-            && self.is_handed_off.load(Ordering::Acquire)
+        self.polled_accept.is_some() && !self.is_shared && self.user_accepts.load(Ordering::Acquire)
     }
 
     pub(crate) fn accept(&self, queue: &AcceptQueue) -> io::Result<IpcStream> {
         let Some(polled) = &self.polled_accept else {
             return accept(queue);
         };
-        let _turn = polled.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = polled
+            .accept_mutex
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         loop {
-            if polled.is_woken(queue)? && self.is_shared {
+            if polled.wait_for_client_or_wake(queue)? && self.is_shared {
                 // The clients in the backlog are for the next process that receives the listener.
                 return Err(io::Error::from_raw_os_error(libc::EINVAL));
             }
@@ -141,7 +142,7 @@ impl AcceptWaker {
         }
     }
 
-    pub(crate) fn wake(&self) -> io::Result<()> {
+    pub(crate) fn stop_accepting(&self) -> io::Result<()> {
         let Some(polled) = &self.polled_accept else {
             return self.shut_down();
         };
@@ -164,7 +165,7 @@ impl AcceptWaker {
     /// blocked in `accept`, because that thread does not poll.
     fn stop_blocking(&self) -> io::Result<()> {
         UnixListener::from(self.listener.try_clone()?).set_nonblocking(true)?;
-        if self.is_handed_off.load(Ordering::Acquire) {
+        if self.user_accepts.load(Ordering::Acquire) {
             // If the path is gone, the thread cannot be woken.
             let _ = UnixStream::connect(&self.path);
         }
@@ -178,12 +179,12 @@ impl PolledAccept {
         Ok(Self {
             reader,
             writer,
-            turn: Mutex::new(()),
+            accept_mutex: Mutex::new(()),
         })
     }
 
-    /// Waits for a client or for [`AcceptWaker::wake`]. Returns whether it was woken.
-    fn is_woken(&self, queue: &AcceptQueue) -> io::Result<bool> {
+    /// Waits for a client or for [`AcceptWaker::stop_accepting`]. Returns whether it was woken.
+    fn wait_for_client_or_wake(&self, queue: &AcceptQueue) -> io::Result<bool> {
         let mut sources =
             [self.reader.as_raw_fd(), as_unix(queue).as_raw_fd()].map(|fd| libc::pollfd {
                 fd,

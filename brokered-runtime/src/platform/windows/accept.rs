@@ -248,7 +248,7 @@ pub(crate) fn accept_error(error: &io::Error) -> AcceptError {
 pub(crate) struct AcceptWaker {
     queue: Arc<Queue>,
     /// Whether the user's code accepts, without [`accept`](Self::accept).
-    is_handed_off: AtomicBool,
+    user_accepts: AtomicBool,
     /// The connection that has woken the user's code.
     connection: Mutex<Option<IpcStream>>,
 }
@@ -264,7 +264,7 @@ impl AcceptWaker {
     pub(crate) fn new(queue: &AcceptQueue, _path: &Path) -> io::Result<Self> {
         Ok(Self {
             queue: Arc::clone(&queue.0),
-            is_handed_off: AtomicBool::new(false),
+            user_accepts: AtomicBool::new(false),
             connection: Mutex::default(),
         })
     }
@@ -274,8 +274,8 @@ impl AcceptWaker {
         Self::new(queue, path)
     }
 
-    pub(crate) fn hand_off(&self) {
-        self.is_handed_off.store(true, Ordering::Release);
+    pub(crate) fn set_user_accepts(&self) {
+        self.user_accepts.store(true, Ordering::Release);
     }
 
     /// The name of a pipe exists as long as the pipe, so it need not be kept for the waker.
@@ -308,8 +308,8 @@ impl AcceptWaker {
         clippy::unnecessary_wraps,
         reason = "the signature is the same on every platform"
     )]
-    pub(crate) fn wake(&self) -> io::Result<()> {
-        if self.is_handed_off.load(Ordering::Acquire) {
+    pub(crate) fn stop_accepting(&self) -> io::Result<()> {
+        if self.user_accepts.load(Ordering::Acquire) {
             // A thread of the user's code that is blocked in `accept` gets this connection. It stays open, so that the
             // thread sees it.
             let mut connection = self
@@ -368,7 +368,7 @@ mod tests {
         let queue = start_accept_queue(bind(&path)?, &path)?;
         let waker = AcceptWaker::new(&queue, &path)?;
         let _client = connect(&path, Instant::now() + STOP_TIMEOUT)?;
-        waker.wake()?;
+        waker.stop_accepting()?;
         drop(waker.accept(&queue)?);
         let end = waker
             .accept(&queue)
