@@ -19,7 +19,8 @@ pub type IpcStream = interprocess::local_socket::Stream;
 
 /// Binds the endpoint and listens. A stale socket at the path is replaced.
 ///
-/// Nothing is probed: only the holder of the lock binds, so no other daemon can be bound.
+/// Only the holder of the lock binds, so no other daemon can be bound. Only a socket that may be a service manager's is
+/// probed.
 pub(crate) fn bind(paths: &Paths, lock: &InstanceLock) -> Result<IpcListener, EndpointError> {
     bind_at(&paths.socket, lock)
 }

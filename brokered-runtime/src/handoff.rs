@@ -16,7 +16,7 @@ pub(crate) const ROLE: &str = "BROKERED_ROLE";
 /// The environment variable that selects the instance of a daemon that is started by hand.
 pub(crate) const INSTANCE: &str = "BROKERED_INSTANCE";
 
-/// The exit code of a daemon whose endpoint another process has bound. A launcher takes it for success: a daemon runs.
+/// The exit code of a daemon whose endpoint another process has bound. A launcher treats it as success: a daemon runs.
 pub(crate) const EXIT_ALREADY_BOUND: u8 = 69;
 
 /// The value of [`LAUNCH`].

@@ -1,7 +1,7 @@
 //! The record: the file that says which process is bound, where, since when, and in which phase.
 //!
-//! Only the holder of the instance lock writes it. While no process holds the lock, the record is stale: it tells how
-//! the last daemon ended.
+//! Only the holder of the instance lock writes it. While no process holds the lock, and until step 4 of the
+//! next start, the record is stale: it shows how the last daemon ended.
 
 use std::env;
 use std::error::Error;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Who may import whom in `brokered-runtime/src`, from the bottom to the top.
 ///
 /// A row names a top-level file or folder, then the ones that it may import. A row may name only rows above it, so the
-/// table has no circle. `lib.rs` re-exports names and may import everything.
+/// table has no cycle. `lib.rs` re-exports names and may import everything.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Two functions that the platforms need, too.
     ("hash", &[]),
@@ -111,7 +111,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const ALL_BELOW: &[&str] = &["*"];
 
 #[test]
-fn the_table_has_no_circle_and_names_every_module() {
+fn the_table_has_no_cycle_and_names_every_module() {
     let mut above = BTreeSet::new();
     for (row, allowed) in MAY_IMPORT {
         for name in allowed.iter().filter(|name| **name != "*") {
@@ -159,8 +159,8 @@ fn row_of(file: &str) -> &str {
 }
 
 #[test]
-fn no_folder_has_an_import_circle() {
-    let mut circles = Vec::new();
+fn no_folder_has_an_import_cycle() {
+    let mut cycles = Vec::new();
     for (package, root) in [
         ("brokered-runtime", "lib.rs"),
         ("brokered-cli", "main.rs"),
@@ -175,16 +175,16 @@ fn no_folder_has_an_import_circle() {
             if has_a_table {
                 continue;
             }
-            if let Some(circle) = circle_in(&graph) {
-                circles.push(format!("{name}: {}", circle.join(" -> ")));
+            if let Some(cycle) = cycle_in(&graph) {
+                cycles.push(format!("{name}: {}", cycle.join(" -> ")));
             }
         }
     }
-    assert!(circles.is_empty(), "{circles:#?}");
+    assert!(cycles.is_empty(), "{cycles:#?}");
 }
 
 #[test]
-fn the_reader_finds_paths_and_circles() {
+fn the_reader_finds_paths_and_cycles() {
     let mut modules = BTreeMap::new();
     for (name, text) in [
         ("", "pub use daemon::{Bound, serve::Incoming as Clients};"),
@@ -228,11 +228,11 @@ fn the_reader_finds_paths_and_circles() {
             .any(|(_, to)| to.contains("text") || to.contains("comment")),
         "{edges:?}"
     );
-    assert!(circle_in(&sources.sibling_graphs()["daemon"]).is_some());
+    assert!(cycle_in(&sources.sibling_graphs()["daemon"]).is_some());
     let text = "f<'a>('{', '\\'', b'}', \"}\\\"\", r#\"\"}\"#) /* } */ // }";
     assert_eq!(tokens(text).concat(), "f<a>(,,,,)");
     let line = BTreeMap::from([("a".to_owned(), BTreeSet::from(["b".to_owned()]))]);
-    assert_eq!(circle_in(&line), None);
+    assert_eq!(cycle_in(&line), None);
 }
 
 /// The modules of a package, by path: `daemon::bound`. The crate's root is the empty path.
@@ -570,8 +570,8 @@ fn children_of(file: &Path, text: &str) -> Vec<(String, PathBuf)> {
     children
 }
 
-/// A circle in a graph: its modules, beginning and ending with the same one.
-fn circle_in(graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+/// A cycle in a graph: its modules, beginning and ending with the same one.
+fn cycle_in(graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn follow(
         graph: &BTreeMap<String, BTreeSet<String>>,
         name: &str,
@@ -579,17 +579,17 @@ fn circle_in(graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> 
         done: &mut BTreeSet<String>,
     ) -> Option<Vec<String>> {
         if let Some(start) = path.iter().position(|on_path| on_path == name) {
-            let mut circle = path[start..].to_vec();
-            circle.push(name.to_owned());
-            return Some(circle);
+            let mut cycle = path[start..].to_vec();
+            cycle.push(name.to_owned());
+            return Some(cycle);
         }
         if done.contains(name) {
             return None;
         }
         path.push(name.to_owned());
         for next in graph.get(name).into_iter().flatten() {
-            if let Some(circle) = follow(graph, next, path, done) {
-                return Some(circle);
+            if let Some(cycle) = follow(graph, next, path, done) {
+                return Some(cycle);
             }
         }
         path.pop();

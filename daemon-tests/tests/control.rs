@@ -182,7 +182,7 @@ fn a_malformed_request_gets_an_error_and_the_daemon_keeps_running() -> TestResul
     let mut half = fixture.connect_control()?;
     half.write_all(b"stat")?;
     half.shutdown(Shutdown::Write)?;
-    assert!(read_to_end(&mut half).starts_with("ERROR=the request has no line end"));
+    assert!(read_to_end(&mut half).starts_with("ERROR=the request does not end with a newline"));
     assert_eq!(fixture.status("PID")?, daemon.pid().to_string());
     Ok(())
 }

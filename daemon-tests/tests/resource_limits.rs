@@ -125,7 +125,7 @@ fn a_thousand_launches_leak_no_descriptors_or_children() -> TestResult {
     Ok(())
 }
 
-/// Processes that use all processor time that they get, until this is dropped.
+/// Processes that use all CPU time that they get, until this is dropped.
 struct BusyProcesses(Vec<Child>);
 
 impl BusyProcesses {

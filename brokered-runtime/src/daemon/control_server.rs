@@ -315,7 +315,7 @@ impl PendingRequest {
         match platform::receive_nonblocking(&self.stream, &mut bytes[..room]) {
             Ok(0) => {
                 if !self.line.is_empty() {
-                    send_error(&self.stream, "the request has no line end");
+                    send_error(&self.stream, "the request does not end with a newline");
                 }
                 Next::Close
             }

@@ -114,7 +114,7 @@ impl fmt::Display for StartError {
             Self::Record(error) => error.fmt(f),
             Self::Thread { source } => write!(
                 f,
-                "cannot start a thread for signals and clients: {source}; check the limit of processes (`ulimit -u`)"
+                "cannot set up signals and threads: {source}; check the limits of processes and open files (`ulimit -u`, `ulimit -n`)"
             ),
         }
     }

@@ -137,7 +137,7 @@ pub enum LaunchError {
         /// The log, which receives the daemon's output.
         log: PathBuf,
     },
-    /// The daemon was started, was not bound at the deadline, and used no processor time in the two seconds before.
+    /// The daemon was started, was not bound at the deadline, and used no CPU time in the two seconds before.
     /// It was killed, so that the next client can start another one.
     Hung {
         /// The daemon's name.
@@ -420,7 +420,7 @@ fn hung(
 ) -> fmt::Result {
     write!(
         f,
-        "{daemon} did not finish its start-up within {} ({reached}) and used no processor time in the last \
+        "{daemon} did not finish its start-up within {} ({reached}) and used no CPU time in the last \
          two seconds, so it was killed",
         diagnostics::format_duration(waited)
     )?;

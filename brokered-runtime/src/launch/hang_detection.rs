@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::deadline::Deadline;
 use crate::platform::{self, ProcessActivity};
 
-/// For how long before the deadline a hung daemon has used no processor time.
+/// For how long before the deadline a hung daemon has used no CPU time.
 const HANG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Samples the activity of one process at the beginning and at the end of the last two seconds before a deadline.

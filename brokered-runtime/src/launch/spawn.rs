@@ -77,7 +77,7 @@ fn launcher_binds(instance: &Instance) -> bool {
     platform::CAN_PASS_LISTENERS && !instance.daemon().is_binding_itself()
 }
 
-/// Step 5: sends the message, then starts the process, which so finds the message complete.
+/// Step 5: sends the message, then starts the process, so that it finds a complete message.
 fn hand_off_and_spawn(
     instance: &Instance,
     paths: &Paths,

@@ -4,7 +4,7 @@
 //! machine in milliseconds, and the boot ID. A daemon that ends cleanly removes the file. Only the holder of the
 //! instance lock writes it.
 //!
-//! A start history that cannot be read or written refuses no start: a limit that is not kept is better than a daemon
+//! A start history that cannot be read or written refuses no start: an unenforced limit is better than a daemon
 //! that cannot be started.
 
 use std::fs::File;

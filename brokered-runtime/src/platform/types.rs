@@ -117,6 +117,6 @@ pub(crate) struct PollResult {
 pub(crate) struct ProcessActivity {
     /// Whether all threads sleep, and none waits for the processor, the disk or a debugger.
     pub(crate) is_asleep: bool,
-    /// The processor time that the process has used.
+    /// The CPU time that the process has used.
     pub(crate) cpu_time: Duration,
 }

@@ -148,7 +148,7 @@ fn advice_on_unresponsive(inspection: &Inspection, path: &str) -> String {
         ),
         (Some(pid), Some(_)) => format!(
             "process {pid} listens, and its supervisor thread does not answer: the process is stopped or \
-             gets no processor time (`{}`); `brokered stop {}` {}",
+             gets no CPU time (`{}`); `brokered stop {}` {}",
             hints::inspect(&[pid]),
             inspection.instance.name(),
             hints::UNRESPONSIVE_STOP

@@ -31,7 +31,7 @@ pub(super) fn describe(scratch: &Path) -> String {
     )
 }
 
-/// The processor time of other processes, which distorts the figures.
+/// The CPU time of other processes, which distorts the figures.
 #[derive(Debug)]
 pub(super) struct OtherLoad {
     all: f64,
@@ -57,7 +57,7 @@ impl OtherLoad {
     }
 }
 
-/// The processor time of all processes since boot, and the time that the host has stolen.
+/// The CPU time of all processes since boot, and the time that the host has stolen.
 fn busy_seconds() -> Option<f64> {
     let text = fs::read_to_string("/proc/stat").ok()?;
     let all = text.lines().next()?.strip_prefix("cpu ")?;
@@ -73,7 +73,7 @@ fn busy_seconds() -> Option<f64> {
     Some(busy / 100.0)
 }
 
-/// The processor time of this process and of its descendants that have ended.
+/// The CPU time of this process and of its descendants that have ended.
 fn our_seconds() -> Option<f64> {
     let spent = |who| getrusage(who).ok().map(|usage| seconds(&usage));
     Some(spent(UsageWho::RUSAGE_SELF)? + spent(UsageWho::RUSAGE_CHILDREN)?)

@@ -11,7 +11,7 @@ pub(super) enum Unit {
     Rate,
     /// KiB.
     Memory,
-    /// Seconds of processor time.
+    /// Seconds of CPU time.
     Cpu,
 }
 

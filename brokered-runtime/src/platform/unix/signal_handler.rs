@@ -44,7 +44,7 @@ fn handle(signal: libc::c_int) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs as a signal handler: one system call, and `errno` is what it was.
+/// Runs as a signal handler: makes one system call, and preserves `errno`.
 extern "C" fn write_byte(_signal: libc::c_int) {
     let writer = WRITER.load(Ordering::Acquire);
     // SAFETY: `errno` of the current thread always exists. `write` is safe in a signal handler, the byte is valid for

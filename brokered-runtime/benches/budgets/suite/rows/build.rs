@@ -68,7 +68,7 @@ fn build(bench: &Bench, source: &str, dependency: &str) -> Result<f64> {
     Ok(took)
 }
 
-/// The processor time of the children that have ended, in seconds.
+/// The CPU time of the children that have ended, in seconds.
 fn children() -> Result<f64> {
     Ok(seconds(&getrusage(UsageWho::RUSAGE_CHILDREN)?))
 }
