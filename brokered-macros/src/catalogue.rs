@@ -90,7 +90,7 @@ catalogue! {
             "`#[brokered_daemon]` has no option `$option`$nearest",
             "The options are `cli = path`, `help = \"text\"` or `help = none`, and `crate = path`.",
             "All other properties of the daemon belong to the `Daemon`. What the daemon loads is a parameter of `main`.";
-        NO_OPTION: "B008", "arguments/not_an_option",
+        NOT_AN_OPTION: "B008", "arguments/not_an_option",
             "`$found` is not an option",
             "The arguments after the daemon are options, `name = value`: `cli = path`, `help = \"text\"` or `help = none`, and `crate = path`.",
             "If this is the function for all processes that are not the daemon, write `#[brokered_daemon($daemon, cli = $found)]`. State is a parameter of `main`.";
@@ -403,7 +403,7 @@ mod tests {
                 "{code}: a title is one line without a full stop"
             );
             assert!(cause.ends_with('.'), "{code}: a cause is a sentence");
-            assert!(help.ends_with('.'), "{code}: a help is a sentence");
+            assert!(help.ends_with('.'), "{code}: the help text is a sentence");
         }
     }
 

@@ -68,13 +68,13 @@ fn program(
         Help::Disabled => (quote!(.without_help()), quote!()),
         Help::Text(text) => (quote!(.help), text),
     };
-    let in_sight = quote!(#daemon #text #cli #runtime);
-    let name = unused_name("DAEMON_ARGUMENT", &in_sight);
+    let user_tokens = quote!(#daemon #text #cli #runtime);
+    let name = unused_name("DAEMON_ARGUMENT", &user_tokens);
     let daemon = constant(&name, &quote!(#runtime::Daemon), &daemon);
     let (help, text) = if text.is_empty() {
         (help, text)
     } else {
-        let name = unused_name("HELP_ARGUMENT", &in_sight);
+        let name = unused_name("HELP_ARGUMENT", &user_tokens);
         let text = constant(&name, &quote!(#runtime::attribute::HelpText), &text);
         (quote!(#help(#name)), text)
     };
@@ -122,7 +122,7 @@ fn daemon_argument(runtime: &TokenStream, expression: &TokenStream) -> TokenStre
     let colons = respanned(colons, first);
     let name = below(&quote!(::attribute::DaemonArgument::TYPE), last);
     let ty = quote!(#colons #path #name);
-    let argument = in_brackets(expression);
+    let argument = in_parentheses(expression);
     let daemon = quote_spanned!(at(last)=> .daemon());
     quote!(#new(#ty, #argument) #daemon)
 }
@@ -172,12 +172,12 @@ fn cli_call(runtime: &TokenStream, path: &TokenStream) -> TokenStream {
 
 /// A constant, which the compiler evaluates.
 fn constant(name: &Ident, ty: &TokenStream, expression: &TokenStream) -> TokenStream {
-    let expression = in_brackets(expression);
+    let expression = in_parentheses(expression);
     quote!(const #name: #ty = #expression;)
 }
 
 /// In parentheses, the expression cannot contain a `;`.
-fn in_brackets(expression: &TokenStream) -> Group {
+fn in_parentheses(expression: &TokenStream) -> Group {
     let mut expression = Group::new(Delimiter::Parenthesis, expression.clone());
     expression.set_span(at(span_of(&expression.stream())));
     expression

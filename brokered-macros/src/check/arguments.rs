@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 
 use super::daemon::{self, Daemon};
-use super::options::{Given, Help, is_option};
+use super::options::{Help, OptionValues, is_option};
 use super::{EXAMPLE, Mistake, source};
 use crate::catalogue::{self, Message};
 use crate::parse::arguments::{Argument, Arguments};
@@ -22,7 +22,7 @@ pub(crate) fn arguments(arguments: Arguments, mistakes: &mut Vec<Mistake>) -> Op
     let before = mistakes.len();
     let mut arguments: Vec<_> = arguments.into_iter().collect();
     let daemon = take_daemon(&mut arguments, mistakes);
-    let mut given = Given::default();
+    let mut given = OptionValues::default();
     for argument in arguments {
         given.take(argument, daemon.as_ref(), mistakes);
     }

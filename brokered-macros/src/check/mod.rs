@@ -1,4 +1,4 @@
-//! The second stage: what is allowed. Nothing is quoted here.
+//! The second stage: what is allowed. It generates no code.
 //!
 //! [`arguments`] and [`function`] hold the rules for the two parts of a use of the attribute. Each mistake is one error, and all
 //! of them are reported at once.

@@ -8,7 +8,38 @@ use super::{Mistake, source};
 use crate::catalogue::{self, Entry, Message};
 use crate::parse::arguments::{Argument, Expression, Form};
 
-const OPTIONS: [&str; 3] = ["cli", "help", "crate"];
+/// An option that there is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Cli,
+    Help,
+    Crate,
+}
+
+impl Known {
+    const ALL: [Self; 3] = [Self::Cli, Self::Help, Self::Crate];
+
+    fn of(name: &Ident) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| name == known.name())
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cli => "cli",
+            Self::Help => "help",
+            Self::Crate => "crate",
+        }
+    }
+
+    /// An example of a value.
+    fn example(self) -> &'static str {
+        match self {
+            Self::Cli => "cli",
+            Self::Help => "include_str!(\"help.txt\")",
+            Self::Crate => "::brokered_runtime",
+        }
+    }
+}
 
 /// The methods that change a `Daemon`. Users look for them among the attribute's options.
 const METHODS_OF_DAEMON: [&str; 4] = [
@@ -26,28 +57,19 @@ pub(crate) enum Help {
 }
 
 pub(super) fn is_option(name: &Ident) -> bool {
-    is_one_of(&OPTIONS, name)
-}
-
-/// An example of an option's value.
-fn example_of(option: &str) -> &'static str {
-    match option {
-        "cli" => "cli",
-        "help" => "include_str!(\"help.txt\")",
-        _ => "::brokered_runtime",
-    }
+    Known::of(name).is_some()
 }
 
 /// The options so far.
 #[derive(Default)]
-pub(super) struct Given {
-    names: Vec<String>,
+pub(super) struct OptionValues {
+    known: Vec<Known>,
     pub(super) cli: Option<TokenStream>,
     pub(super) help: Option<Help>,
     pub(super) runtime: Option<TokenStream>,
 }
 
-impl Given {
+impl OptionValues {
     /// Checks one argument after the daemon.
     pub(super) fn take(
         &mut self,
@@ -91,21 +113,20 @@ impl Given {
         if name == "state" {
             return Err(mistake(name, &catalogue::STATE_OPTION));
         }
-        if !is_option(name) {
+        let Some(known) = Known::of(name) else {
             return Err(unknown_option(name));
-        }
-        let option = name.to_string();
-        if self.names.contains(&option) {
+        };
+        if self.known.contains(&known) {
             return Err(mistake(name, &catalogue::OPTION_TWICE));
         }
-        self.names.push(option.clone());
+        self.known.push(known);
         let Some(value) = value else {
-            return Err(option_without_value(name));
+            return Err(option_without_value(name, known));
         };
-        match option.as_str() {
-            "cli" => self.cli = Some(cli(value)?),
-            "help" => self.help = Some(help(value)?),
-            _ => self.runtime = Some(runtime(value)?),
+        match known {
+            Known::Cli => self.cli = Some(cli(value)?),
+            Known::Help => self.help = Some(help(value)?),
+            Known::Crate => self.runtime = Some(runtime(value)?),
         }
         Ok(())
     }
@@ -142,7 +163,7 @@ fn runtime(value: Expression) -> Result<TokenStream, Mistake> {
     };
     let message = Message::new(&catalogue::CRATE_IS_NO_PATH)
         .with("found", found)
-        .with("path", quoted.as_deref().unwrap_or(example_of("crate")));
+        .with("path", quoted.as_deref().unwrap_or(Known::Crate.example()));
     Err(Mistake::at(&value.tokens, message))
 }
 
@@ -162,7 +183,7 @@ fn why_not_a_path(form: &Form) -> Option<&'static str> {
         }
         Form::MacroCall => Some("a macro call"),
         Form::Closure => Some("a closure"),
-        Form::HalfAPath => Some("half a path"),
+        Form::IncompletePath => Some("an incomplete path"),
         Form::Call { .. } | Form::Other => Some("an expression"),
     }
 }
@@ -173,11 +194,10 @@ fn mistake(name: &Ident, entry: &'static Entry) -> Mistake {
     Mistake::on(name.span(), message)
 }
 
-fn option_without_value(name: &Ident) -> Mistake {
-    let option = name.to_string();
+fn option_without_value(name: &Ident, known: Known) -> Mistake {
     let message = Message::new(&catalogue::OPTION_WITHOUT_VALUE)
-        .with("value", example_of(&option))
-        .with("option", option);
+        .with("value", known.example())
+        .with("option", known.name());
     Mistake::on(name.span(), message)
 }
 
@@ -205,7 +225,7 @@ fn method_of_daemon(name: &Ident, value: &TokenStream, daemon: Option<&Daemon>) 
 }
 
 fn not_an_option(tokens: &TokenStream, daemon: Option<&Daemon>) -> Mistake {
-    let message = Message::new(&catalogue::NO_OPTION)
+    let message = Message::new(&catalogue::NOT_AN_OPTION)
         .with("found", source(tokens))
         .with("daemon", Daemon::as_argument(daemon));
     Mistake::at(tokens, message)
@@ -217,10 +237,12 @@ fn is_one_of(names: &[&str], name: &Ident) -> bool {
 
 /// The option that is spelled like this one.
 fn nearest(option: &str) -> Option<&'static str> {
-    OPTIONS
+    Known::ALL
         .into_iter()
+        .map(Known::name)
         .map(|known| (edit_distance(option, known), known))
-        .filter(|(distance, known)| *distance < known.len())
+        // At least half of the letters have to be right, or a short option would be near to any word.
+        .filter(|(distance, known)| *distance <= known.len() / 2)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }

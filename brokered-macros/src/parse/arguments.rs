@@ -74,7 +74,7 @@ pub(crate) enum Form {
         name: Option<Ident>,
     },
     /// `a::`
-    HalfAPath,
+    IncompletePath,
     /// `a::b(..)`, and perhaps more.
     Call {
         /// The path, if it is one identifier and nothing follows the call.
@@ -125,7 +125,7 @@ fn form(input: ParseStream<'_>) -> Result<Form> {
         input.peek(Ident::peek_any) || input.peek(Token![::]) || input.peek(Token![<]);
     let Ok(ValuePath { name }) = input.parse() else {
         return Ok(if begins_a_path {
-            Form::HalfAPath
+            Form::IncompletePath
         } else {
             Form::Other
         });
