@@ -54,7 +54,7 @@ show 'python3 -c "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(
     'brokered path words --of log' \
     'words books kernel lock | head -2'
 say '## For scripts and probes' '' '`probe` prints nothing. Its exit code is the result.'
-show 'brokered wait hello --timeout 5s' 'brokered probe hello' 'brokered probe nobody'
+show 'brokered wait hello --timeout 5s' 'brokered probe hello' 'brokered probe absent'
 say '## How long a start takes' '' \
     '`trace` starts a daemon and shows each step: what the client does before the process exists, what the daemon does before it' \
     'is bound, the load of each state, and the first reply. `--svg FILE` draws the steps.'
