@@ -64,7 +64,7 @@ say '## When a daemon does not answer' '' \
 show 'kill -9 $(brokered --json status hello | sed -n "s/.*\"pid\": \([0-9]*\),/\1/p"); while brokered probe --live hello; do :; done' \
     'brokered list' 'brokered doctor' 'brokered start hello'
 say 'A daemon that is stopped (`SIGSTOP`) holds its lock and does not answer. `stop` sends `SIGTERM` to the process in the record,' \
-    'if it is certain that this process is the daemon. The signal takes effect when the process continues:'
+    'if it has verified that this process is the daemon. The signal takes effect when the process continues:'
 show 'kill -STOP $(brokered --json status hello | sed -n "s/.*\"pid\": \([0-9]*\),/\1/p")' \
     'brokered list --timeout 100ms' \
     'brokered probe hello --timeout 100ms' \

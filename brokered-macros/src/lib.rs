@@ -44,10 +44,10 @@ use proc_macro::TokenStream;
 ///     const DAEMON_ARGUMENT: Daemon = Daemon::new("hello");
 ///     const _: /* the compiler checks that the process starts with this very function */
 ///     run(DAEMON_ARGUMENT, |bound| {
-///         fn __brokered_main(bound: Bound) -> io::Result<()> {
+///         fn user_main(bound: Bound) -> io::Result<()> {
 ///             bound.serve(|mut client| client.write_all(b"hello\n"))
 ///         }
-///         __brokered_main(bound)
+///         user_main(bound)
 ///     })
 /// }
 /// ```

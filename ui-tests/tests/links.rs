@@ -67,7 +67,9 @@ fn target(page: &Path, address: &str) -> Option<PathBuf> {
         return Some(folder.join(format!("guide-{module}.md")));
     }
     let is_rustdoc = folder.ends_with("brokered-runtime/docs");
-    let is_file = Path::new(address).extension().is_some() && !address.ends_with(".html");
+    let is_file = Path::new(address)
+        .extension()
+        .is_some_and(|extension| extension != "html");
     let is_relative = !address.contains(':') && !address.contains('@');
     (is_relative && (is_file || !is_rustdoc)).then(|| folder.join(address))
 }
