@@ -54,7 +54,7 @@ show 'python3 -c "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(
     'brokered path words --of log' \
     'words books kernel lock | head -2'
 say '## For scripts and probes' '' '`probe` prints nothing. Its exit code is the result.'
-show 'brokered wait hello --timeout 5s' 'brokered probe hello' 'brokered probe nobody'
+show 'brokered wait hello --timeout 5s' 'brokered probe hello' 'brokered probe absent'
 say '## How long a start takes' '' \
     '`trace` starts a daemon and shows each step: what the client does before the process exists, what the daemon does before it' \
     'is bound, the load of each state, and the first reply. `--svg FILE` draws the steps.'
@@ -64,7 +64,7 @@ say '## When a daemon does not answer' '' \
 show 'kill -9 $(brokered --json status hello | sed -n "s/.*\"pid\": \([0-9]*\),/\1/p"); while brokered probe --live hello; do :; done' \
     'brokered list' 'brokered doctor' 'brokered start hello'
 say 'A daemon that is stopped (`SIGSTOP`) holds its lock and does not answer. `stop` sends `SIGTERM` to the process in the record,' \
-    'if it is certain that this process is the daemon. The signal takes effect when the process continues:'
+    'if it has verified that this process is the daemon. The signal takes effect when the process continues:'
 show 'kill -STOP $(brokered --json status hello | sed -n "s/.*\"pid\": \([0-9]*\),/\1/p")' \
     'brokered list --timeout 100ms' \
     'brokered probe hello --timeout 100ms' \

@@ -163,7 +163,7 @@ catalogue! {
             "A reference needs a value that exists before the endpoint is bound. A state is loaded afterwards, and `main` owns it.",
             "Write `$type`.";
         NO_EXECUTOR: "B025", "placement/async_without_an_executor",
-            "this `main` is `async`, but there is no executor's attribute below `#[brokered_daemon]`",
+            "this `main` is `async`, without an executor's attribute below `#[brokered_daemon]`",
             "An executor above `#[brokered_daemon]` would start before the endpoint is bound. Below it, the executor starts afterwards.",
             "Write\n\n    #[brokered_daemon($arguments)]\n    #[tokio::main]\n    async fn main($parameters)\n\nor, with an executor that has no attribute,\n\n    #[brokered_daemon($arguments)]\n    fn main($parameters) {\n        smol::block_on(async { .. })\n    }\n\nIn both cases, the executor starts after the endpoint is bound.";
 
@@ -347,24 +347,31 @@ impl Message {
 /// Breaks a line that is long for a terminal, because the compiler does not. Code stays in one piece: it is between backticks, or
 /// indented.
 fn wrap(line: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    const WIDTH: usize = 90;
+    const WIDTH: usize = 84;
     if line.starts_with(' ') {
         return f.write_str(line);
     }
     let mut column = 0;
-    let mut in_code = false;
-    for word in line.split(' ') {
-        let width = word.chars().count();
+    for piece in pieces(line) {
+        let width = piece.chars().count();
         if column > 0 {
-            let breaks = !in_code && column + 1 + width > WIDTH;
+            let breaks = column + 1 + width > WIDTH;
             f.write_str(if breaks { "\n" } else { " " })?;
             column = if breaks { 0 } else { column + 1 };
         }
-        f.write_str(word)?;
+        f.write_str(piece)?;
         column += width;
-        in_code ^= word.matches('`').count() % 2 == 1;
     }
     Ok(())
+}
+
+/// The words of a line. Words between two backticks are one piece.
+fn pieces(line: &str) -> impl Iterator<Item = &str> {
+    let mut in_code = false;
+    line.split(move |c| {
+        in_code ^= c == '`';
+        c == ' ' && !in_code
+    })
 }
 
 #[cfg(test)]

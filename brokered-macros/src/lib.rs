@@ -44,10 +44,10 @@ use proc_macro::TokenStream;
 ///     const DAEMON_ARGUMENT: Daemon = Daemon::new("hello");
 ///     const _: /* the compiler checks that the process starts with this very function */
 ///     run(DAEMON_ARGUMENT, |bound| {
-///         fn __brokered_main(bound: Bound) -> io::Result<()> {
+///         fn user_main(bound: Bound) -> io::Result<()> {
 ///             bound.serve(|mut client| client.write_all(b"hello\n"))
 ///         }
-///         __brokered_main(bound)
+///         user_main(bound)
 ///     })
 /// }
 /// ```
@@ -56,7 +56,8 @@ use proc_macro::TokenStream;
 ///
 /// ```text
 /// fn main() {
-///     let index = Index::open("/var/lib/index");       // takes three seconds, and no client can connect
+///     // This takes three seconds, and no client can connect meanwhile.
+///     let index = Index::open("/var/lib/index");
 ///     run(INDEXD, |bound| serve(bound, index));
 /// }
 /// ```
@@ -68,15 +69,15 @@ use proc_macro::TokenStream;
 ///  --> src/main.rs:6:30
 ///   |
 /// 6 | fn main(bound: Bound, index: Index) -> std::io::Result<()> {
-///   |                              ^^^^^ a daemon's `main` gets only what is loaded after bind
+///   |                              ^^^^^ `main` takes only what is loaded after bind
 ///   |
 /// help: the trait `State` is not implemented for `Index`
 ///  --> src/main.rs:3:1
 ///   |
 /// 3 | struct Index;
 ///   | ^^^^^^^^^^^^
-///   = note: implement `brokered_runtime::State` for it: its `load(bound: &Bound)` runs once clients can connect
-///   = note: or take the parameter off, and make the value inside `main`
+///   = note: implement `brokered_runtime::State` for it: `load` runs after bind
+///   = note: or remove the parameter, and make the value in `main`
 ///   = note: see brokered_runtime::errors [B103]
 /// ```
 ///
@@ -96,7 +97,8 @@ use proc_macro::TokenStream;
 ///   |
 /// 3 | fn configured() -> Daemon {
 ///   | ^^^^^^^^^^^^^^^^^^^^^^^^^
-///   = note: calls in constants are limited to constant functions, tuple structs and tuple variants
+///   = note: calls in constants are limited to constant functions, tuple structs and tuple
+///           variants
 /// ```
 ///
 /// And it refuses a `main` that is not the start of the process:
@@ -108,8 +110,10 @@ use proc_macro::TokenStream;
 /// 7 |     fn main(bound: Bound) -> std::io::Result<()> {
 ///   |        ^^^^ the process starts with the `main` at the crate's root
 ///   |
-///   = help: the trait `brokered_runtime::attribute::ProcessEntry` is not implemented for fn item `fn() {main}`
-///   = note: that `main` runs first, before the endpoint is bound; put `#[brokered_daemon]` on the `main` at the root of the binary
+///   = help: the trait `brokered_runtime::attribute::ProcessEntry` is not implemented for fn
+///           item `fn() {main}`
+///   = note: that `main` runs first, before the endpoint is bound
+///   = note: put `#[brokered_daemon]` on the `main` at the root of the binary
 ///   = note: see brokered_runtime::errors [B105]
 /// ```
 ///

@@ -50,7 +50,8 @@ impl Termination for Never {
 #[diagnostic::on_unimplemented(
     message = "the first argument of `#[brokered_daemon]` is a `Daemon`, not `{Self}`",
     label = "expected a `Daemon`",
-    note = "to use a name from a constant, write `Daemon::new(NAME)`; only a string literal is a name by itself",
+    note = "to use a name from a constant, write `Daemon::new(NAME)`",
+    note = "only a string literal is a name by itself",
     note = "see brokered_runtime::errors [B117]"
 )]
 pub trait DaemonArgument: sealed::Sealed + Sized {
@@ -123,8 +124,8 @@ impl OtherArgument {
 #[diagnostic::on_unimplemented(
     message = "this `main` is not where the process starts",
     label = "the process starts with the `main` at the crate's root",
-    note = "that `main` runs first, before the endpoint is bound; \
-            put `#[brokered_daemon]` on the `main` at the root of the binary",
+    note = "that `main` runs first, before the endpoint is bound",
+    note = "put `#[brokered_daemon]` on the `main` at the root of the binary",
     note = "see brokered_runtime::errors [B105]"
 )]
 pub trait ProcessEntry: Sized {
@@ -144,8 +145,8 @@ impl<F: FnOnce() -> Exit> ProcessEntry for F {
 #[diagnostic::on_unimplemented(
     message = "a library has no `main`: no process starts here",
     label = "this belongs to a library",
-    note = "code that calls this function could run before the endpoint is bound; \
-            move the function to `src/main.rs` or `src/bin/`",
+    note = "code that calls this function could run before the endpoint is bound",
+    note = "move the function to `src/main.rs` or `src/bin/`",
     note = "see brokered_runtime::errors [B106]"
 )]
 pub trait BinaryTarget: sealed::Sealed {
@@ -226,7 +227,7 @@ const fn begins_with_segment(path: &[u8], segment: &[u8]) -> bool {
 #[diagnostic::on_unimplemented(
     message = "the first parameter of a brokered `main` is `Bound`, not `{Self}`",
     label = "expected `Bound`, the endpoint that is already bound",
-    note = "write `fn main(bound: Bound, ..)`; state comes after it, by value, and is loaded once the endpoint is bound",
+    note = "write `fn main(bound: Bound, ..)`; the states come after it, by value",
     note = "see brokered_runtime::errors [B104]"
 )]
 pub trait FirstParameter: sealed::Sealed {
@@ -334,7 +335,8 @@ impl<R> CliFunction<R> for Returned<R> {
 #[diagnostic::on_unimplemented(
     message = "a process can't end with `{Self}`",
     label = "neither `main` nor `cli` can return this",
-    note = "they return `()`, `ExitCode`, `!`, or a `Result` of one of these whose error is `Debug`: `std::io::Result<()>`, for one",
+    note = "return `()`, `ExitCode`, `!`, or a `Result` of one of these",
+    note = "the error of a `Result` must implement `Debug`",
     note = "see brokered_runtime::errors [B107]"
 )]
 pub trait MainReturn: Sized {

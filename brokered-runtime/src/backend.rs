@@ -59,7 +59,9 @@ impl From<io::Error> for BindError {
     }
 }
 
-/// The name of an endpoint that a hand-written backend binds. Often it is the name of a [`Daemon`].
+/// The name of an endpoint that a hand-written backend binds.
+///
+/// Often it is the name of a [`Daemon`].
 pub type Endpoint = str;
 
 /// A daemon that is written by hand, without the attribute.

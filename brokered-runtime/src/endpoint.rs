@@ -11,7 +11,7 @@ use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::platform::{self, PathOccupant};
 
-/// A bound endpoint: a Unix socket that listens, or the server side of a named pipe on Windows.
+/// A bound endpoint: a Unix socket that listens, or a named pipe on Windows.
 pub type IpcListener = interprocess::local_socket::Listener;
 
 /// A connection between a client and a daemon. Both sides use this type.

@@ -1,5 +1,6 @@
-//! The guide: one page for each task. [The front page](crate) shows a daemon and a client, and lists these pages.
+//! The guide: one page for each task.
 //!
+//! [The front page](crate) shows a daemon and a client, and lists these pages.
 //! The modules are empty; they hold documentation only.
 
 // The pages link to items by their bare names.

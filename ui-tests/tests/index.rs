@@ -7,16 +7,18 @@ use std::fmt::Write as _;
 use std::fs;
 
 use catalogue::{Entry, Raised};
-use support::here;
+use support::{fitting, here};
 
 #[allow(dead_code, reason = "the tests use the table, not the messages")]
 #[path = "../../brokered-macros/src/catalogue.rs"]
 mod catalogue;
 
 const BEGIN: &str = "\
-Each error has a code at the end of its message. For each code, this index shows a program that is refused, the message
-of the compiler, and the corrected program. The attribute itself reports the codes below `B100`. From `B101` on, the compiler
-refuses the program because of the types of this crate.
+All compile errors, by code.
+
+Each error has a code at the end of its message. The attribute itself reports the codes below `B100`. From `B101` on, the
+compiler refuses the program because of the types of this crate. For each code, this page shows a program that is refused, the
+message of the compiler, and the corrected program.
 
 ";
 
@@ -79,7 +81,7 @@ fn section(entry: &Entry) -> String {
         "\n# {code}\n\n{title}\n\n```{how}\n{}\n```\n\n```text\n{}\n```\n\n{why}Corrected:\n\n\
          ```no_run,standalone_crate\n{}\n```\n",
         refused.trim_end(),
-        message.trim_end(),
+        fitting(&message),
         corrected.trim_end()
     )
 }

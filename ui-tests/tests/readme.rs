@@ -1,5 +1,7 @@
 //! The compiler messages in the README and on the attribute's page are the pinned ones.
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 
@@ -7,9 +9,8 @@ use std::path::Path;
 fn pinned(case: &str) -> String {
     let case = format!("fail/{case}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{case}.stderr"));
-    fs::read_to_string(path)
-        .expect("the pinned text")
-        .replace(&format!("{case}.rs"), "src/main.rs")
+    let text = fs::read_to_string(path).expect("the pinned text");
+    support::fitting(&text.replace(&format!("{case}.rs"), "src/main.rs"))
 }
 
 #[test]
@@ -28,7 +29,7 @@ fn the_errors_on_the_attributes_page_are_the_pinned_ones() {
     ] {
         let shown = pinned(case);
         assert!(
-            page.contains(shown.trim_end()),
+            page.contains(&shown),
             "the attribute's page shows another error than\n{shown}"
         );
     }
@@ -40,7 +41,7 @@ fn the_error_in_the_readme_is_the_pinned_one() {
     let shown = pinned("before_bind/parameter_without_state");
     let readme = fs::read_to_string(here.join("../README.md")).expect("the README");
     assert!(
-        readme.contains(shown.trim_end()),
+        readme.contains(&shown),
         "the README shows another error than\n{shown}"
     );
 }

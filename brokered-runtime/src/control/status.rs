@@ -11,7 +11,7 @@ use crate::fields::{Fields, Lines, from_unix_time, unix_time};
 /// The most loads, and the most milestones, that are read from a reply.
 const MAX_ENTRIES: usize = 1024;
 
-/// The status of a daemon, as the daemon reports it. Returned by [`Instance::status`](crate::Instance::status).
+/// The status of a daemon, from [`Instance::status`](crate::Instance::status).
 ///
 /// ```
 /// use brokered_runtime::{ControlError, Daemon};
@@ -20,7 +20,7 @@ const MAX_ENTRIES: usize = 1024;
 ///
 /// # fn main() -> Result<(), ControlError> {
 /// match INDEXD.instance().status() {
-///     Ok(status) => println!("up {} s, {} clients", status.uptime.as_secs(), status.connections_open),
+///     Ok(status) => println!("{}, {} clients", status.phase, status.connections_open),
 ///     Err(ControlError::NotRunning { .. }) => println!("indexd is not running"),
 ///     Err(error) => return Err(error),
 /// }

@@ -122,7 +122,7 @@ impl Bound {
     ///
     /// Handle the errors of a stream inside the loop: with `?`, a client that disconnects would end the daemon. If
     /// another thread serves a stream, hold a [`connection`](Handle::connection) there, so that a shutdown waits for
-    /// it. Idle exit is off unless connections are counted so.
+    /// it. Idle exit needs this count.
     ///
     /// ```no_run
     /// # use std::io::Write;

@@ -44,9 +44,9 @@ use crate::{Phase, fault};
 /// record. The client that started the daemon receives it if it waits for [`WaitFor::Ready`](crate::WaitFor::Ready).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` would have to exist before the endpoint is bound",
-    label = "a daemon's `main` gets only what is loaded after bind",
-    note = "implement `brokered_runtime::State` for it: its `load(bound: &Bound)` runs once clients can connect",
-    note = "or take the parameter off, and make the value inside `main`",
+    label = "`main` takes only what is loaded after bind",
+    note = "implement `brokered_runtime::State` for it: `load` runs after bind",
+    note = "or remove the parameter, and make the value in `main`",
     note = "see brokered_runtime::errors [B103]"
 )]
 pub trait State: Sized {

@@ -1,4 +1,4 @@
-//! [`Instance`]: a [`Daemon`] with what is known only at run time.
+//! [`Instance`]: one instance of a [`Daemon`], and how to start it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::launch_options::{LaunchOptions, StartLimit, WaitFor};
 use super::paths::{Paths, Selector};
 use crate::platform;
 
-/// A [`Daemon`] with what is known only at run time: which of its instances, and how to start it.
+/// One instance of a [`Daemon`], and how to start it.
 ///
 /// Created by [`Daemon::at`], [`Daemon::named`] and [`Daemon::instance`]. It computes its paths once, when they are
 /// first needed, and keeps them. A program that connects often should keep the instance.

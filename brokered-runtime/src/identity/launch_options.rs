@@ -54,8 +54,9 @@ impl Default for StartLimit {
     }
 }
 
-/// What [`connect_or_spawn`](crate::Instance::connect_or_spawn) waits for after it has started the daemon. Set with
-/// [`Instance::wait`](crate::Instance::wait).
+/// What [`connect_or_spawn`](crate::Instance::connect_or_spawn) waits for after it has started the daemon.
+///
+/// Set it with [`Instance::wait`](crate::Instance::wait).
 ///
 /// In all cases, the connection is made as early as possible, and waits in the daemon's backlog.
 ///

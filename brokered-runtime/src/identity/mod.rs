@@ -5,7 +5,7 @@
 //! 1. `daemon`: [`Daemon`], the constant.
 //! 2. `paths`: the runtime directory, the instance directory, and the files in it.
 //! 3. `launch_options`: how a client starts the daemon.
-//! 4. `instance`: [`Instance`], a `Daemon` with what is known only at run time.
+//! 4. `instance`: [`Instance`], one instance of a `Daemon`, and how to start it.
 //! 5. `executable`: the daemon that this executable also is, with `cli = ..`.
 //!
 //! `error` has the error types.

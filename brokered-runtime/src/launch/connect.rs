@@ -22,7 +22,7 @@ impl Instance {
     /// # fn main() -> Result<(), LaunchError> {
     /// match INDEXD.instance().connect() {
     ///     Ok(_stream) => println!("indexd is running"),
-    ///     Err(LaunchError::NotRunning { endpoint }) => println!("no daemon on {}", endpoint.display()),
+    ///     Err(LaunchError::NotRunning { .. }) => println!("indexd is not running"),
     ///     Err(error) => return Err(error),
     /// }
     /// # Ok(())

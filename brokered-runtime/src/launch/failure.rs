@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 use crate::record::Record;
 use crate::{Instance, diagnostics};
 
-/// How the last daemon of an instance failed. Returned by [`Instance::last_failure`](crate::Instance::last_failure),
-/// and part of [`LaunchError::StartLimit`](crate::LaunchError::StartLimit).
+/// How the last daemon of an instance failed.
+///
+/// It is returned by [`Instance::last_failure`](crate::Instance::last_failure), and is part of [`LaunchError::StartLimit`](crate::LaunchError::StartLimit).
 ///
 /// Its `Display` text has all of this in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]

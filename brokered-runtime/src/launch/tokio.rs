@@ -21,7 +21,7 @@ impl Instance {
     /// # async fn main() -> Result<(), LaunchError> {
     /// match INDEXD.instance().connect_tokio().await {
     ///     Ok(_stream) => println!("indexd is running"),
-    ///     Err(LaunchError::NotRunning { endpoint }) => println!("no daemon on {}", endpoint.display()),
+    ///     Err(LaunchError::NotRunning { .. }) => println!("indexd is not running"),
     ///     Err(error) => return Err(error),
     /// }
     /// # Ok(())

@@ -200,7 +200,9 @@ impl InstanceDirectory {
     }
 }
 
-/// The runtime directory, followed by the fallback for instances whose own paths would be too long for a socket.
+/// The runtime directory, followed by its fallback.
+///
+/// The fallback holds the instances whose own paths would be too long for a socket.
 ///
 /// There is one entry if both are the same.
 ///

@@ -1,4 +1,4 @@
-//! What an operator's tool needs: find the daemons of this user, inspect them, start and stop them.
+//! For operators' tools: finds, inspects, starts and stops the daemons of a user.
 //!
 //! A client knows its daemon by the constant [`Daemon`](crate::Daemon). A tool such as the command line `brokered`
 //! does not: it finds daemons by their files. This module needs the feature `operator`, which daemons and clients

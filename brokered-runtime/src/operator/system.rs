@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{handoff, identity, platform};
 
-/// The exit code of a daemon that ended because another process is already this daemon.
+/// The exit code of a daemon that finds that another process is this daemon.
 ///
 /// A service manager should not restart a daemon that ended with it.
 pub const EXIT_ALREADY_BOUND: u8 = handoff::EXIT_ALREADY_BOUND;
@@ -20,7 +20,9 @@ pub fn fits_endpoint(path: &Path) -> bool {
     platform::fits_endpoint(path)
 }
 
-/// Whether the path leads to the file that is open. `false` if the path cannot be read.
+/// Whether the path leads to the file that is open.
+///
+/// Returns `false` if the path cannot be read.
 ///
 /// A tool that follows a log sees by this that the log was rotated.
 #[must_use]
@@ -28,8 +30,9 @@ pub fn is_same_file(open: &File, path: &Path) -> bool {
     platform::is_file_at(open, path).unwrap_or(false)
 }
 
-/// The absolute path without symbolic links by which a daemon that has one instance for each directory names its
-/// instance.
+/// The path by which a daemon with one instance for each directory names an instance.
+///
+/// It is absolute and has no symbolic links.
 ///
 /// On Windows, the path has no `\\?\` prefix where it is valid without one.
 ///

@@ -9,8 +9,10 @@ use crate::daemon::unsupervised;
 use crate::identity::paths::Paths;
 use crate::{Bound, Instance, platform};
 
-/// Returns a real [`Bound`] for a unit test of a [`State`](crate::State), or of the code that serves clients. It has a
-/// lock, an endpoint and a record in a directory of its own.
+/// Returns a real [`Bound`], for a unit test.
+///
+/// The test is one of a [`State`](crate::State), or of the code that serves clients. The `Bound` has a lock, an endpoint
+/// and a record in a new directory.
 ///
 /// The argument is a [`Daemon`](crate::Daemon), or an [`Instance`]: `DAEMON.at(directory)` for a state that reads files
 /// there. A daemon that is [`per_directory`](crate::Daemon::per_directory) and gets no directory has an empty one, which

@@ -24,8 +24,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Prepares to start the real daemon in a runtime directory of its own:
-/// `testing::launch(env!("CARGO_BIN_EXE_indexd")).start()`.
+/// Prepares to start the real daemon in its own runtime directory.
 ///
 /// ```no_run
 /// # const INDEXD_EXE: &str = "indexd";

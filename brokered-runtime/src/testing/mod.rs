@@ -1,5 +1,6 @@
-//! For the tests of your daemon: a [`Bound`](crate::Bound) for a unit test of a [`State`](crate::State), and the real
-//! daemon in a runtime directory of its own.
+//! For tests: a real [`Bound`](crate::Bound), or the real daemon.
+//!
+//! [`bound()`] is for a unit test of a [`State`](crate::State). [`launch`] starts the daemon in its own runtime directory.
 //!
 //! This module needs the feature `testing`. Enable it under `[dev-dependencies]`:
 //!

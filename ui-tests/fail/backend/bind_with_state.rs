@@ -1,12 +1,13 @@
-use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener, Never, bootstrap};
+use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener};
+use brokered_runtime::{Never, bootstrap};
 
 struct Custom;
 
 impl BrokeredBackend for Custom {
-    type State = Vec<String>;
+    type State = String;
 
-    fn bind(endpoint: &Endpoint, state: &mut Vec<String>) -> Result<IpcListener, BindError> {
-        state.push(endpoint.to_owned());
+    fn bind(endpoint: &Endpoint, text: &mut String) -> Result<IpcListener, BindError> {
+        text.push_str(endpoint);
         Err(BindError::InvalidEndpoint(endpoint.to_owned()))
     }
 

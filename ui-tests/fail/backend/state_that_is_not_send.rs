@@ -1,4 +1,5 @@
-use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener, Never, bootstrap};
+use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener};
+use brokered_runtime::{Never, bootstrap};
 
 struct Custom;
 

@@ -1,9 +1,10 @@
-use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener, Never, bootstrap};
+use brokered_runtime::{BindError, BrokeredBackend, Endpoint, IpcListener};
+use brokered_runtime::{Never, bootstrap};
 
 struct Custom;
 
 impl BrokeredBackend for Custom {
-    type State = Vec<String>;
+    type State = String;
 
     fn bind(endpoint: &Endpoint) -> Result<IpcListener, BindError> {
         Err(BindError::InvalidEndpoint(endpoint.to_owned()))

@@ -199,3 +199,63 @@ pub(crate) fn text(output: &Output) -> String {
         String::from_utf8_lossy(&output.stderr)
     )
 }
+
+/// A compiler message, as the documentation shows it: without a note that only names the attribute, and with no text that is cut
+/// off in a code block.
+pub(crate) fn fitting(message: &str) -> String {
+    let mut lines: Vec<_> = message
+        .lines()
+        .filter(|line| !line.contains("note: this error originates in the attribute macro"))
+        .map(wrap)
+        .collect();
+    while lines
+        .last()
+        .is_some_and(|line| matches!(line.trim(), "" | "|"))
+    {
+        lines.pop();
+    }
+    lines.join("\n")
+}
+
+/// Breaks a text that is too long. The further lines begin below its beginning, as those of the compiler do.
+fn wrap(line: &str) -> String {
+    /// This many columns fit on a page that is 1200 pixels wide.
+    const WIDTH: usize = 91;
+
+    let Some(start) = start_of_text(line).filter(|_| line.chars().count() > WIDTH) else {
+        return line.to_owned();
+    };
+    let (label, text) = line.split_at(start);
+    let below = match label.split_once('|') {
+        Some((gutter, label)) => format!("{gutter}|{}", " ".repeat(label.len())),
+        None => " ".repeat(start),
+    };
+    let mut wrapped = label.to_owned();
+    let mut column = start;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if column > start && column + 1 + width > WIDTH {
+            wrapped.push('\n');
+            wrapped.push_str(&below);
+            column = start;
+        } else if column > start {
+            wrapped.push(' ');
+            column += 1;
+        }
+        wrapped.push_str(word);
+        column += width;
+    }
+    wrapped
+}
+
+/// Where the compiler's own text begins in a line of its output. A line of code has none.
+fn start_of_text(line: &str) -> Option<usize> {
+    let Some((_, marked)) = line.split_once(" | ") else {
+        return ["error: ", "]: ", "= help: ", "= note: ", "help: ", "note: "]
+            .iter()
+            .find_map(|label| Some(line.find(label)? + label.len()));
+    };
+    let text = marked.trim_start_matches([' ', '^', '-']);
+    let mark = &marked[..marked.len() - text.len()];
+    (mark.contains(['^', '-']) || text.starts_with("move occurs")).then(|| line.len() - text.len())
+}
