@@ -157,8 +157,8 @@ use proc_macro::TokenStream;
 ///
 /// | option | meaning |
 /// |---|---|
-/// | `cli = path` | A function for all processes that are *not* the daemon, so that one binary is the daemon and its client. It has no parameters and returns a type that a `main` may return. The daemon is the process that a client's `connect_or_spawn` has started, or a process with `BROKERED_ROLE=daemon` in its environment. |
-/// | `help = "text"` | What `--help` prints when it is the only argument. The default is a text about the package and the daemon. Any constant `&'static str` will do, such as `include_str!("help.txt")`. |
+/// | `cli = path` | A function for all processes that are *not* the daemon, so that one binary is the daemon and its client. It has no parameters and returns a type that a `main` may return. The daemon is the process that a client's `connect_or_spawn` or a service manager has started, or a process with `BROKERED_ROLE=daemon` in its environment. |
+/// | `help = "text"` | What `--help` prints when it is the only argument. The default is a text about the package and the daemon. Any constant `&'static str` will do, such as `include_str!("help.txt")`. With `cli`, that function handles all arguments, and this option has no effect. |
 /// | `help = none` | The daemon handles `--help` and `--version` itself. |
 /// | `crate = path` | The path of `brokered_runtime`, if the dependency has another name. |
 ///
