@@ -297,33 +297,70 @@ fn a_child_forked_without_exec_does_not_hide_the_daemons_death() -> TestResult {
         return Ok(());
     }
     let fixture = Fixture::new()?;
-    let library = compile_fork_library(&fixture)?;
-    let (fifo, pid_file) = (fixture.path().join("load"), fixture.path().join("child"));
-    make_fifo(&fifo)?;
-    let mut command = fixture.client_command("pid");
-    let client = command
-        .env("LD_PRELOAD", &library)
-        .env(daemon_tests::LOAD_FORK_PID_FILE, &pid_file)
-        .env(daemon_tests::LOAD_FIFO, &fifo)
-        .env("TEST_CLIENT_WAIT", "ready")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let client = ChildProcess(client.spawn()?);
-    let load = open_fifo_for_writing(&fifo)?;
-    let daemon: u32 = fixture.record_value("PID")?.parse()?;
-    let child: u32 = fs::read_to_string(&pid_file)?.parse()?;
-    let child = ForkedChild::of(daemon, child)?;
-    signal_process(daemon, Signal::SIGKILL);
+    let forked = ForkDuringLoad::start(&fixture)?;
+    signal_process(forked.daemon, Signal::SIGKILL);
     // The launcher learns of the death, the lock is free, and the next launch succeeds.
-    let output = client.wait_with_output()?;
+    let output = forked.client.wait_with_output()?;
     assert!(stderr(&output).contains("signal: 9"), "{}", stderr(&output));
     wait_until("the lock is free", || {
         fixture.is_lock_free().unwrap_or(false)
     });
-    drop(load);
+    drop(forked.load);
     assert_eq!(fixture.request("pid")?, fixture.record_value("PID")?);
-    assert!(child.is_running(), "the forked child still runs");
+    assert!(forked.child.is_running(), "the forked child still runs");
     Ok(())
+}
+
+#[test]
+fn sigterm_to_a_child_forked_without_exec_ends_the_child_and_not_the_daemon() -> TestResult {
+    if !has_requirements(&["cc"]) {
+        return Ok(());
+    }
+    let fixture = Fixture::new()?;
+    let forked = ForkDuringLoad::start(&fixture)?;
+    signal_process(forked.child.0, Signal::SIGTERM);
+    wait_until("the forked child has ended", || !forked.child.is_running());
+    drop(forked.load);
+    let output = forked.client.wait_with_output()?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(fixture.record_value("PHASE")?, "ready");
+    assert_eq!(fixture.request("pid")?, forked.daemon.to_string());
+    Ok(())
+}
+
+/// A client that has started a daemon, which has forked during its load and still loads.
+struct ForkDuringLoad {
+    client: ChildProcess,
+    daemon: u32,
+    child: ForkedChild,
+    /// The daemon loads until this is dropped.
+    load: fs::File,
+}
+
+impl ForkDuringLoad {
+    fn start(fixture: &Fixture) -> Result<Self, Box<dyn Error>> {
+        let library = compile_fork_library(fixture)?;
+        let (fifo, pid_file) = (fixture.path().join("load"), fixture.path().join("child"));
+        make_fifo(&fifo)?;
+        let mut command = fixture.client_command("pid");
+        let client = command
+            .env("LD_PRELOAD", &library)
+            .env(daemon_tests::LOAD_FORK_PID_FILE, &pid_file)
+            .env(daemon_tests::LOAD_FIFO, &fifo)
+            .env("TEST_CLIENT_WAIT", "ready")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let client = ChildProcess(client.spawn()?);
+        let load = open_fifo_for_writing(&fifo)?;
+        let daemon: u32 = fixture.record_value("PID")?.parse()?;
+        let child: u32 = fs::read_to_string(&pid_file)?.parse()?;
+        Ok(Self {
+            client,
+            daemon,
+            child: ForkedChild::of(daemon, child)?,
+            load,
+        })
+    }
 }
 
 /// Compiles `fork_on_getppid.c` to a library that can be preloaded.

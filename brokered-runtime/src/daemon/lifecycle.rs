@@ -30,7 +30,7 @@ use crate::platform::{self, AcceptQueue, AcceptWaker, ForkGuard, PollWaker};
 use crate::{Instance, IpcStream, Phase, endpoint, fault};
 
 /// How long a failed daemon waits until the clients of its control endpoint have received the reason.
-const FAILURE_REPORT_TIMEOUT: Duration = Duration::from_millis(500);
+pub(super) const FAILURE_REPORT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What the threads of a running daemon share.
 #[derive(Debug)]

@@ -123,12 +123,13 @@ impl OwnedFiles {
     ) {
         if let Some(held) = self.held().as_mut()
             && held.record.phase != phase
+            // A client that finds `failed` asks for the reason at once. Without one, `main` is about to write both.
+            && (phase != Phase::Failed || failure.is_some())
             && held.lock.is_on(&self.paths)
         {
             let mut record = held.record.clone();
             record.phase = phase;
             if phase == Phase::Failed {
-                // A client that finds the phase asks for the reason at once.
                 record.failure = failure.map(str::to_owned);
             }
             record.add_command_line();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::control_server::ControlServer;
 use super::error::exit_code;
-use super::lifecycle::Lifecycle;
+use super::lifecycle::{FAILURE_REPORT_TIMEOUT, Lifecycle};
 use super::trace;
 use crate::diagnostics::print;
 use crate::platform::{self, AcceptedConnections, SignalPoller, WakeReason};
@@ -36,7 +36,9 @@ const DRAIN_NOTICE_DELAY: Duration = Duration::from_millis(500);
 const PRINT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long `main` may take to end the process after the drain was cut short.
-const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
+///
+/// It first reports its failure to the clients of the control endpoint, which may take [`FAILURE_REPORT_TIMEOUT`].
+const EXIT_TIMEOUT: Duration = FAILURE_REPORT_TIMEOUT.saturating_add(Duration::from_millis(500));
 
 /// The supervisor before its thread runs. Signals are already caught, and wait for the thread.
 pub(super) struct Supervisor {
@@ -79,7 +81,8 @@ fn run(lifecycle: &Lifecycle, mut signals: SignalPoller) {
             format!("{reason}; connections are cut short"),
         ),
     }
-    if main_has_returned {
+    // Asked again, because printing may have taken a while.
+    if lifecycle.cut_short() {
         // The main thread now releases everything, and ends the process with the exit code of `main`.
         thread::sleep(EXIT_TIMEOUT);
     }

@@ -1,7 +1,8 @@
 //! The handler for the signals that ask a process to stop.
 //!
 //! This is written here and not taken from a crate, because a crate for it was a tenth of the cost of building a small
-//! daemon. Later handlers, such as tokio's, call this one: `signal-hook-registry` chains the handler that it finds.
+//! daemon. Later handlers, such as tokio's, call this one: `signal-hook-registry` chains the handler that it finds. A
+//! handler that was installed before `main`, by a constructor, is replaced.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,9 +18,14 @@ pub(super) const SIGNAL: u8 = b'X';
 static WRITER: AtomicI32 = AtomicI32::new(NONE);
 const NONE: RawFd = -1;
 
+/// The process that installed the handler. A child that is forked without `exec` inherits handler and socket.
+static OWNER: AtomicI32 = AtomicI32::new(0);
+
 /// From now on, each of the signals writes [`SIGNAL`] to this socket, which must be non-blocking.
 pub(super) fn install(signals: &[libc::c_int], writer: UnixStream) -> io::Result<()> {
     WRITER.store(writer.into_raw_fd(), Ordering::Release);
+    // SAFETY: `getpid` takes nothing and cannot fail.
+    OWNER.store(unsafe { libc::getpid() }, Ordering::Release);
     for signal in signals {
         handle(*signal)?;
     }
@@ -44,15 +50,22 @@ fn handle(signal: libc::c_int) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs as a signal handler: makes one system call, and preserves `errno`.
-extern "C" fn write_byte(_signal: libc::c_int) {
+/// Runs as a signal handler: makes few system calls, and preserves `errno`.
+extern "C" fn write_byte(signal: libc::c_int) {
     let writer = WRITER.load(Ordering::Acquire);
-    // SAFETY: `errno` of the current thread always exists. `write` is safe in a signal handler, the byte is valid for
-    // reads, and the descriptor is never closed. A full socket needs no further byte.
+    let owner = OWNER.load(Ordering::Acquire);
+    // SAFETY: `errno` of the current thread always exists. `getpid`, `write`, `signal` and `raise` are safe in a signal
+    // handler, the byte is valid for reads, and the descriptor is never closed. A full socket needs no further byte.
     unsafe {
         let errno = errno();
         let before = *errno;
-        libc::write(writer, ptr::from_ref(&SIGNAL).cast(), 1);
+        if libc::getpid() == owner {
+            libc::write(writer, ptr::from_ref(&SIGNAL).cast(), 1);
+        } else {
+            // In a forked child, the byte would stop the daemon. The signal ends the child when this returns.
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
+        }
         *errno = before;
     }
 }
@@ -61,15 +74,11 @@ extern "C" fn write_byte(_signal: libc::c_int) {
 fn errno() -> *mut libc::c_int {
     // SAFETY: these functions take nothing and only return an address.
     unsafe {
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
         return libc::__errno_location();
         #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
         return libc::__errno();
-        #[cfg(any(
-            target_vendor = "apple",
-            target_os = "freebsd",
-            target_os = "dragonfly"
-        ))]
+        #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
         return libc::__error();
         #[cfg(any(target_os = "solaris", target_os = "illumos"))]
         return libc::___errno();
