@@ -102,7 +102,7 @@ pub(super) fn launcher_for(
 /// The error if neither the command line nor a record names the executable.
 pub(super) fn unknown_executable(target: &Target) -> CliError {
     let text = format!(
-        "the executable of {} is not known, because there is no record of it: name it with --program",
+        "no executable of {} is recorded: name it with --program",
         target.daemon
     );
     CliError::new(USAGE, text)

@@ -3,7 +3,6 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{Parse, ParseStream, Result};
-use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Token};
 
 use super::tokens::{ValuePath, comma, tokens_until};
@@ -30,7 +29,7 @@ fn conditions_in(meta: &Meta) -> Vec<TokenStream> {
 /// What is in the parentheses of `#[cfg_attr(condition, attribute, ..)]`.
 struct CfgAttr {
     condition: TokenStream,
-    attributes: Punctuated<Meta, Token![,]>,
+    attributes: Vec<Meta>,
 }
 
 impl CfgAttr {
@@ -47,10 +46,15 @@ impl CfgAttr {
 impl Parse for CfgAttr {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let condition = tokens_until::<ValuePath>(input, comma)?;
-        input.parse::<Option<Token![,]>>()?;
+        let mut attributes = Vec::new();
+        while input.parse::<Option<Token![,]>>()?.is_some() {
+            // One attribute that is not a `Meta`, such as a tool's, does not hide the conditions of the others.
+            let tokens = tokens_until::<ValuePath>(input, comma)?;
+            attributes.extend(syn::parse2(tokens));
+        }
         Ok(Self {
             condition,
-            attributes: input.call(Punctuated::parse_terminated)?,
+            attributes,
         })
     }
 }

@@ -11,8 +11,7 @@ use serde_json::Value;
 
 use crate::common::{Fixture, TEST_DAEMON, stderr, stdout};
 
-/// Built once, by cargo in a process of its own: the tool turns on a feature of the runtime that the daemons under
-/// test do not have.
+/// Built once, by a separate cargo: a test cannot depend on the binary of another package.
 static BROKERED: LazyLock<PathBuf> = LazyLock::new(|| {
     let beside = Path::new(TEST_DAEMON);
     let profile = beside.parent().expect("a directory of executables");

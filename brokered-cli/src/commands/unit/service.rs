@@ -59,6 +59,8 @@ impl Service {
             None => &target.instance,
         };
         let program_arguments = program_arguments.iter().map(|one| checked(one));
+        // Kubernetes runs the probe alone.
+        let program = program.filter(|_| arguments.manager != Manager::Kubernetes);
         Ok(Self {
             name: instance.name(),
             endpoint: checked(instance.endpoint().as_os_str())?,
@@ -71,7 +73,10 @@ impl Service {
             directory: directory
                 .map(|directory| checked(directory.as_os_str()))
                 .transpose()?,
-            instance: instance_name.clone(),
+            instance: instance_name
+                .as_ref()
+                .map(|name| checked(name.as_ref()))
+                .transpose()?,
         })
     }
 
