@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 
 use common::{
-    Fixture, Signal, TestResult, connection_count, make_fifo, open_fifo_for_writing, read_line,
-    signal_process, stderr, stdout, wait_until,
+    Fixture, Signal, TestResult, connection_count, copy_executable, make_fifo,
+    open_fifo_for_writing, read_line, signal_process, stderr, stdout, wait_until,
 };
 
 /// A client that launches a daemon whose load fails.
@@ -327,7 +327,7 @@ fn a_timeout_names_the_holder_of_the_lock() -> TestResult {
 fn a_replaced_executable_still_starts_its_daemon() -> TestResult {
     let fixture = Fixture::new()?;
     let installed = fixture.path().join("client-and-daemon");
-    fs::copy(env!("CARGO_BIN_EXE_client-and-daemon"), &installed)?;
+    copy_executable(env!("CARGO_BIN_EXE_client-and-daemon"), &installed)?;
     let mut client = Command::new(&installed)
         .env("BROKERED_RUNTIME_DIR", fixture.runtime_directory())
         .stdin(Stdio::piped())

@@ -458,9 +458,30 @@ pub(crate) fn assert_advises_no_deletion(message: &str) {
 /// An executable shell script.
 pub(crate) fn script(fixture: &Fixture, commands: &str) -> Result<PathBuf, Box<dyn Error>> {
     let path = fixture.path().join("script");
-    fs::write(&path, format!("#!/bin/sh\n{commands}\n"))?;
-    set_mode(&path, 0o755)?;
+    write_executable(&path, &format!("#!/bin/sh\n{commands}\n"))?;
     Ok(path)
+}
+
+/// Writes an executable, in another process.
+///
+/// If this process wrote it, a child that another test forks at that moment would inherit the open file, and executing it
+/// would fail with `ETXTBSY`.
+fn write_executable(path: &Path, contents: &str) -> TestResult {
+    let write = "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\"";
+    let status = Command::new("sh")
+        .args(["-c", write])
+        .arg(path)
+        .arg(contents)
+        .status()?;
+    assert!(status.success(), "cannot write {}", path.display());
+    Ok(())
+}
+
+/// Copies an executable, in another process for the same reason.
+pub(crate) fn copy_executable(from: &str, to: &Path) -> TestResult {
+    let status = Command::new("cp").arg(from).arg(to).status()?;
+    assert!(status.success(), "cannot copy {from}");
+    Ok(())
 }
 
 /// An executable that runs the test daemon once a line is written to the fifo, which is returned, too.

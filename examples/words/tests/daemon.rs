@@ -385,7 +385,12 @@ fn without_privileges(fixture: &Fixture) -> Option<impl Fn(&[&str]) -> Answer> {
         std::os::unix::fs::chown(&fixture.runtime, Some(USER), Some(USER)).unwrap();
         // This user may not be able to read the target directory.
         let copy = root.join("words");
-        fs::copy(env!("CARGO_BIN_EXE_words"), &copy).unwrap();
+        // By another process: a child that another test forks could inherit the open file, and keep it busy.
+        let copied = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_words"))
+            .arg(&copy)
+            .status();
+        assert!(copied.unwrap().success());
         copy
     } else {
         env!("CARGO_BIN_EXE_words").into()
