@@ -71,6 +71,12 @@ show 'kill -STOP $(brokered --json status hello | sed -n "s/.*\"pid\": \([0-9]*\
     'pid=$(brokered --json list --timeout 100ms | sed -n "s/.*\"recorded_pid\": \([0-9]*\),/\1/p" | head -1); (sleep 4; kill -CONT $pid) & brokered stop hello'
 say '## The log, restart and stop'
 show 'brokered log words -n 3' "brokered start words -C books --program $bin/words" 'brokered restart words' 'brokered stop words' 'brokered stop words'
+say '## Instances that are no longer used' '' \
+    'An instance is unused once its directory is gone, or once it has ended and was not started again for 30 days.' \
+    '`prune` lists these instances, and `prune --remove` removes their directories. An instance in use stays.'
+show "brokered start words -C books --program $bin/words" \
+    'kill -9 $(brokered --json status words | sed -n "s/.*\"pid\": \([0-9]*\),/\1/p"); while brokered probe --live words; do :; done; mv books old' \
+    'brokered prune' 'brokered prune --remove' 'brokered list'
 say '## For service managers'
 show "brokered unit systemd hello --program $bin/hello" 'brokered unit kubernetes hello'
 say '`brokered unit launchd` prints a property list. It is experimental: it has never been used on macOS.' '' \

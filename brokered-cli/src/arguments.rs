@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Trace(Trace),
     /// Check for what prevents clients from reaching daemons, and say what to do
     Doctor(Doctor),
+    /// List the instances that are no longer used, and remove their directories on demand
+    Prune(Prune),
     /// Print the files that a service manager needs to start a daemon
     Unit(Unit),
     /// Print a completion script for a shell
@@ -281,6 +283,25 @@ pub(crate) struct Doctor {
     /// Also show the checks that are fine
     #[arg(short, long)]
     pub(crate) verbose: bool,
+
+    /// How long to wait for the answer of each daemon, file system and service manager
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "1s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// Remove the directories, with the logs in them
+    #[arg(long)]
+    pub(crate) remove: bool,
+
+    /// The time after which an instance that has ended counts as no longer used
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "30d")]
+    pub(crate) older_than: Duration,
+
+    /// How long to wait for the answer of each daemon and file system
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "1s")]
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]

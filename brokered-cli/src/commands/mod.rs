@@ -1,14 +1,16 @@
 //! The commands, a file or a folder each.
 //!
 //! `list` and `status` only look; `start`, `stop` (with `restart`) and `wait` (with `probe`) control a daemon;
-//! `trace` builds on both. `log` and `path` print files and where they are, `doctor` looks for problems, `unit`
-//! writes files for service managers, and `generate` prints completions and the manual page.
+//! `trace` builds on both. `log` and `path` print files and where they are, `doctor` looks for problems, `prune`
+//! removes the directories of instances that are no longer used, `unit` writes files for service managers, and
+//! `generate` prints completions and the manual page.
 
 mod doctor;
 mod generate;
 mod list;
 mod log;
 mod path;
+mod prune;
 mod start;
 mod status;
 mod stop;
@@ -34,6 +36,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, CliE
         Command::Path(path) => path::path(path, output),
         Command::Trace(trace) => trace::trace(trace, output),
         Command::Doctor(doctor) => doctor::doctor(doctor, output),
+        Command::Prune(prune) => prune::prune(prune, output),
         Command::Unit(unit) => unit::unit(unit, output),
         Command::Completions { shell } => generate::completions(*shell, output),
         Command::Man => generate::man(output),

@@ -16,6 +16,9 @@ use crate::platform;
 /// The environment variable that names the runtime directory. It takes precedence over the platform's default.
 pub(crate) const RUNTIME_DIRECTORY: &str = "BROKERED_RUNTIME_DIR";
 
+/// How often a directory is created that another process removes at once, as an operator's tool may.
+const MAX_CREATIONS: u32 = 100;
+
 /// The files of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Paths {
@@ -169,14 +172,16 @@ fn directory_name(daemon: Daemon, selector: Selector<'_>) -> String {
 }
 
 fn prepare(directory: &Path) -> Result<(), DirectoryError> {
-    match platform::check_directory(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            platform::create_directory(directory)
-                .map_err(|error| DirectoryError::io(directory.to_owned(), error))?;
-            check(directory)
+    for _ in 0..MAX_CREATIONS {
+        match platform::check_directory(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                platform::create_directory(directory)
+                    .map_err(|error| DirectoryError::io(directory.to_owned(), error))?;
+            }
+            checked => return to_error(directory, checked),
         }
-        checked => to_error(directory, checked),
     }
+    check(directory)
 }
 
 fn check(directory: &Path) -> Result<(), DirectoryError> {

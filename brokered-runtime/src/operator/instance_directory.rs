@@ -53,6 +53,10 @@ impl InstanceDirectory {
         Self { paths }
     }
 
+    pub(super) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
     /// The path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {

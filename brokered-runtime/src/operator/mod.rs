@@ -10,9 +10,10 @@
 //! - [`InstanceDirectory::read_record`] and [`lock_state`](InstanceDirectory::lock_state) tell about a daemon that
 //!   does not answer, or has ended.
 //! - [`Launcher`] starts a daemon from its name and its executable.
+//! - [`InstanceDirectory::remove`] removes the directory of an instance that is no longer used.
 //!
-//! No function of this module follows a symbolic link in a runtime directory, or deletes a file that it did not
-//! create. The items that depend on the platform say so.
+//! No function of this module follows a symbolic link in a runtime directory, or removes a file that the framework did
+//! not create. The items that depend on the platform say so.
 //!
 //! # Example
 //!
@@ -45,6 +46,7 @@
 mod instance_directory;
 mod launcher;
 mod record;
+mod removal;
 mod system;
 
 pub use instance_directory::{
@@ -53,6 +55,7 @@ pub use instance_directory::{
 };
 pub use launcher::{DaemonEvent, IdentityError, LaunchEvent, Launcher, StartOutcome};
 pub use record::{DaemonRecord, RecordState};
+pub use removal::RemovalError;
 pub use system::{
     EXIT_ALREADY_BOUND, canonicalize, fits_endpoint, is_daemon_name, is_same_file, open_files_limit,
 };

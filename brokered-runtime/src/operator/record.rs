@@ -151,6 +151,12 @@ impl DaemonRecord {
         self.started.elapsed().unwrap_or_default()
     }
 
+    /// Whether a service manager starts the daemon. It then owns the endpoint, and the record stays after a clean end.
+    #[must_use]
+    pub fn is_of_service_manager(&self) -> bool {
+        matches!(self.owner, "systemd" | "launchd")
+    }
+
     /// Whether the time in the record is more than a minute ahead of this machine's clock.
     #[must_use]
     pub fn is_ahead_of_clock(&self) -> bool {

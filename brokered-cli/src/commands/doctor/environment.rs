@@ -7,6 +7,7 @@ use std::path::Path;
 use brokered_runtime::operator::{fits_endpoint, open_files_limit, runtime_directories};
 
 use super::finding::{Findings, Level};
+use crate::inspect::remote_file_system;
 
 /// With fewer open files, a daemon that serves many clients at once runs out of them.
 const FEW_FILES: u64 = 1024;
@@ -88,6 +89,26 @@ pub(super) fn check_runtime_directory(findings: &mut Findings) {
         );
     }
     check_name_length(runtime, directories.get(1).map(AsRef::as_ref), findings);
+    for directory in &directories {
+        check_file_system(directory, findings);
+    }
+}
+
+/// Checks whether other machines share the directory. They then have the same files, and not the same processes.
+fn check_file_system(directory: &Path, findings: &mut Findings) {
+    let subject = directory.display().to_string();
+    match remote_file_system(directory) {
+        Some(kind) => findings.add(
+            Level::Warning,
+            subject,
+            format!(
+                "it is on a remote file system ({kind}): a socket there is reachable from one machine only, and the \
+                 lock may hold on one machine only"
+            ),
+            "set BROKERED_RUNTIME_DIR to a directory on this machine, for daemons and clients",
+        ),
+        None => findings.add_fine(subject, "it is on a file system of this machine"),
+    }
 }
 
 fn check_name_length(runtime: &Path, fallback: Option<&Path>, findings: &mut Findings) {

@@ -1,17 +1,19 @@
 //! Checks each instance: its directory, its record, and the process that holds its lock.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use brokered_runtime::Status;
 use brokered_runtime::operator::{InstanceDirectories, RecordState, instance_directories};
 
 use super::finding::{Findings, Level};
+use super::service_manager;
 use crate::duration::format;
 use crate::hints;
 use crate::inspect::{Inspection, State, inspect_all};
 
-/// Checks all instances of this user.
-pub(super) fn check_instances(findings: &mut Findings) {
+/// Checks all instances of this user. Waits for the answer of each daemon no longer than `timeout`.
+pub(super) fn check_instances(timeout: Duration, findings: &mut Findings) {
     let InstanceDirectories {
         instances,
         other_entries,
@@ -36,12 +38,43 @@ pub(super) fn check_instances(findings: &mut Findings) {
             "nothing: daemons and clients ignore it",
         );
     }
-    for inspection in inspect_all(&instances, Duration::from_secs(1)) {
-        check_instance(&inspection, findings);
+    let inspections = inspect_all(&instances, timeout);
+    for inspection in &inspections {
+        check_instance(inspection, timeout, findings);
+    }
+    check_contracts(&inspections, findings);
+}
+
+/// Checks whether daemons of one name run with several contract numbers. Old ones run on, and nobody may need them.
+fn check_contracts(inspections: &[Inspection], findings: &mut Findings) {
+    let mut contracts: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for inspection in inspections.iter().filter(|one| one.is_running()) {
+        if let Some(contract) = inspection.contract() {
+            contracts
+                .entry(inspection.name())
+                .or_default()
+                .insert(contract);
+        }
+    }
+    for (name, contracts) in contracts {
+        let Some(newest) = contracts.last() else {
+            continue;
+        };
+        for old in contracts.iter().filter(|contract| *contract != newest) {
+            findings.add(
+                Level::Note,
+                &name,
+                format!(
+                    "daemons with contract {old} run beside those with contract {newest}: programs of an older \
+                     release use them"
+                ),
+                format!("if no program needs them any more, `brokered stop {name} --contract {old}`"),
+            );
+        }
     }
 }
 
-fn check_instance(inspection: &Inspection, findings: &mut Findings) {
+fn check_instance(inspection: &Inspection, timeout: Duration, findings: &mut Findings) {
     let instance = &inspection.instance;
     if let Err(error) = instance.check_permissions() {
         findings.add(
@@ -61,7 +94,7 @@ fn check_instance(inspection: &Inspection, findings: &mut Findings) {
         );
     }
     check_record(inspection, findings);
-    check_process(inspection, findings);
+    check_process(inspection, timeout, findings);
 }
 
 fn check_record(inspection: &Inspection, findings: &mut Findings) {
@@ -88,11 +121,14 @@ fn check_record(inspection: &Inspection, findings: &mut Findings) {
 }
 
 /// Checks which process holds the instance, and whether it answers.
-fn check_process(inspection: &Inspection, findings: &mut Findings) {
+fn check_process(inspection: &Inspection, timeout: Duration, findings: &mut Findings) {
     let path = inspection.instance.path().display().to_string();
     let name = inspection.name();
     match &inspection.state {
-        State::Running(status) => check_status(inspection, status, findings),
+        State::Running(status) => {
+            check_status(inspection, status, findings);
+            service_manager::check_unit(inspection, status, timeout, findings);
+        }
         State::NoControl => {
             let pid = inspection.pid().unwrap_or_default();
             let text = format!("{name}: a hand-written backend runs, process {pid}");

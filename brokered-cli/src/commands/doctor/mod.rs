@@ -1,11 +1,12 @@
 //! `brokered doctor`: checks for what prevents clients from reaching daemons, and says what to do.
 //!
-//! `environment` checks what all daemons share, `instances` checks each instance, and both add to the `finding`s,
-//! which are printed here.
+//! `environment` checks what all daemons share, `instances` checks each instance, and `service_manager` checks the unit
+//! that a daemon runs in. All add to the `finding`s, which are printed here.
 
 mod environment;
 mod finding;
 mod instances;
+mod service_manager;
 
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ pub(crate) fn doctor(arguments: &Doctor, output: &mut Output) -> Result<u8, CliE
     let mut findings = Findings::default();
     environment::check_variables(&mut findings);
     environment::check_runtime_directory(&mut findings);
-    instances::check_instances(&mut findings);
+    instances::check_instances(arguments.timeout, &mut findings);
     environment::check_limits(&mut findings);
     if output.is_json() {
         print_json(&findings, output)?;
