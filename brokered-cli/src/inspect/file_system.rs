@@ -44,7 +44,7 @@ impl FileSystem {
         })
     }
 
-    /// Asks on another thread, because a call to a dead server blocks for ever.
+    /// Asks on another thread, because a call to a dead server blocks forever.
     fn ask<T: Send + 'static>(
         &mut self,
         question: impl FnOnce() -> io::Result<T> + Send + 'static,
