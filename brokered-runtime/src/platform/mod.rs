@@ -40,8 +40,8 @@ use unix as system;
 use windows as system;
 
 pub(crate) use types::{
-    AcceptError, DirectoryFault, Line, PathOccupant, PollResult, ProcessActivity, ReceivedMessage,
-    WakeReason,
+    AcceptError, DirectoryFault, DirectoryMatch, Line, PathOccupant, PollResult, ProcessActivity,
+    ReceivedMessage, WakeReason,
 };
 
 // ---- `files.rs`: private directories, locks, files, and the paths of endpoints ----
@@ -109,6 +109,20 @@ const _: fn(&Path) -> io::Result<File> = open_read_append;
 const _: fn(&Path) -> &[u8] = path_bytes;
 /// The inverse of [`path_bytes`]. `None` on Windows if the bytes are not valid Unicode.
 const _: fn(Vec<u8>) -> Option<PathBuf> = path_from_bytes;
+
+// ---- `directory_identity.rs`: whether a directory is still the same one ----
+
+pub(crate) use system::directory_identity::{DirectoryIdentity, directory_identity};
+
+/// The identity of what is at this path. Symbolic links are not followed. `None` if nothing is there. Blocks for as long
+/// as the file system does not answer. Nothing stays open, so that the directory can be removed and unmounted.
+const _: fn(&Path) -> io::Result<Option<DirectoryIdentity>> = directory_identity;
+/// Whether both are on one file system, by one mount. On Unix systems other than Linux, by the device number alone.
+const _: fn(&DirectoryIdentity, &DirectoryIdentity) -> bool =
+    DirectoryIdentity::is_on_file_system_of;
+/// How what is at the path now compares with what was there before. Never `Unknown` on Windows.
+const _: fn(&DirectoryIdentity, now: &DirectoryIdentity, &Path) -> DirectoryMatch =
+    DirectoryIdentity::compare;
 
 // ---- `listener.rs`: binding, and adopting a listener ----
 

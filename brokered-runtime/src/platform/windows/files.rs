@@ -173,7 +173,15 @@ pub(crate) struct FileIdentity {
     file: (u32, u32),
 }
 
-fn identity(file: &File) -> io::Result<FileIdentity> {
+impl FileIdentity {
+    /// Whether both files are on one volume.
+    pub(super) fn is_on_volume_of(self, other: Self) -> bool {
+        self.volume == other.volume
+    }
+}
+
+/// The identity of an open file or directory.
+pub(super) fn identity(file: &File) -> io::Result<FileIdentity> {
     let mut information = MaybeUninit::<BY_HANDLE_FILE_INFORMATION>::zeroed();
     // SAFETY: `information` is valid for writes, and an all-zero value is valid, too.
     let information = unsafe {
