@@ -41,16 +41,20 @@ pub(crate) enum Selector<'a> {
 impl Paths {
     /// Computes the files of an instance. They are in `/tmp` if the path of a socket would be too long otherwise.
     pub(crate) fn of(daemon: Daemon, selector: Selector<'_>) -> Result<Self, InstanceError> {
-        let runtime = runtime_directory()?;
+        Ok(Self::below(runtime_directory()?, daemon, selector))
+    }
+
+    /// The same with a runtime directory.
+    fn below(runtime: PathBuf, daemon: Daemon, selector: Selector<'_>) -> Self {
         let directory = runtime.join(directory_name(daemon, selector));
         let paths = Self::within(runtime, directory);
         if platform::fits_endpoint(&paths.longest_endpoint()) {
-            return Ok(paths);
+            return paths;
         }
         let hash = hash(&[platform::path_bytes(&paths.directory)]);
         let runtime = platform::fallback_directory();
         let directory = runtime.join(format!("{hash:016x}"));
-        Ok(Self::within(runtime, directory))
+        Self::within(runtime, directory)
     }
 
     /// The files in an instance directory that is already computed.
@@ -199,6 +203,46 @@ mod tests {
     use super::*;
 
     const WORDS: Daemon = Daemon::new("words");
+
+    /// Other names mean that daemons and clients of two releases never meet. The hashes were computed elsewhere.
+    #[test]
+    fn the_names_of_instance_directories_are_pinned() {
+        let directory = Selector::Directory(Path::new("/srv/project"));
+        let name = Selector::Name("staging");
+        for (daemon, selector, expected) in [
+            (WORDS, Selector::User, "words"),
+            (WORDS.contract(2), Selector::User, "words.2"),
+            (WORDS, directory, "words-327a863eb12b810e"),
+            (WORDS.contract(2), directory, "words.2-327a863eb12b810e"),
+            (WORDS, name, "words-89a3206f92994405"),
+        ] {
+            assert_eq!(directory_name(daemon, selector), expected);
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_files_of_an_instance_are_pinned() {
+        let below = |runtime: &str| Paths::below(PathBuf::from(runtime), WORDS, Selector::User);
+        let paths = below("/run/user/1000/brokered");
+        for (path, expected) in [
+            (paths.socket.clone(), "/run/user/1000/brokered/words/socket"),
+            (paths.control(), "/run/user/1000/brokered/words/control"),
+            (paths.record(), "/run/user/1000/brokered/words/record"),
+            (paths.log(), "/run/user/1000/brokered/words/log"),
+            (paths.starts(), "/run/user/1000/brokered/words/starts"),
+        ] {
+            assert_eq!(path.as_os_str(), expected);
+        }
+        // Too long for a socket on every system.
+        let long = below(
+            "/run/user/1000/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/brokered",
+        );
+        assert_eq!(
+            long.directory,
+            platform::fallback_directory().join("17fe669379228ae1")
+        );
+    }
 
     #[test]
     fn a_contract_number_is_not_mistaken_for_part_of_a_name() {
