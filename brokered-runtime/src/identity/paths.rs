@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::daemon::Daemon;
-use super::error::{DirectoryError, InstanceError};
+use super::error::{DirectoryError, InstanceError, permission_advice};
 use crate::hash::hash;
 use crate::platform;
 
@@ -118,6 +118,21 @@ impl Paths {
         check(&self.directory)
     }
 
+    /// After a connect without permission: whose directory is in the way, and what to do.
+    pub(crate) fn permission_advice(&self) -> String {
+        for directory in self.directory.ancestors() {
+            match platform::check_directory(directory) {
+                Ok(Some(platform::DirectoryFault::Owner { owner, expected })) => {
+                    return permission_advice(directory, owner, expected);
+                }
+                // The directory above it may not be searched.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                _ => break,
+            }
+        }
+        "run as the user who owns the daemon".to_owned()
+    }
+
     /// Refuses a runtime directory that is not private to this user.
     #[cfg(feature = "operator")]
     pub(crate) fn check_runtime(&self) -> Result<(), DirectoryError> {
@@ -175,6 +190,9 @@ fn directory_name(daemon: Daemon, selector: Selector<'_>) -> String {
 fn prepare(directory: &Path) -> Result<(), DirectoryError> {
     match platform::check_directory(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some((session, fault)) = platform::foreign_session_directory(directory) {
+                return Err(DirectoryError::fault(session, fault));
+            }
             platform::create_directory(directory)
                 .map_err(|error| DirectoryError::io(directory.to_owned(), error))?;
             check(directory)

@@ -52,9 +52,9 @@ pub(crate) use system::files::create_new_directory;
 pub(crate) use system::files::is_file_at;
 pub(crate) use system::files::{
     FileIdentity, canonicalize, check_directory, create_directory, default_runtime_directory,
-    endpoint_path, fallback_directory, file_identity, fits_endpoint, is_lock_at, open_append,
-    open_launch_lock, open_lock, open_read_append, open_regular, path_bytes, path_from_bytes,
-    path_occupant, release_lock, replace_file,
+    endpoint_path, fallback_directory, file_identity, fits_endpoint, foreign_session_directory,
+    is_lock_at, open_append, open_launch_lock, open_lock, open_read_append, open_regular,
+    path_bytes, path_from_bytes, path_occupant, release_lock, replace_file,
 };
 
 /// The runtime directory if `BROKERED_RUNTIME_DIR` is not set. Only the presence of variables and directories decides,
@@ -70,6 +70,9 @@ const _: fn(&Path) -> bool = fits_endpoint;
 /// Creates a directory and its missing parents, all private to the effective user. It is not an error if the directory
 /// exists.
 const _: fn(&Path) -> io::Result<()> = create_directory;
+/// The directory of another user's session, if a directory is to be created in it: `XDG_RUNTIME_DIR`, which `su` and
+/// `sudo` can keep. A directory of root there would lock the other user out. Always `None` on Windows.
+const _: fn(&Path) -> Option<(PathBuf, DirectoryFault)> = foreign_session_directory;
 /// Creates one private directory. `AlreadyExists` if there is one.
 #[cfg(feature = "testing")]
 const _: fn(&Path) -> io::Result<()> = create_new_directory;

@@ -114,6 +114,18 @@ pub(crate) fn fits_endpoint(path: &Path) -> bool {
     path.as_os_str().len() <= LONGEST_SOCKET_PATH
 }
 
+pub(crate) fn foreign_session_directory(path: &Path) -> Option<(PathBuf, DirectoryFault)> {
+    let session = PathBuf::from(env::var_os("XDG_RUNTIME_DIR")?);
+    if session.as_os_str().is_empty() || !path.starts_with(&session) {
+        return None;
+    }
+    let owner = fs::metadata(&session).ok()?.uid();
+    let expected = user_id();
+    // A container may use a directory of root, such as `/tmp`.
+    (owner != expected && owner != 0)
+        .then_some((session, DirectoryFault::Owner { owner, expected }))
+}
+
 /// Each directory gets mode `0700`. A umask that removes bits of the owner leaves less, and [`check_directory`] then
 /// reports that.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {

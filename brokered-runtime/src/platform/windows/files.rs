@@ -77,6 +77,11 @@ fn pipe_of(user: &str, directory: &Path, name: &str) -> PathBuf {
     PathBuf::from(pipe)
 }
 
+/// Windows has no such variable.
+pub(crate) fn foreign_session_directory(_path: &Path) -> Option<(PathBuf, DirectoryFault)> {
+    None
+}
+
 /// The security descriptor gives access to this user alone.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     match create_new_directory(path) {
