@@ -84,10 +84,8 @@ impl ProjectDirectory {
         }
         self.next_look = Instant::now() + self.interval;
         if self.look.is_some() {
-            return self.notice(
-                lifecycle,
-                format!("the file system of {} does not answer", self.path.display()),
-            );
+            let reason = format!("the file system of {} does not answer", self.path.display());
+            return self.notice(lifecycle, &reason);
         }
         self.begin_look(lifecycle);
         None
@@ -135,7 +133,7 @@ impl ProjectDirectory {
             }
             Finding::Uncertain(reason) => {
                 self.was_gone = false;
-                self.notice(lifecycle, reason)
+                self.notice(lifecycle, &reason)
             }
             Finding::Gone(gone) => {
                 let reason = gone.describe(&self.path);
@@ -153,14 +151,14 @@ impl ProjectDirectory {
     }
 
     /// Reports why the directory cannot be looked at, once.
-    fn notice(&mut self, lifecycle: &Lifecycle, reason: String) -> Option<Update> {
-        if self.notice.as_ref() == Some(&reason) {
-            return None;
-        }
+    fn notice(&mut self, lifecycle: &Lifecycle, reason: &str) -> Option<Update> {
         lifecycle
             .report()
-            .set_directory_notice(Some(reason.clone()));
-        self.notice = Some(reason.clone());
+            .set_directory_notice(Some(reason.to_owned()));
+        if self.notice.as_deref() == Some(reason) {
+            return None;
+        }
+        self.notice = Some(reason.to_owned());
         Some(Update::Print(format!("{reason}; the daemon keeps running")))
     }
 }

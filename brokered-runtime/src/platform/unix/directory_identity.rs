@@ -66,19 +66,17 @@ impl DirectoryIdentity {
                 DirectoryMatch::OtherFileSystem
             };
         }
-        match (same_inode, same_creation) {
-            (true, Some(false)) if is_recreated(created) => {
-                if copies_on_write(path) {
-                    DirectoryMatch::Same
-                } else {
-                    DirectoryMatch::Other
-                }
-            }
-            (true, _) => DirectoryMatch::Same,
-            (false, Some(false)) => DirectoryMatch::Other,
-            (false, _) if keeps_numbers(path) => DirectoryMatch::Other,
-            (false, Some(true)) => DirectoryMatch::Same,
-            (false, None) => DirectoryMatch::Unknown,
+        if same_inode {
+            return if is_recreated(created) && !copies_on_write(path) {
+                DirectoryMatch::Other
+            } else {
+                DirectoryMatch::Same
+            };
+        }
+        match same_creation {
+            Some(true) if !keeps_numbers(path) => DirectoryMatch::Same,
+            None if !keeps_numbers(path) => DirectoryMatch::Unknown,
+            _ => DirectoryMatch::Other,
         }
     }
 }
