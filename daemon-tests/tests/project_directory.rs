@@ -121,7 +121,14 @@ fn a_daemon_ends_when_its_project_directory_is_replaced() -> TestResult {
 /// ext4 gives the number of a removed directory to the next one.
 #[test]
 fn a_project_directory_that_is_created_again_with_the_same_number_is_another_one() -> TestResult {
-    if !has_requirements(&[ROOT, "mkfs.ext4", "mount", "unshare", "nsenter"]) {
+    if !has_requirements(&[
+        ROOT,
+        "mkfs.ext4",
+        "/dev/loop-control",
+        "mount",
+        "unshare",
+        "nsenter",
+    ]) {
         return Ok(());
     }
     let fixture = Fixture::new()?;
