@@ -115,9 +115,13 @@ impl Record {
         Self::from_text(&read_limited(&paths.record()).ok()?)
     }
 
-    /// How long ago the daemon started. For messages only: the clock can have changed.
+    /// How long ago a daemon started that still runs. For messages only: without the boot time clock, a change of the
+    /// wall clock changes the age.
     pub(crate) fn age(&self) -> Duration {
-        self.started.elapsed().unwrap_or_default()
+        let since_start = self
+            .since_boot
+            .and_then(|started| platform::uptime().checked_sub(started));
+        since_start.unwrap_or_else(|| self.started.elapsed().unwrap_or_default())
     }
 
     pub(crate) fn to_text(&self) -> String {

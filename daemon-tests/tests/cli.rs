@@ -92,6 +92,26 @@ fn a_daemon_is_started_inspected_restarted_and_stopped() -> TestResult {
 }
 
 #[test]
+fn status_says_that_the_project_directory_is_gone() -> TestResult {
+    let fixture = Fixture::new()?;
+    let mut command = fixture.command(TEST_DAEMON);
+    command
+        .env("BROKERED_TEST_CHECK_MS", "50")
+        // The daemon does not end during this test.
+        .env("BROKERED_TEST_CONFIRM_MS", "600000");
+    let _daemon = fixture.start(command)?;
+    let notice = || fixture.brokered_json(&["status", "test-daemon"])["directory_notice"].take();
+    wait_until("there is none", || notice() == Value::Null);
+    let project = fixture.project_directory();
+    fs::remove_dir(&project)?;
+    let expected = format!("the directory {} was removed", text(&project));
+    wait_until("the daemon notices", || notice() == expected.as_str());
+    let status = fixture.brokered(&["status", "test-daemon"]).success();
+    assert!(status.contains(&expected), "{status}");
+    Ok(())
+}
+
+#[test]
 fn a_restart_keeps_program_arguments_and_directory() -> TestResult {
     let fixture = Fixture::new()?;
     let directory = fixture.project_directory();

@@ -153,3 +153,31 @@ fn setting_the_wall_clock_does_not_reset_the_start_limit() -> TestResult {
     }
     Ok(())
 }
+
+#[test]
+fn setting_the_wall_clock_does_not_change_the_age_of_a_daemon() -> TestResult {
+    if !has_requirements(&[FAKE_CLOCK]) {
+        return Ok(());
+    }
+    for offset in ["-365d", "+365d"] {
+        let fixture = Fixture::new()?;
+        let clock = fixture.path().join("clock");
+        fs::write(&clock, offset)?;
+        let mut command = fixture.command(common::TEST_DAEMON);
+        with_clock(&mut command, &clock);
+        let daemon = fixture.start(command)?;
+        // An age of 0 ms is that of a daemon from the future.
+        std::thread::sleep(Duration::from_millis(20));
+        let second = output_within(TIMEOUT, &mut fixture.command(common::TEST_DAEMON));
+        let message = stderr(&second);
+        assert_eq!(second.status.code(), Some(69), "{message}");
+        assert!(message.contains(" ago)"), "{message}");
+        for wrong in [" d ago", "started 0 ms ago"] {
+            assert!(!message.contains(wrong), "{offset}: {message}");
+        }
+        // SIGTERM lets libfaketime remove its shared memory.
+        daemon.signal(Signal::SIGTERM);
+        daemon.wait_with_output()?;
+    }
+    Ok(())
+}

@@ -426,6 +426,42 @@ fn exec_passes_on_the_daemons_exit_code() -> TestResult {
     Ok(())
 }
 
+#[test]
+fn a_daemon_ends_when_the_directory_that_it_is_for_is_gone() -> TestResult {
+    for what in ["was removed", "was replaced by another one", " is now "] {
+        let fixture = Fixture::new()?;
+        let project = fixture.path("project");
+        let child = fixture
+            .command(TEST_DAEMON)
+            .env("BROKERED_INSTANCE", &project)
+            .env("BROKERED_TEST_CHECK_MS", "50")
+            .env("BROKERED_TEST_CONFIRM_MS", "50")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn_with_retries()?;
+        let daemon = ChildProcess(child);
+        wait_until("the daemon knows its directory", || {
+            let status = fixture.operate("status").unwrap_or_default();
+            status.contains("name: \"directory\"")
+        });
+        let other = fixture.path("other");
+        match what {
+            "was removed" => fs::remove_dir(&project)?,
+            " is now " => fs::rename(&project, &other)?,
+            _ => {
+                fs::create_dir(&other)?;
+                fs::remove_dir(&project)?;
+                fs::rename(&other, &project)?;
+            }
+        }
+        let output = daemon.wait_with_output()?;
+        let printed = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{what}: {printed}");
+        assert!(printed.contains(what), "{what}: {printed}");
+    }
+    Ok(())
+}
+
 /// Windows does not remove a directory with an open file. Elsewhere the daemon notices the removal and ends.
 #[test]
 #[cfg(windows)]

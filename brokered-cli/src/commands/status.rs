@@ -94,6 +94,9 @@ fn push_status(pairs: &mut Vec<(&'static str, Cell)>, status: &Status) {
     if let Some(error) = &status.last_error {
         pairs.push(("last error", Cell::new(style::WARNING, error)));
     }
+    if let Some(notice) = &status.directory_notice {
+        pairs.push(("directory", Cell::new(style::WARNING, notice)));
+    }
     if let Some(after) = status.idle_exit {
         let text = format!("after {} without a client", format(after));
         pairs.push(("idle exit", Cell::from(text)));

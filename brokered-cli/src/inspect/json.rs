@@ -51,6 +51,7 @@ impl Inspection {
                     "errors": status.errors,
                     "panics": status.panics,
                     "last_error": status.last_error,
+                    "directory_notice": status.directory_notice,
                     "progress": status.progress,
                     "idle_exit_seconds": status.idle_exit.map(|after| after.as_secs()),
                     "premain_seconds": status.premain.map(|lived| lived.as_secs_f64()),

@@ -122,6 +122,7 @@ fn connect(paths: &Paths, deadline: &Deadline) -> Result<IpcStream, ControlError
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {}
             io::ErrorKind::PermissionDenied => {
                 return Err(ControlError::NoPermission {
+                    advice: paths.permission_advice(),
                     control,
                     source: error,
                 });

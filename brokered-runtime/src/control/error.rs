@@ -37,6 +37,8 @@ pub enum ControlError {
         control: PathBuf,
         /// The error of the system call.
         source: io::Error,
+        /// Whose directory is in the way, and what to do.
+        advice: String,
     },
     /// A process of a foreign user listens on the control endpoint. Nothing was sent to it.
     ForeignPeer {
@@ -124,9 +126,13 @@ impl fmt::Display for ControlError {
                 "the daemon is not running: no process listens on {}",
                 control.display()
             ),
-            Self::NoPermission { control, source } => write!(
+            Self::NoPermission {
+                control,
+                source,
+                advice,
+            } => write!(
                 f,
-                "no permission to connect to {}: {source}; run as the user who owns the daemon",
+                "no permission to connect to {}: {source}; {advice}",
                 control.display()
             ),
             Self::ForeignPeer { control, user } => write!(

@@ -72,6 +72,9 @@ pub struct Status {
     pub loads: Vec<Load>,
     /// The last error or panic of a connection handler.
     pub last_error: Option<String>,
+    /// Why the daemon's [`directory`](Self::directory) is not in place, or cannot be looked at. The daemon looks once a
+    /// minute.
+    pub directory_notice: Option<String>,
     /// The age of the process when it entered `main`, if the platform reports it.
     pub premain: Option<Duration>,
     /// The number of threads when the process entered `main`, if the platform reports it.
@@ -173,6 +176,7 @@ impl Status {
             ("VERSION", &self.version),
             (PROGRESS, &self.progress),
             ("LAST_ERROR", &self.last_error),
+            ("DIRECTORY_NOTICE", &self.directory_notice),
         ] {
             if let Some(value) = value {
                 lines.push(key, value);
@@ -250,6 +254,7 @@ impl Status {
                 .map_while(|index| load(&fields, &numbered("LOAD", index)))
                 .collect(),
             last_error: fields.text("LAST_ERROR"),
+            directory_notice: fields.text("DIRECTORY_NOTICE"),
             premain: duration("PREMAIN_US"),
             premain_threads: fields.number("PREMAIN_THREADS"),
             milestones: (0..MAX_ENTRIES)
@@ -340,6 +345,7 @@ mod tests {
             progress: Some("loading 3 of 8 shards".to_owned()),
             loads,
             last_error: Some("100% of\nthe disk".to_owned()),
+            directory_notice: Some("the directory /srv was removed".to_owned()),
             premain: Some(took),
             premain_threads: Some(1),
             milestones: vec![

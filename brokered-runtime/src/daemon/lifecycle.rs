@@ -135,7 +135,7 @@ impl Lifecycle {
         let _ = self.supervisor_waker.set(wake);
     }
 
-    fn wake_supervisor(&self) {
+    pub(super) fn wake_supervisor(&self) {
         if let Some(supervisor) = self.supervisor_waker.get() {
             supervisor.wake();
         } else if !self.is_supervised() {

@@ -15,7 +15,8 @@
 //!    - `owned_files`: the record, the endpoints and the lock;
 //!    - `starter` and `service_manager`: notifications; `waiting_clients`: waiters on the control endpoint;
 //!    - `stopping`, on a `latch`: the flag that tells when the daemon shuts down.
-//! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`.
+//! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`. It looks
+//!    at the directory of the instance with `project_directory`.
 //! 5. `state` and `background`: step 6, load the states.
 //! 6. `bound`, `handle` and `guards`: step 7, what `main` receives. It accepts clients with `serve`, on
 //!    `incoming`, or with `tokio_listener`.
@@ -43,6 +44,7 @@ mod latch;
 mod lifecycle;
 mod owned_files;
 mod program;
+mod project_directory;
 mod readiness;
 mod report;
 pub(crate) mod run;

@@ -30,6 +30,7 @@ pub(super) struct Report {
 struct Details {
     progress: Option<String>,
     last_error: Option<String>,
+    directory_notice: Option<String>,
     loads: Vec<(Load, Instant)>,
     milestones: Vec<Milestone>,
 }
@@ -157,6 +158,11 @@ impl Report {
         self.details().last_error = Some(shortened(&format!("a connection failed: {error}")));
     }
 
+    /// Sets why the directory of the instance is not in place, or `None` if it is.
+    pub(super) fn set_directory_notice(&self, notice: Option<String>) {
+        self.details().directory_notice = notice;
+    }
+
     /// Adds the counters and texts to a status.
     pub(super) fn fill(&self, status: &mut Status) {
         let details = self.details();
@@ -166,6 +172,9 @@ impl Report {
         status.errors = self.errors.load(Ordering::Relaxed);
         status.progress.clone_from(&details.progress);
         status.last_error.clone_from(&details.last_error);
+        status
+            .directory_notice
+            .clone_from(&details.directory_notice);
         status.loads = details.loads.iter().map(|(load, _)| load.clone()).collect();
         status.milestones.clone_from(&details.milestones);
     }
@@ -199,6 +208,7 @@ pub(super) fn status_of(record: Record) -> Status {
         progress: None,
         loads: Vec::new(),
         last_error: None,
+        directory_notice: None,
         premain: record.premain,
         premain_threads: record.premain_threads,
         milestones: Vec::new(),

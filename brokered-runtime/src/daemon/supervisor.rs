@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::control_server::ControlServer;
 use super::error::exit_code;
 use super::lifecycle::{FAILURE_REPORT_TIMEOUT, Lifecycle};
+use super::project_directory::{ProjectDirectory, Update};
 use super::trace;
 use crate::diagnostics::print;
 use crate::platform::{self, AcceptedConnections, SignalPoller, WakeReason};
@@ -64,7 +65,7 @@ impl Supervisor {
 }
 
 /// The whole life of the thread. The process usually ends while it supervises the drain.
-fn run(lifecycle: &Lifecycle, mut signals: SignalPoller) {
+fn run(lifecycle: &Arc<Lifecycle>, mut signals: SignalPoller) {
     let mut control = ControlServer::new(lifecycle);
     let requested_by = supervise(lifecycle, &mut control, &mut signals);
     let _span = trace::drain();
@@ -100,12 +101,13 @@ fn run(lifecycle: &Lifecycle, mut signals: SignalPoller) {
 
 /// Supervises the running daemon, and returns what requested its end.
 fn supervise(
-    lifecycle: &Lifecycle,
+    lifecycle: &Arc<Lifecycle>,
     control: &mut ControlServer,
     signals: &mut SignalPoller,
 ) -> WakeReason {
     let interval = path_check_interval();
     let mut path_check_at = Instant::now() + interval;
+    let mut project_directory = ProjectDirectory::of(lifecycle, interval);
     let mut wait_failed = false;
     loop {
         control.open(lifecycle);
@@ -113,8 +115,22 @@ fn supervise(
         if lifecycle.is_stop_requested() {
             return WakeReason::Thread;
         }
-        let idle_check_at = lifecycle.next_idle_check();
-        let next = idle_check_at.map_or(path_check_at, |at| at.min(path_check_at));
+        if let Some(directory) = &mut project_directory {
+            match directory.update(lifecycle) {
+                Some(Update::Print(message)) => print_with_timeout(lifecycle.name(), message),
+                Some(Update::End(reason)) => {
+                    print_with_timeout(lifecycle.name(), format!("{reason}: shutting down"));
+                    return WakeReason::Thread;
+                }
+                None => {}
+            }
+        }
+        let next = [
+            Some(path_check_at),
+            lifecycle.next_idle_check(),
+            project_directory.as_ref().map(ProjectDirectory::next_look),
+        ];
+        let next = next.into_iter().flatten().min().unwrap_or(path_check_at);
         match wait(lifecycle, control, signals, next, &mut wait_failed) {
             WakeReason::Signal => return WakeReason::Signal,
             WakeReason::Thread | WakeReason::Source => continue,

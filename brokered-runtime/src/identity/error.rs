@@ -1,9 +1,10 @@
 //! [`InstanceError`] and [`DirectoryError`]: why the files of an instance cannot be used.
 
+use std::env;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::platform::DirectoryFault;
 
@@ -122,6 +123,8 @@ impl Error for InstanceError {
 pub struct DirectoryError {
     path: PathBuf,
     problem: Problem,
+    /// The environment variable that leads to the directory.
+    variable: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -133,6 +136,7 @@ enum Problem {
 impl DirectoryError {
     pub(crate) fn fault(path: PathBuf, fault: DirectoryFault) -> Self {
         Self {
+            variable: variable_of(&path),
             path,
             problem: Problem::Fault(fault),
         }
@@ -140,6 +144,7 @@ impl DirectoryError {
 
     pub(crate) fn io(path: PathBuf, error: io::Error) -> Self {
         Self {
+            variable: variable_of(&path),
             path,
             problem: Problem::Io(error),
         }
@@ -147,9 +152,25 @@ impl DirectoryError {
 
     /// The directory that is refused.
     #[must_use]
-    pub fn path(&self) -> &std::path::Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The environment variable that leads to a directory, in the order in which they are looked at.
+///
+/// A variable of another user often remains in a shell that `su` or `sudo` has started.
+fn variable_of(directory: &Path) -> Option<&'static str> {
+    let leads_there = |variable: &&str| {
+        env::var_os(variable)
+            .filter(|value| !value.is_empty())
+            .is_some_and(|value| {
+                directory.starts_with(&value) || Path::new(&value).starts_with(directory)
+            })
+    };
+    ["BROKERED_RUNTIME_DIR", "XDG_RUNTIME_DIR", "HOME"]
+        .into_iter()
+        .find(leads_there)
 }
 
 impl fmt::Display for DirectoryError {
@@ -169,18 +190,56 @@ impl fmt::Display for DirectoryError {
             Problem::Fault(DirectoryFault::Owner { owner, expected }) => write!(
                 f,
                 "the runtime directory {path} belongs to user {owner}, but this process runs as user \
-                 {expected}: run it as the user who owns the directory, {elsewhere}"
+                 {expected}{}: run it as the user who owns the directory, {elsewhere}",
+                LeadsThere(self.variable)
             ),
             Problem::Fault(DirectoryFault::Mode(mode)) => write!(
                 f,
                 "the runtime directory {path} has mode {mode:04o}, but must have mode 0700, so that no \
                  other user can answer in the daemon's place: run `chmod 700 {path}`, {elsewhere}"
             ),
-            Problem::Io(error) => write!(
-                f,
-                "the runtime directory {path} cannot be created or read: {error}; make its parent \
-                 writable, {elsewhere}"
-            ),
+            Problem::Io(error) => {
+                let advice = match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                        "free some space there"
+                    }
+                    io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                        "move the file or the link that is in its path"
+                    }
+                    _ => "make its parent writable",
+                };
+                write!(
+                    f,
+                    "the runtime directory {path} cannot be created or read{}: {error}; {advice}, {elsewhere}",
+                    LeadsThere(self.variable)
+                )
+            }
+        }
+    }
+}
+
+/// Why this user has no permission to connect below a directory, and what to do: the advice of an error.
+pub(super) fn permission_advice(directory: &Path, owner: u32, user: u32) -> String {
+    let variable = variable_of(directory);
+    format!(
+        "{} belongs to user {owner}, but this process runs as user {user}{}: run as the user who owns the daemon, or \
+         set {} to a directory of your own",
+        directory.display(),
+        LeadsThere(variable),
+        variable
+            .filter(|variable| *variable != "HOME")
+            .unwrap_or("BROKERED_RUNTIME_DIR")
+    )
+}
+
+/// A part of a sentence: which environment variable leads to a directory.
+struct LeadsThere(Option<&'static str>);
+
+impl fmt::Display for LeadsThere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(variable) => write!(f, " ({variable} leads there)"),
+            None => Ok(()),
         }
     }
 }

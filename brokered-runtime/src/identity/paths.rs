@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::daemon::Daemon;
-use super::error::{DirectoryError, InstanceError};
+use super::error::{DirectoryError, InstanceError, permission_advice};
 use crate::hash::hash;
 use crate::platform;
 
@@ -44,16 +44,20 @@ pub(crate) enum Selector<'a> {
 impl Paths {
     /// Computes the files of an instance. They are in `/tmp` if the path of a socket would be too long otherwise.
     pub(crate) fn of(daemon: Daemon, selector: Selector<'_>) -> Result<Self, InstanceError> {
-        let runtime = runtime_directory()?;
+        Ok(Self::below(runtime_directory()?, daemon, selector))
+    }
+
+    /// The same with a runtime directory.
+    fn below(runtime: PathBuf, daemon: Daemon, selector: Selector<'_>) -> Self {
         let directory = runtime.join(directory_name(daemon, selector));
         let paths = Self::within(runtime, directory);
         if platform::fits_endpoint(&paths.longest_endpoint()) {
-            return Ok(paths);
+            return paths;
         }
         let hash = hash(&[platform::path_bytes(&paths.directory)]);
         let runtime = platform::fallback_directory();
         let directory = runtime.join(format!("{hash:016x}"));
-        Ok(Self::within(runtime, directory))
+        Self::within(runtime, directory)
     }
 
     /// The files in an instance directory that is already computed.
@@ -117,6 +121,21 @@ impl Paths {
         check(&self.directory)
     }
 
+    /// After a connect without permission: whose directory is in the way, and what to do.
+    pub(crate) fn permission_advice(&self) -> String {
+        for directory in self.directory.ancestors() {
+            match platform::check_directory(directory) {
+                Ok(Some(platform::DirectoryFault::Owner { owner, expected })) => {
+                    return permission_advice(directory, owner, expected);
+                }
+                // The directory above it may not be searched.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                _ => break,
+            }
+        }
+        "run as the user who owns the daemon".to_owned()
+    }
+
     /// Refuses a runtime directory that is not private to this user.
     #[cfg(feature = "operator")]
     pub(crate) fn check_runtime(&self) -> Result<(), DirectoryError> {
@@ -175,6 +194,9 @@ fn prepare(directory: &Path) -> Result<(), DirectoryError> {
     for _ in 0..MAX_CREATIONS {
         match platform::check_directory(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some((session, fault)) = platform::foreign_session_directory(directory) {
+                    return Err(DirectoryError::fault(session, fault));
+                }
                 platform::create_directory(directory)
                     .map_err(|error| DirectoryError::io(directory.to_owned(), error))?;
             }
@@ -204,6 +226,46 @@ mod tests {
     use super::*;
 
     const WORDS: Daemon = Daemon::new("words");
+
+    /// Other names mean that daemons and clients of two releases never meet. The hashes were computed elsewhere.
+    #[test]
+    fn the_names_of_instance_directories_are_pinned() {
+        let directory = Selector::Directory(Path::new("/srv/project"));
+        let name = Selector::Name("staging");
+        for (daemon, selector, expected) in [
+            (WORDS, Selector::User, "words"),
+            (WORDS.contract(2), Selector::User, "words.2"),
+            (WORDS, directory, "words-327a863eb12b810e"),
+            (WORDS.contract(2), directory, "words.2-327a863eb12b810e"),
+            (WORDS, name, "words-89a3206f92994405"),
+        ] {
+            assert_eq!(directory_name(daemon, selector), expected);
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_files_of_an_instance_are_pinned() {
+        let below = |runtime: &str| Paths::below(PathBuf::from(runtime), WORDS, Selector::User);
+        let paths = below("/run/user/1000/brokered");
+        for (path, expected) in [
+            (paths.socket.clone(), "/run/user/1000/brokered/words/socket"),
+            (paths.control(), "/run/user/1000/brokered/words/control"),
+            (paths.record(), "/run/user/1000/brokered/words/record"),
+            (paths.log(), "/run/user/1000/brokered/words/log"),
+            (paths.starts(), "/run/user/1000/brokered/words/starts"),
+        ] {
+            assert_eq!(path.as_os_str(), expected);
+        }
+        // Too long for a socket on every system.
+        let long = below(
+            "/run/user/1000/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/brokered",
+        );
+        assert_eq!(
+            long.directory,
+            platform::fallback_directory().join("17fe669379228ae1")
+        );
+    }
 
     #[test]
     fn a_contract_number_is_not_mistaken_for_part_of_a_name() {

@@ -86,10 +86,14 @@ pub(super) fn try_connect(
         Ok(stream) => stream,
         Err(error) => {
             return match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
+                // The check of the directories says which one is a file.
+                io::ErrorKind::NotFound
+                | io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::NotADirectory => Ok(None),
                 io::ErrorKind::PermissionDenied => Err(LaunchError::NoPermission {
                     endpoint: endpoint(),
                     source: error,
+                    advice: paths.permission_advice(),
                 }),
                 io::ErrorKind::WouldBlock => Err(LaunchError::BacklogFull {
                     endpoint: endpoint(),

@@ -46,6 +46,8 @@ pub enum LaunchError {
         endpoint: PathBuf,
         /// The error of the system call.
         source: io::Error,
+        /// Whose directory is in the way, and what to do.
+        advice: String,
     },
     /// A process of a foreign user listens on the endpoint. Nothing was sent to it.
     ForeignPeer {
@@ -247,9 +249,13 @@ impl fmt::Display for LaunchError {
                  `connect_or_spawn`",
                 endpoint.display()
             ),
-            Self::NoPermission { endpoint, source } => write!(
+            Self::NoPermission {
+                endpoint,
+                source,
+                advice,
+            } => write!(
                 f,
-                "no permission to connect to {}: {source}; run as the user who owns the daemon",
+                "no permission to connect to {}: {source}; {advice}",
                 endpoint.display()
             ),
             Self::ForeignPeer { endpoint, user } => write!(

@@ -40,8 +40,8 @@ use unix as system;
 use windows as system;
 
 pub(crate) use types::{
-    AcceptError, DirectoryFault, Line, PathOccupant, PollResult, ProcessActivity, ReceivedMessage,
-    WakeReason,
+    AcceptError, DirectoryFault, DirectoryMatch, Line, PathOccupant, PollResult, ProcessActivity,
+    ReceivedMessage, WakeReason,
 };
 
 // ---- `files.rs`: private directories, locks, files, and the paths of endpoints ----
@@ -52,9 +52,9 @@ pub(crate) use system::files::create_new_directory;
 pub(crate) use system::files::is_file_at;
 pub(crate) use system::files::{
     FileIdentity, canonicalize, check_directory, create_directory, default_runtime_directory,
-    endpoint_path, fallback_directory, file_identity, fits_endpoint, is_lock_at, open_append,
-    open_launch_lock, open_lock, open_read_append, open_regular, path_bytes, path_from_bytes,
-    path_occupant, release_lock, replace_file,
+    endpoint_path, fallback_directory, file_identity, fits_endpoint, foreign_session_directory,
+    is_lock_at, open_append, open_launch_lock, open_lock, open_read_append, open_regular,
+    path_bytes, path_from_bytes, path_occupant, release_lock, replace_file,
 };
 
 /// The runtime directory if `BROKERED_RUNTIME_DIR` is not set. Only the presence of variables and directories decides,
@@ -70,6 +70,9 @@ const _: fn(&Path) -> bool = fits_endpoint;
 /// Creates a directory and its missing parents, all private to the effective user. It is not an error if the directory
 /// exists.
 const _: fn(&Path) -> io::Result<()> = create_directory;
+/// The directory of another user's session, if a directory is to be created in it: `XDG_RUNTIME_DIR`, which `su` and
+/// `sudo` can keep. A directory of root there would lock the other user out. Always `None` on Windows.
+const _: fn(&Path) -> Option<(PathBuf, DirectoryFault)> = foreign_session_directory;
 /// Creates one private directory. `AlreadyExists` if there is one.
 #[cfg(feature = "testing")]
 const _: fn(&Path) -> io::Result<()> = create_new_directory;
@@ -109,6 +112,20 @@ const _: fn(&Path) -> io::Result<File> = open_read_append;
 const _: fn(&Path) -> &[u8] = path_bytes;
 /// The inverse of [`path_bytes`]. `None` on Windows if the bytes are not valid Unicode.
 const _: fn(Vec<u8>) -> Option<PathBuf> = path_from_bytes;
+
+// ---- `directory_identity.rs`: whether a directory is still the same one ----
+
+pub(crate) use system::directory_identity::{DirectoryIdentity, directory_identity};
+
+/// The identity of what is at this path. Symbolic links are not followed. `None` if nothing is there. Blocks for as long
+/// as the file system does not answer. Nothing stays open, so that the directory can be removed and unmounted.
+const _: fn(&Path) -> io::Result<Option<DirectoryIdentity>> = directory_identity;
+/// Whether both are on one file system, by one mount. On Unix systems other than Linux, by the device number alone.
+const _: fn(&DirectoryIdentity, &DirectoryIdentity) -> bool =
+    DirectoryIdentity::is_on_file_system_of;
+/// How what is at the path now compares with what was there before. Never `Unknown` on Windows.
+const _: fn(&DirectoryIdentity, now: &DirectoryIdentity, &Path) -> DirectoryMatch =
+    DirectoryIdentity::compare;
 
 // ---- `listener.rs`: binding, and adopting a listener ----
 

@@ -27,6 +27,20 @@ pub(crate) enum DirectoryFault {
     Mode(u32),
 }
 
+/// How a directory compares with one that was seen at its path before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DirectoryMatch {
+    /// It is the same directory.
+    Same,
+    /// It is another directory of the same file system.
+    Other,
+    /// It is on another file system: something was mounted over it, or it was unmounted.
+    OtherFileSystem,
+    /// It may be either, because the file system has neither stable numbers nor times of creation.
+    #[cfg_attr(windows, allow(dead_code, reason = "Windows has stable numbers"))]
+    Unknown,
+}
+
 /// What is at the path where a socket is to be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(windows, allow(dead_code, reason = "a named pipe has no file"))]

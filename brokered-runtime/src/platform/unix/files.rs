@@ -33,32 +33,53 @@ pub(super) fn user_id() -> u32 {
 /// Only the presence of a variable or directory decides, so that daemon and client always choose the same one.
 #[allow(clippy::unnecessary_wraps, reason = "on other platforms this can fail")]
 pub(crate) fn default_runtime_directory() -> io::Result<PathBuf> {
+    Ok(choose_runtime_directory(
+        cfg!(any(target_os = "linux", target_os = "android")),
+        user_id(),
+        |variable| env::var_os(variable),
+        Path::exists,
+        user_temporary_directory,
+    ))
+}
+
+/// The choice as a function of all that it depends on, so that a test pins it for each system. Nothing is looked at
+/// before it is needed.
+fn choose_runtime_directory(
+    has_run_user: bool,
+    user: u32,
+    variable: impl Fn(&str) -> Option<OsString>,
+    exists: impl FnOnce(&Path) -> bool,
+    user_temporary_directory: impl FnOnce() -> Option<PathBuf>,
+) -> PathBuf {
+    let present = |name: &str| {
+        variable(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     if let Some(directory) = present("XDG_RUNTIME_DIR") {
-        return Ok(directory.join("brokered"));
+        return directory.join("brokered");
     }
-    if cfg!(any(target_os = "linux", target_os = "android")) {
-        let directory = PathBuf::from(format!("/run/user/{}", user_id()));
-        if directory.exists() {
-            return Ok(directory.join("brokered"));
+    if has_run_user {
+        let directory = PathBuf::from(format!("/run/user/{user}"));
+        if exists(&directory) {
+            return directory.join("brokered");
         }
     }
     if let Some(directory) = user_temporary_directory() {
-        return Ok(directory.join("brokered"));
+        return directory.join("brokered");
     }
     if let Some(home) = present("HOME") {
-        return Ok(home.join(".cache/brokered/run"));
+        return home.join(".cache/brokered/run");
     }
-    Ok(fallback_directory())
+    fallback_directory_of(user)
 }
 
 pub(crate) fn fallback_directory() -> PathBuf {
-    PathBuf::from(format!("/tmp/brokered-{}", user_id()))
+    fallback_directory_of(user_id())
 }
 
-fn present(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+fn fallback_directory_of(user: u32) -> PathBuf {
+    PathBuf::from(format!("/tmp/brokered-{user}"))
 }
 
 /// macOS has a private temporary directory for each user.
@@ -91,6 +112,18 @@ pub(crate) fn endpoint_path(directory: &Path, name: &str) -> PathBuf {
 
 pub(crate) fn fits_endpoint(path: &Path) -> bool {
     path.as_os_str().len() <= LONGEST_SOCKET_PATH
+}
+
+pub(crate) fn foreign_session_directory(path: &Path) -> Option<(PathBuf, DirectoryFault)> {
+    let session = PathBuf::from(env::var_os("XDG_RUNTIME_DIR")?);
+    if session.as_os_str().is_empty() || !path.starts_with(&session) {
+        return None;
+    }
+    let owner = fs::metadata(&session).ok()?.uid();
+    let expected = user_id();
+    // A container may use a directory of root, such as `/tmp`.
+    (owner != expected && owner != 0)
+        .then_some((session, DirectoryFault::Owner { owner, expected }))
 }
 
 /// Each directory gets mode `0700`. A umask that removes bits of the owner leaves less, and [`check_directory`] then
@@ -276,4 +309,74 @@ pub(crate) fn path_bytes(path: &Path) -> &[u8] {
 )]
 pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
     Some(PathBuf::from(OsString::from_vec(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One row for each way to choose. Another path here means that daemons and clients of two releases never meet.
+    #[test]
+    fn the_default_runtime_directory_is_pinned_for_each_system() {
+        const MACOS_TEMPORARY: &str = "/var/folders/x1/y2/T/";
+        let set = [
+            ("XDG_RUNTIME_DIR", "/run/user/1000"),
+            ("HOME", "/home/ann"),
+            ("TMPDIR", "/scratch"),
+        ];
+        let home = &set[1..];
+        let empty = [("XDG_RUNTIME_DIR", ""), ("HOME", "")];
+        // The system, its variables, whether `/run/user/1000` exists, and the directory.
+        for (system, variables, exists, expected) in [
+            ("linux", &set[..], true, "/run/user/1000/brokered"),
+            ("linux", home, true, "/run/user/1000/brokered"),
+            ("linux", home, false, "/home/ann/.cache/brokered/run"),
+            ("linux", &empty, true, "/run/user/1000/brokered"),
+            ("linux", &empty, false, "/tmp/brokered-1000"),
+            ("linux", &[], false, "/tmp/brokered-1000"),
+            ("macos", &set[..], false, "/run/user/1000/brokered"),
+            ("macos", home, true, "/var/folders/x1/y2/T/brokered"),
+            ("macos", &[], false, "/var/folders/x1/y2/T/brokered"),
+            ("freebsd", &set[..], false, "/run/user/1000/brokered"),
+            ("freebsd", home, true, "/home/ann/.cache/brokered/run"),
+            ("freebsd", &empty, true, "/tmp/brokered-1000"),
+        ] {
+            let variable = |name: &str| {
+                let mut set = variables.iter();
+                set.find(|(set, _)| *set == name)
+                    .map(|(_, value)| OsString::from(value))
+            };
+            let exists = |path: &Path| {
+                assert_eq!(path, Path::new("/run/user/1000"));
+                exists
+            };
+            let temporary = || (system == "macos").then(|| PathBuf::from(MACOS_TEMPORARY));
+            let chosen =
+                choose_runtime_directory(system == "linux", 1000, variable, exists, temporary);
+            assert_eq!(chosen.as_os_str(), expected, "{system}, {variables:?}");
+        }
+        assert_eq!(
+            fallback_directory_of(1000).as_os_str(),
+            "/tmp/brokered-1000"
+        );
+    }
+
+    #[test]
+    fn the_names_of_sockets_and_the_longest_path_are_pinned() {
+        let directory = Path::new("/run/user/1000/brokered/words");
+        for (name, expected) in [
+            ("socket", "/run/user/1000/brokered/words/socket"),
+            ("control", "/run/user/1000/brokered/words/control"),
+        ] {
+            assert_eq!(endpoint_path(directory, name).as_os_str(), expected);
+        }
+        let longest = if cfg!(all(target_os = "linux", not(brokered_portable))) {
+            107
+        } else {
+            103
+        };
+        let path = |length: usize| PathBuf::from(format!("/{}", "x".repeat(length - 1)));
+        assert!(fits_endpoint(&path(longest)));
+        assert!(!fits_endpoint(&path(longest + 1)));
+    }
 }

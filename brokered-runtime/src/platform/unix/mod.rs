@@ -4,6 +4,7 @@
 //!
 //! - [`descriptors`]: settings of one descriptor, for the other files;
 //! - [`files`]: directories, locks and files;
+//! - [`directory_identity`]: whether a directory is still the same one;
 //! - [`listener`], [`connect`], [`stream`], [`peer`]: endpoints and connections;
 //! - [`fork_guard`]: descriptors that forked children must not keep;
 //! - [`clock`], [`process_age`], [`process_activity`], [`other_process`]: time and processes;
@@ -20,6 +21,7 @@ pub(super) mod channel;
 pub(super) mod clock;
 pub(super) mod connect;
 mod descriptors;
+pub(super) mod directory_identity;
 pub(super) mod files;
 pub(super) mod fork_guard;
 pub(super) mod hints;

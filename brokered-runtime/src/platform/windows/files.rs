@@ -1,7 +1,7 @@
 //! Private directories, the locks and files in them, and the names of pipes.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::mem::MaybeUninit;
@@ -29,15 +29,20 @@ const REPLACE_TIMEOUT: Duration = Duration::from_millis(500);
 const PIPE_PREFIX: &str = r"\\.\pipe\";
 
 pub(crate) fn default_runtime_directory() -> io::Result<PathBuf> {
-    let present = |variable: &str| {
-        env::var_os(variable)
+    choose_runtime_directory(|variable| env::var_os(variable))
+        .ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// The choice as a function of all that it depends on, so that a test pins it.
+fn choose_runtime_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let present = |name: &str| {
+        variable(name)
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
     present("LOCALAPPDATA")
         .or_else(|| Some(present("USERPROFILE")?.join(r"AppData\Local")))
         .map(|directory| directory.join("brokered"))
-        .ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Never needed, because the name of a pipe is not a path in a directory.
@@ -56,6 +61,10 @@ pub(crate) fn fits_endpoint(_path: &Path) -> bool {
 pub(crate) fn endpoint_path(directory: &Path, name: &str) -> PathBuf {
     // If the user is unknown, then `bind` and `connect` fail as well, so the name does not matter.
     let user = User::current().and_then(User::text).unwrap_or_default();
+    pipe_of(&user, directory, name)
+}
+
+fn pipe_of(user: &str, directory: &Path, name: &str) -> PathBuf {
     let runtime = directory.parent().unwrap_or(directory);
     let runtime = runtime.to_string_lossy().to_lowercase();
     let hash = hash(&[user.as_bytes(), b" ", runtime.as_bytes()]);
@@ -66,6 +75,11 @@ pub(crate) fn endpoint_path(directory: &Path, name: &str) -> PathBuf {
         pipe.push_str(name);
     }
     PathBuf::from(pipe)
+}
+
+/// Windows has no such variable.
+pub(crate) fn foreign_session_directory(_path: &Path) -> Option<(PathBuf, DirectoryFault)> {
+    None
 }
 
 /// The security descriptor gives access to this user alone.
@@ -173,7 +187,15 @@ pub(crate) struct FileIdentity {
     file: (u32, u32),
 }
 
-fn identity(file: &File) -> io::Result<FileIdentity> {
+impl FileIdentity {
+    /// Whether both files are on one volume.
+    pub(super) fn is_on_volume_of(self, other: Self) -> bool {
+        self.volume == other.volume
+    }
+}
+
+/// The identity of an open file or directory.
+pub(super) fn identity(file: &File) -> io::Result<FileIdentity> {
     let mut information = MaybeUninit::<BY_HANDLE_FILE_INFORMATION>::zeroed();
     // SAFETY: `information` is valid for writes, and an all-zero value is valid, too.
     let information = unsafe {
@@ -267,4 +289,56 @@ pub(crate) fn path_bytes(path: &Path) -> &[u8] {
 /// Only a path that is valid Unicode can be restored.
 pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
     String::from_utf8(bytes).ok().map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another path here means that daemons and clients of two releases never meet.
+    #[test]
+    fn the_default_runtime_directory_is_pinned() {
+        const LOCAL: (&str, &str) = ("LOCALAPPDATA", r"C:\Users\ann\AppData\Local");
+        const PROFILE: (&str, &str) = ("USERPROFILE", r"D:\Profiles\ann");
+        let unset = ("LOCALAPPDATA", "");
+        for (variables, expected) in [
+            (
+                &[LOCAL, PROFILE][..],
+                Some(r"C:\Users\ann\AppData\Local\brokered"),
+            ),
+            (
+                &[unset, PROFILE],
+                Some(r"D:\Profiles\ann\AppData\Local\brokered"),
+            ),
+            (&[PROFILE], Some(r"D:\Profiles\ann\AppData\Local\brokered")),
+            (&[unset], None),
+        ] {
+            let variable = |name: &str| {
+                let mut set = variables.iter();
+                set.find(|(set, _)| *set == name)
+                    .map(|(_, value)| OsString::from(value))
+            };
+            let chosen = choose_runtime_directory(variable);
+            assert_eq!(
+                chosen.as_ref().map(|path| path.as_os_str()),
+                expected.map(OsStr::new),
+                "{variables:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_names_of_pipes_are_pinned() {
+        const USER: &str = "S-1-5-21-1-2-3-1001";
+        let directory = Path::new(r"C:\Users\Ann\AppData\Local\brokered\words.2");
+        for (name, expected) in [
+            ("socket", r"\\.\pipe\brokered-f47b585e926bcb10-words.2"),
+            (
+                "control",
+                r"\\.\pipe\brokered-f47b585e926bcb10-words.2-control",
+            ),
+        ] {
+            assert_eq!(pipe_of(USER, directory, name).as_os_str(), expected);
+        }
+    }
 }

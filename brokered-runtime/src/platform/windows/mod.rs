@@ -8,6 +8,7 @@
 //! - [`ffi`], [`event`], [`overlapped`]: results, texts, event objects and overlapped I/O, for the other files;
 //! - [`user`], [`security_descriptor`]: users, owners, and who may access an object;
 //! - [`files`]: directories, locks, files, and the names of pipes;
+//! - [`directory_identity`]: whether a directory is still the same one;
 //! - [`pipe`], [`connect`], [`listener`], [`stream`], [`peer`]: endpoints and connections;
 //! - [`accept`], [`accepted_connections`], [`tokio`], [`poll`]: what a daemon serves and waits for;
 //! - [`clock`], [`process_age`], [`process_activity`], [`other_process`]: time and processes;
@@ -23,6 +24,7 @@ pub(super) mod channel;
 pub(super) mod clock;
 mod command_line;
 pub(super) mod connect;
+pub(super) mod directory_identity;
 mod event;
 mod ffi;
 pub(super) mod files;
