@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::acquire::Acquired;
 use super::connections::OpenConnections;
+use super::descriptor_reserve::DescriptorReserve;
 use super::error::StartError;
 use super::failure::FailureReason;
 use super::idle::Idle;
@@ -44,6 +45,7 @@ pub(super) struct Lifecycle {
     report: Report,
     idle: Idle,
     connections: OpenConnections,
+    descriptors: Arc<DescriptorReserve>,
     waiting_clients: WaitingClients,
     accept: AcceptWaker,
     /// Closes the listener in children that are forked without `exec`, wherever the listener is.
@@ -80,6 +82,7 @@ impl Lifecycle {
             }
         };
         let daemon = acquired.instance.daemon();
+        let descriptors = Arc::<DescriptorReserve>::default();
         Ok(Self {
             main_began: acquired.main_began,
             readiness: Readiness::new(),
@@ -92,6 +95,7 @@ impl Lifecycle {
                 acquired.paths,
                 acquired.record,
                 acquired.lock,
+                Arc::clone(&descriptors),
                 #[cfg(feature = "testing")]
                 acquired.test_directory,
             ),
@@ -99,6 +103,7 @@ impl Lifecycle {
             report: Report::new(),
             idle: Idle::new(daemon),
             connections: OpenConnections::default(),
+            descriptors,
             waiting_clients: WaitingClients::default(),
             accept,
             _fork_guard: ForkGuard::of_listener(listener),
@@ -124,6 +129,10 @@ impl Lifecycle {
 
     pub(super) fn report(&self) -> &Report {
         &self.report
+    }
+
+    pub(super) fn descriptors(&self) -> &DescriptorReserve {
+        &self.descriptors
     }
 
     pub(super) fn idle(&self) -> &Idle {
@@ -252,6 +261,10 @@ impl Lifecycle {
         status.phase = self.phase();
         status.connections_open = self.connections.number() as u64;
         status.idle_exit = self.idle.timeout();
+        status.descriptors_open = platform::open_descriptors();
+        status.descriptors_limit = platform::open_files_limit();
+        status.descriptor_shortages = self.descriptors.shortages();
+        status.clients_refused = self.descriptors.refused();
         self.report.fill(&mut status);
         Some(status)
     }
@@ -369,7 +382,8 @@ impl Lifecycle {
         if !AcceptWaker::REFUSES_NEW_CLIENTS && !self.accept.connects_to_wake() {
             self.unlink_endpoint();
         }
-        if let Err(error) = self.accept.stop_accepting() {
+        // Some platforms need a descriptor for this, or two.
+        if let Err(error) = self.descriptors.lend(2, || self.accept.stop_accepting()) {
             print(
                 self.name(),
                 format_args!("cannot shut the listener down: {error}"),

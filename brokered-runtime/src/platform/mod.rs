@@ -215,6 +215,27 @@ const _: fn(&Path) -> AcceptedConnections = AcceptedConnections::on;
 /// nothing on Windows.
 const _: fn(&mut AcceptedConnections) = AcceptedConnections::shut_down_quiet;
 
+// ---- `descriptor_reserve.rs`: descriptors for the time when no other one is free ----
+
+pub(crate) use system::descriptor_reserve::{
+    ReservedDescriptor, is_out_of_descriptors, open_descriptors, wait_for_client,
+};
+
+/// Opens a descriptor that is good for nothing. Dropping it makes room for another one. Does nothing on Windows, whose
+/// limit of handles a process does not reach.
+const _: fn() -> io::Result<ReservedDescriptor> = ReservedDescriptor::open;
+/// Opens a further one.
+const _: fn(&ReservedDescriptor) -> io::Result<ReservedDescriptor> =
+    ReservedDescriptor::open_another;
+/// Whether an error means that the process or the system has no free descriptor. Always false on Windows.
+const _: fn(&io::Error) -> bool = is_out_of_descriptors;
+/// Waits until [`accept`] has something to return, at most for the timeout, and returns whether it has. Needs no
+/// descriptor. Windows does not wait.
+const _: fn(&AcceptQueue, timeout: Duration) -> bool = wait_for_client;
+/// How many descriptors this process has open. `None` if the system does not report it: on the BSDs and Windows, and
+/// without a free descriptor on macOS and on Linux before version 6.2.
+const _: fn() -> Option<u64> = open_descriptors;
+
 // ---- `tokio.rs`: listeners and streams in tokio, each to be called within a runtime ----
 
 #[cfg(feature = "tokio")]
@@ -230,6 +251,9 @@ const _: fn(AcceptQueue) -> io::Result<AsyncListener> = AsyncListener::new;
 #[cfg(feature = "tokio")]
 const _: fn(&AsyncListener, &mut Context<'_>) -> Poll<io::Result<AsyncStream>> =
     AsyncListener::poll_accept;
+/// [`wait_for_client`] for this listener, on any thread.
+#[cfg(feature = "tokio")]
+const _: fn(&AsyncListener) -> types::ClientWait = AsyncListener::client_wait;
 /// The next client in the backlog. `WouldBlock` if there is none.
 #[cfg(feature = "tokio")]
 const _: fn(&AsyncListener) -> io::Result<AsyncStream> = AsyncListener::accept_queued;
@@ -307,11 +331,9 @@ const _: fn(&StdChild) -> io::Result<()> = request_stop;
 
 #[cfg(feature = "fault-injection")]
 pub(crate) use system::process::kill_this_process;
-#[cfg(feature = "operator")]
-pub(crate) use system::process::open_files_limit;
 pub(crate) use system::process::{
     close_inherited_descriptors, current_executable, detach_terminal, end_process, exec,
-    redirect_stdin_to_null, remove_environment_variables, reset_signals,
+    open_files_limit, redirect_stdin_to_null, remove_environment_variables, reset_signals,
 };
 
 /// Closes all descriptors that a launched process has inherited, except the standard ones. Only for a process in which
@@ -337,7 +359,6 @@ const _: fn(exit_code: u8) -> ! = end_process;
 #[cfg(feature = "fault-injection")]
 const _: fn() -> ! = kill_this_process;
 /// The number of files that this process may have open. `None` without a limit.
-#[cfg(feature = "operator")]
 const _: fn() -> Option<u64> = open_files_limit;
 
 // ---- `other_process.rs`: other processes ----

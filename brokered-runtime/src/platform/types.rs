@@ -61,6 +61,10 @@ pub(crate) enum AcceptError {
     Broken,
 }
 
+/// Waits until `accept` has something to return, at most for the timeout. Returns whether it has.
+#[cfg(feature = "tokio")]
+pub(crate) type ClientWait = Box<dyn FnOnce(Duration) -> bool + Send>;
+
 /// The message that a launcher sends to the daemon over its channel.
 #[derive(Debug)]
 pub(crate) struct ReceivedMessage {

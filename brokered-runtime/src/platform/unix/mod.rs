@@ -19,6 +19,7 @@ pub(super) mod activation;
 pub(super) mod channel;
 pub(super) mod clock;
 pub(super) mod connect;
+pub(super) mod descriptor_reserve;
 mod descriptors;
 pub(super) mod files;
 pub(super) mod fork_guard;

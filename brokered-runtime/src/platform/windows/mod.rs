@@ -23,6 +23,7 @@ pub(super) mod channel;
 pub(super) mod clock;
 mod command_line;
 pub(super) mod connect;
+pub(super) mod descriptor_reserve;
 mod event;
 mod ffi;
 pub(super) mod files;
