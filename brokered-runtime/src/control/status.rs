@@ -80,6 +80,8 @@ pub struct Status {
     pub idle_exit: Option<Duration>,
     /// The last progress text that the daemon has set.
     pub progress: Option<String>,
+    /// The instance directories of the daemons that the loads wait for, until those are ready.
+    pub waits_for: Vec<PathBuf>,
     /// The loads of the daemon's states, in the order in which they began.
     pub loads: Vec<Load>,
     /// The last error or panic of a connection handler.
@@ -216,6 +218,9 @@ impl Status {
         if let Some(threads) = self.premain_threads {
             lines.push_number("PREMAIN_THREADS", threads);
         }
+        for (index, awaited) in self.waits_for.iter().enumerate() {
+            lines.push_path(&numbered("WAITS_FOR", index), awaited);
+        }
         self.push_loads(&mut lines);
         for (index, milestone) in self.milestones.iter().enumerate() {
             let key = numbered("AT", index);
@@ -280,6 +285,9 @@ impl Status {
             clients_refused: count("REFUSED"),
             idle_exit: fields.number("IDLE_EXIT").map(Duration::from_secs),
             progress: fields.text(PROGRESS),
+            waits_for: (0..MAX_ENTRIES)
+                .map_while(|index| fields.path(&numbered("WAITS_FOR", index)))
+                .collect(),
             loads: (0..MAX_ENTRIES)
                 .map_while(|index| load(&fields, &numbered("LOAD", index)))
                 .collect(),
@@ -377,6 +385,7 @@ mod tests {
             clients_refused: 7,
             idle_exit: Some(Duration::from_secs(600)),
             progress: Some("loading 3 of 8 shards".to_owned()),
+            waits_for: vec![PathBuf::from("/run/user/1000/brokered/other\nline")],
             loads,
             last_error: Some("100% of\nthe disk".to_owned()),
             premain: Some(took),

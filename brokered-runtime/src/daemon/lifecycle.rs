@@ -28,7 +28,7 @@ use crate::control::Status;
 use crate::diagnostics::print;
 use crate::handoff::Event;
 use crate::platform::{self, AcceptQueue, AcceptWaker, ForkGuard, PollWaker};
-use crate::{Instance, IpcStream, Phase, endpoint, fault};
+use crate::{Instance, IpcStream, Phase, endpoint, fault, own_daemon};
 
 /// How long a failed daemon waits until the clients of its control endpoint have received the reason.
 pub(super) const FAILURE_REPORT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -125,6 +125,10 @@ impl Lifecycle {
     /// Where the daemon listens.
     pub(super) fn endpoint(&self) -> &Path {
         self.files.endpoint()
+    }
+
+    pub(super) fn instance_directory(&self) -> &Path {
+        self.files.instance_directory()
     }
 
     pub(super) fn report(&self) -> &Report {
@@ -266,6 +270,9 @@ impl Lifecycle {
         status.descriptor_shortages = self.descriptors.shortages();
         status.clients_refused = self.descriptors.refused();
         self.report.fill(&mut status);
+        if self.is_supervised() {
+            status.waits_for = own_daemon::awaited();
+        }
         Some(status)
     }
 

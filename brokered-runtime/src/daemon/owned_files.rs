@@ -92,6 +92,10 @@ impl OwnedFiles {
         &self.endpoint
     }
 
+    pub(super) fn instance_directory(&self) -> &Path {
+        self.paths.directory()
+    }
+
     /// Whether a service manager owns the endpoint.
     #[cfg(feature = "tokio")]
     pub(super) fn is_shared(&self) -> bool {

@@ -213,6 +213,7 @@ pub(super) fn status_of(record: Record) -> Status {
         clients_refused: 0,
         idle_exit: None,
         progress: None,
+        waits_for: Vec::new(),
         loads: Vec::new(),
         last_error: None,
         premain: record.premain,

@@ -4,17 +4,18 @@ use std::io;
 
 use super::children;
 use super::connect::try_connect;
-use super::error::{LaunchError, describe_holder};
+use super::error::{LaunchError, StartStage, describe_holder};
 use super::failure_record::record_failure;
 use super::ready;
 use super::spawn;
 use super::wait::{self, Outcome};
 use crate::backoff::Backoff;
+use crate::control::{client, obstacle};
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
 use crate::instance_lock::LauncherLocks;
 use crate::record::{Owner, Record};
-use crate::{Daemon, Instance, IpcStream, WaitFor, fault, handoff};
+use crate::{Daemon, Instance, IpcStream, WaitFor, fault, handoff, own_daemon};
 
 /// How often one call starts a daemon that then reports another daemon, which this call cannot find.
 const MAX_LAUNCHES: u32 = 3;
@@ -73,6 +74,7 @@ impl Instance {
         children::reap();
         let deadline = Deadline::after(self.launch.deadline);
         let paths = self.paths()?;
+        self.check_not_own(paths)?;
         match self.try_connect_as_wanted(paths, &deadline)? {
             Some(stream) => Ok(stream),
             None => self.connect_or_launch(paths, &deadline),
@@ -85,7 +87,7 @@ impl Instance {
         self.check_enabled()?;
         children::reap();
         match self.launch.wait {
-            WaitFor::Ready => Ok(None),
+            WaitFor::Ready => self.check_not_own(self.paths()?).map(|()| None),
             WaitFor::Bound | WaitFor::Nothing => self.try_connect_now(),
         }
     }
@@ -156,6 +158,11 @@ impl Instance {
         deadline: &Deadline,
     ) -> Result<LaunchResult, LaunchError> {
         self.check_owner(paths)?;
+        // Before the start: the daemon's own loads may wait for this process.
+        let _wait = match self.launch.wait {
+            WaitFor::Ready => own_daemon::begin_wait(paths.directory()),
+            WaitFor::Bound | WaitFor::Nothing => None,
+        };
         let mut started = spawn::start(self, paths, lock)?;
         // Connecting comes first where the launcher has bound: the connection is then in the backlog at once.
         let early_stream = if started.is_bound {
@@ -172,7 +179,7 @@ impl Instance {
         let outcome = wait::wait(self.daemon(), &mut started, wait_for, deadline);
         fault_point(paths, "launch:bound-received")?;
         record_failure(self, paths, &started, &outcome);
-        let outcome = outcome?;
+        let outcome = outcome.map_err(|error| with_obstacle(error, paths))?;
         let error = |outcome: Outcome| outcome.into_error(self.daemon(), &started.log);
         if outcome.is_already_bound() {
             return Ok(LaunchResult::AlreadyBound(error(outcome)));
@@ -204,6 +211,7 @@ impl Instance {
             daemon: self.daemon().name(),
             lock: paths.directory().to_owned(),
             holder: Record::read(paths).as_ref().and_then(describe_holder),
+            obstacle: obstacle::of(paths),
             waited: deadline.waited(),
         }
     }
@@ -218,6 +226,26 @@ impl Daemon {
     /// See [`LaunchError`].
     pub fn connect_or_spawn(self) -> Result<IpcStream, LaunchError> {
         self.instance().connect_or_spawn()
+    }
+}
+
+/// Adds to the error of a daemon that loads for long what it waits for.
+fn with_obstacle(error: LaunchError, paths: &Paths) -> LaunchError {
+    match error {
+        LaunchError::SlowStart {
+            daemon,
+            reached,
+            obstacle: None,
+            waited,
+            log,
+        } if reached >= StartStage::Bound => LaunchError::SlowStart {
+            daemon,
+            reached,
+            obstacle: client::obstacle_to_readiness(paths),
+            waited,
+            log,
+        },
+        error => error,
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::failure::Failure;
-use crate::control::describe_process;
+use crate::control::{Obstacle, describe_process, write_obstacle, write_own_daemon};
 use crate::endpoint::EndpointError;
 use crate::record::Record;
 use crate::{ControlError, DirectoryError, InstanceError, Phase, diagnostics};
@@ -58,6 +58,8 @@ pub enum LaunchError {
     BacklogFull {
         /// The endpoint.
         endpoint: PathBuf,
+        /// What keeps the daemon from accepting, if that is known.
+        obstacle: Option<Obstacle>,
         /// How long the call waited.
         waited: Duration,
     },
@@ -90,6 +92,11 @@ pub enum LaunchError {
     /// This process was itself started as a daemon, so it does not start one.
     InsideDaemon {
         /// The endpoint on which the other daemon would listen.
+        endpoint: PathBuf,
+    },
+    /// This process is the daemon and does not serve yet, so the call would wait for itself.
+    OwnDaemon {
+        /// The endpoint of this process.
         endpoint: PathBuf,
     },
     /// There is no executable to start.
@@ -132,6 +139,8 @@ pub enum LaunchError {
         daemon: &'static str,
         /// The stage that it had reached.
         reached: StartStage,
+        /// What keeps it from going on, if that is known.
+        obstacle: Option<Obstacle>,
         /// How long the call waited.
         waited: Duration,
         /// The log, which receives the daemon's output.
@@ -161,6 +170,8 @@ pub enum LaunchError {
         lock: PathBuf,
         /// The holder, described from the record, if there is one.
         holder: Option<String>,
+        /// What keeps it from listening, if that is known.
+        obstacle: Option<Obstacle>,
         /// How long the call waited.
         waited: Duration,
     },
@@ -258,7 +269,15 @@ impl fmt::Display for LaunchError {
                  sent; set BROKERED_RUNTIME_DIR to a directory that only this user can write to",
                 endpoint.display()
             ),
-            Self::BacklogFull { endpoint, waited } => backlog_full(f, endpoint, *waited),
+            Self::BacklogFull {
+                endpoint,
+                obstacle,
+                waited,
+            } => {
+                backlog_full(f, endpoint, *waited)?;
+                write_obstacle(f, obstacle.as_ref())
+            }
+            Self::OwnDaemon { endpoint } => write_own_daemon(f, endpoint),
             Self::Disabled { daemon } => write!(
                 f,
                 "{daemon} is disabled by BROKERED_DISABLE, so it was neither connected to nor started; unset \
@@ -310,9 +329,13 @@ impl fmt::Display for LaunchError {
             Self::SlowStart {
                 daemon,
                 reached,
+                obstacle,
                 waited,
                 log,
-            } => slow_start(f, daemon, *reached, *waited, log),
+            } => {
+                slow_start(f, daemon, *reached, *waited, log)?;
+                write_obstacle(f, obstacle.as_ref())
+            }
             Self::Hung {
                 daemon,
                 reached,
@@ -324,8 +347,12 @@ impl fmt::Display for LaunchError {
                 daemon,
                 lock,
                 holder,
+                obstacle,
                 waited,
-            } => lock_held(f, daemon, lock, holder.as_deref(), *waited),
+            } => {
+                lock_held(f, daemon, lock, holder.as_deref(), *waited)?;
+                write_obstacle(f, obstacle.as_ref())
+            }
             Self::Bind { reason } => f.write_str(reason),
             Self::Io {
                 operation,
@@ -560,11 +587,13 @@ mod tests {
         let slow = ControlError::TimedOut {
             phase: None,
             progress: None,
+            obstacle: None,
             waited,
         };
         let silent = ControlError::NoAnswer {
             control: PathBuf::new(),
             holder: None,
+            obstacle: None,
             waited,
         };
         assert!(LaunchError::NotReady(slow).is_timeout());

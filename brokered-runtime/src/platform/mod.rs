@@ -40,8 +40,8 @@ use unix as system;
 use windows as system;
 
 pub(crate) use types::{
-    AcceptError, DirectoryFault, Line, PathOccupant, PollResult, ProcessActivity, ReceivedMessage,
-    WakeReason,
+    AcceptError, DirectoryFault, Halt, Line, PathOccupant, PollResult, ProcessActivity,
+    ReceivedMessage, WakeReason,
 };
 
 // ---- `files.rs`: private directories, locks, files, and the paths of endpoints ----
@@ -373,17 +373,21 @@ const _: fn(&OtherProcess, Option<Duration>, open_directory: &Path) -> Option<St
     OtherProcess::identity_mismatch;
 /// Asks the process to stop, with `SIGTERM`. `Unsupported` on Windows.
 const _: fn(&OtherProcess) -> io::Result<()> = OtherProcess::terminate;
+/// Ends the process at once, with `SIGKILL`. `Unsupported` on Windows.
+#[cfg(feature = "operator")]
+const _: fn(&OtherProcess) -> io::Result<()> = OtherProcess::kill;
 /// Waits for the end of the process until the deadline. Returns whether it has ended.
 const _: fn(&OtherProcess, deadline: Instant) -> io::Result<bool> = OtherProcess::wait;
 /// Kills a child of this process, which was not reaped. On Linux `NotFound` if the process is not a child, and on other
 /// Unix systems always `Unsupported`.
 const _: fn(pid: u32) -> io::Result<()> = kill_child;
 
-// ---- `clock.rs`, `process_age.rs`, `process_activity.rs`: time and activity ----
+// ---- `clock.rs`, `process_age.rs`, `process_activity.rs`, `process_halt.rs`: time and activity ----
 
 pub(crate) use system::clock::{boot_id, uptime};
 pub(crate) use system::process_activity::{process_activity, thread_count};
 pub(crate) use system::process_age::process_age_at;
+pub(crate) use system::process_halt::process_halt;
 
 /// The boot time clock: the time since boot, with the time in which the machine slept. It cannot be set.
 const _: fn() -> Duration = uptime;
@@ -395,6 +399,8 @@ const _: fn(Duration) -> Option<Duration> = process_age_at;
 /// A sample of what a process is doing. `None` if the system does not report it, or the process does not exist. Linux
 /// only.
 const _: fn(pid: u32) -> Option<ProcessActivity> = process_activity;
+/// What keeps a process from running. `None` if nothing does, or the system does not report it. Linux only.
+const _: fn(pid: u32) -> Option<Halt> = process_halt;
 /// The number of threads of this process. `None` if the system does not report it. Linux, macOS and FreeBSD.
 const _: fn() -> Option<u32> = thread_count;
 

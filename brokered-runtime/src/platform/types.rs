@@ -109,6 +109,21 @@ pub(crate) struct PollResult {
     pub(crate) ready: Vec<bool>,
 }
 
+/// What keeps a process from running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    allow(dead_code, reason = "other systems have no cheap way to ask")
+)]
+pub(crate) enum Halt {
+    /// A signal has stopped it.
+    Stopped,
+    /// A debugger has stopped it.
+    Traced,
+    /// Its control group is frozen.
+    Frozen,
+}
+
 /// A sample of what a process is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(

@@ -31,6 +31,7 @@ pub(super) mod poll;
 pub(super) mod process;
 pub(super) mod process_activity;
 pub(super) mod process_age;
+pub(super) mod process_halt;
 mod signal_handler;
 pub(super) mod spawn;
 pub(super) mod stream;

@@ -38,6 +38,7 @@ pub(super) mod poll;
 pub(super) mod process;
 pub(super) mod process_activity;
 pub(super) mod process_age;
+pub(super) mod process_halt;
 mod security_descriptor;
 pub(super) mod spawn;
 mod standard_handles;
