@@ -5,17 +5,13 @@ use super::error::ControlError;
 use super::obstacle::{self, Obstacle};
 use super::protocol::{FAILED, PHASE, PROGRESS, Request};
 use super::status::Status;
+use super::status_request::STATUS_TIMEOUT;
 pub(crate) use super::status_request::status;
 use super::wait_cycle;
-use std::time::Duration;
-
 use crate::deadline::Deadline;
 use crate::fields::Fields;
 use crate::identity::paths::Paths;
 use crate::{Daemon, Instance, Phase};
-
-/// How long a daemon that is not ready at the deadline is asked for what it waits for. It answers at once, or not at all.
-const STATUS_TIMEOUT: Duration = Duration::from_millis(50);
 
 impl Instance {
     /// Requests the daemon's status. Never starts the daemon.

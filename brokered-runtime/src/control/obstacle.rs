@@ -50,6 +50,11 @@ pub enum Obstacle {
         /// Their instance directories.
         instances: Vec<PathBuf>,
     },
+    /// The daemon drains, and still serves connections.
+    OpenConnections {
+        /// Their number.
+        number: u64,
+    },
     /// The call was made in the daemon's own process, and may wait for itself.
     ThisProcess,
 }
@@ -79,6 +84,10 @@ impl fmt::Display for Obstacle {
                 }
                 Ok(())
             }
+            Self::OpenConnections { number } => write!(
+                f,
+                "it still serves {number} connections, for at most 10 s after the request to stop"
+            ),
             Self::ThisProcess => {
                 f.write_str("this process is that daemon, so the call may wait for itself")
             }

@@ -1,11 +1,16 @@
 //! The request `status`, which [`Instance::status`](crate::Instance::status) sends, and others that look into a daemon.
 
+use std::time::Duration;
+
 use super::connection::{ControlConnection, ReceivedLine, no_answer};
 use super::error::ControlError;
 use super::protocol::Request;
 use super::status::Status;
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
+
+/// How long a call may take after its deadline to ask the daemon what keeps it. It answers at once, or not at all.
+pub(super) const STATUS_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Requests the status.
 pub(crate) fn status(paths: &Paths, deadline: &Deadline) -> Result<Status, ControlError> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::connection::{ControlConnection, ReceivedLine, no_answer};
 use super::error::ControlError;
-use super::obstacle;
+use super::obstacle::{self, Obstacle};
 use super::protocol::Request;
+use super::status_request::{STATUS_TIMEOUT, status};
 use super::wait_cycle;
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
@@ -171,6 +172,13 @@ fn not_ended(paths: &Paths, deadline: &Deadline) -> ControlError {
         phase: Record::read(paths).map(|record| record.phase),
         progress: None,
         waited: deadline.waited(),
-        obstacle: obstacle::of(paths),
+        obstacle: obstacle::of(paths).or_else(|| open_connections(paths)),
     }
+}
+
+/// The connections that a daemon still serves, if it answers.
+fn open_connections(paths: &Paths) -> Option<Obstacle> {
+    let status = status(paths, &Deadline::after(STATUS_TIMEOUT)).ok()?;
+    let number = status.connections_open;
+    (number > 0).then_some(Obstacle::OpenConnections { number })
 }

@@ -129,7 +129,7 @@ fn check_status(inspection: &Inspection, status: &Status, findings: &mut Finding
         findings.add(
             Level::Warning,
             &path,
-            format!("{name}: {text}"),
+            format!("{name}: connections: {text}"),
             "find out why its connections do not end, or raise `max_connections` in the daemon",
         );
     }
@@ -137,7 +137,7 @@ fn check_status(inspection: &Inspection, status: &Status, findings: &mut Finding
         findings.add(
             Level::Warning,
             &path,
-            format!("{name}: its descriptors: {text}"),
+            format!("{name}: descriptors: {text}"),
             "raise its limit of open files, with `ulimit -n` where it is started or LimitNOFILE= in a unit; lower \
              `max_connections` in the daemon; or end clients that keep idle connections",
         );
