@@ -25,15 +25,16 @@ pub(crate) fn descriptors(status: &Status) -> Option<String> {
     if !had_shortage && !numbers.is_some_and(are_many) {
         return None;
     }
-    let mut text = match numbers {
+    let open = match numbers {
         Some((open, limit)) => format!("{open} of {limit} open"),
         None => "an unknown number open".to_owned(),
     };
-    if had_shortage {
-        text += &format!(
-            "; clients waited for one {} times, and {} were refused",
+    Some(if had_shortage {
+        format!(
+            "{open}; clients waited for one {} times, and {} were refused",
             status.descriptor_shortages, status.clients_refused
-        );
-    }
-    Some(text)
+        )
+    } else {
+        open
+    })
 }

@@ -104,7 +104,9 @@ impl Bound {
     ///
     /// # Errors
     ///
-    /// Returns an error if the listener breaks. If descriptors or memory run out, `serve` waits and continues.
+    /// Returns an error if the listener breaks. If descriptors or memory run out, `serve` waits and continues. When no
+    /// descriptor was free for five seconds, it refuses clients until one is: see
+    /// [`guide::operation`](crate::guide::operation#descriptors).
     ///
     /// # Panics
     ///

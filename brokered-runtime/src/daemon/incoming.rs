@@ -24,12 +24,12 @@ pub(super) fn accept(
     lifecycle: &Lifecycle,
 ) -> io::Result<Option<IpcStream>> {
     let descriptors = lifecycle.descriptors();
-    let mut uses_reserve = false;
+    let mut needs_reserve = false;
     loop {
         let accepted = lifecycle.accept(listener);
-        let used_reserve = mem::take(&mut uses_reserve);
+        let is_last_resort = mem::take(&mut needs_reserve);
         let error = match accepted {
-            Ok(stream) if used_reserve => match descriptors.admit(stream) {
+            Ok(stream) if is_last_resort => match descriptors.admit(stream) {
                 Some(stream) => return Ok(Some(stream)),
                 None => continue,
             },
@@ -39,7 +39,7 @@ pub(super) fn accept(
             }
             Err(error) => error,
         };
-        if used_reserve {
+        if is_last_resort {
             descriptors.give_back();
         }
         match platform::accept_error(&error) {
@@ -49,7 +49,7 @@ pub(super) fn accept(
             }
             AcceptError::Retry => {}
             AcceptError::Exhausted if platform::is_out_of_descriptors(&error) => {
-                uses_reserve = wait_for_descriptor(listener, lifecycle);
+                needs_reserve = wait_for_descriptor(listener, lifecycle);
             }
             AcceptError::Exhausted => thread::sleep(EXHAUSTED_PAUSE),
             AcceptError::ShutDown | AcceptError::Broken => return Err(error),

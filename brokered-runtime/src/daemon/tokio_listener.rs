@@ -103,16 +103,12 @@ impl TokioListener {
             if is_first {
                 print_refusal(&self.lifecycle);
             }
-            match self.listener.accept_queued() {
-                Ok(stream) => {
-                    if let Some(stream) = descriptors.admit(stream) {
-                        return Some(stream);
-                    }
-                }
-                Err(_) => {
-                    descriptors.give_back();
-                    return None;
-                }
+            let Ok(stream) = self.listener.accept_queued() else {
+                descriptors.give_back();
+                return None;
+            };
+            if let Some(stream) = descriptors.admit(stream) {
+                return Some(stream);
             }
         }
         None

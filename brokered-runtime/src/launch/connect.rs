@@ -39,7 +39,7 @@ impl Instance {
         self.check_enabled()?;
         let deadline = Deadline::after(self.launch.deadline);
         let paths = self.paths()?;
-        self.check_not_own(paths)?;
+        Self::check_not_in_load(paths)?;
         try_connect(paths, &deadline)?.ok_or_else(|| LaunchError::NotRunning {
             endpoint: paths.socket.clone(),
         })
@@ -51,23 +51,24 @@ impl Instance {
         self.check_enabled()?;
         let deadline = Deadline::after(std::time::Duration::ZERO);
         let paths = self.paths()?;
-        self.check_not_own(paths)?;
+        Self::check_not_in_load(paths)?;
         match try_connect(paths, &deadline) {
             Err(LaunchError::BacklogFull { .. }) => Ok(None),
             connected => connected,
         }
     }
 
-    /// Refuses a client that would wait for itself: one in a load of the daemon itself. A client that waits for no reply
-    /// is refused, too, because its next step is to read one.
+    /// Refuses a load that would wait for a reply of its own daemon.
+    fn check_not_in_load(paths: &Paths) -> Result<(), LaunchError> {
+        wait_cycle::refuse_own_in_load(paths).map_err(|_| own_daemon(paths))
+    }
+
+    /// Refuses a client that would wait for its own daemon: for a reply, or until that is ready.
     pub(super) fn check_not_own(&self, paths: &Paths) -> Result<(), LaunchError> {
-        let refused = match self.launch.wait {
-            WaitFor::Ready => wait_cycle::refuse_own(paths),
-            WaitFor::Bound | WaitFor::Nothing => wait_cycle::refuse_own_in_load(paths),
-        };
-        refused.map_err(|_| LaunchError::OwnDaemon {
-            endpoint: paths.socket.clone(),
-        })
+        match self.launch.wait {
+            WaitFor::Ready => wait_cycle::refuse_own(paths).map_err(|_| own_daemon(paths)),
+            WaitFor::Bound | WaitFor::Nothing => Self::check_not_in_load(paths),
+        }
     }
 
     pub(super) fn check_enabled(&self) -> Result<(), LaunchError> {
@@ -89,6 +90,12 @@ impl Daemon {
     /// See [`Instance::connect`].
     pub fn connect(self) -> Result<IpcStream, LaunchError> {
         self.instance().connect()
+    }
+}
+
+fn own_daemon(paths: &Paths) -> LaunchError {
+    LaunchError::OwnDaemon {
+        endpoint: paths.socket.clone(),
     }
 }
 

@@ -43,8 +43,12 @@ impl Instance {
     /// - A process that is about to die still has clients in its backlog. Their streams end without a reply. A
     ///   client whose request is safe to repeat then calls [`last_failure`](Instance::last_failure), which waits
     ///   until that process is gone, and connects again.
-    /// - A process that is stopped does not reply. A client that cannot wait without limit sets a timeout on the
-    ///   stream.
+    /// - A process that is stopped does not reply, and a daemon without a free descriptor closes the connection after
+    ///   five seconds. A client that cannot wait without limit sets a timeout on the stream.
+    ///
+    /// In a load, a call that would wait for the daemon itself is [`LaunchError::OwnDaemon`], and one that waits until
+    /// a daemon is ready which waits for this one is [`ControlError::WaitCycle`](crate::ControlError::WaitCycle). See
+    /// [`guide::failures`](crate::guide::failures#loads-that-wait-for-each-other).
     ///
     /// ```no_run
     /// use std::io::{Read, Write};
@@ -86,8 +90,9 @@ impl Instance {
     pub(super) fn try_connect_as_wanted_now(&self) -> Result<Option<IpcStream>, LaunchError> {
         self.check_enabled()?;
         children::reap();
+        self.check_not_own(self.paths()?)?;
         match self.launch.wait {
-            WaitFor::Ready => self.check_not_own(self.paths()?).map(|()| None),
+            WaitFor::Ready => Ok(None),
             WaitFor::Bound | WaitFor::Nothing => self.try_connect_now(),
         }
     }

@@ -263,32 +263,19 @@ impl fmt::Display for LaunchError {
                 "no permission to connect to {}: {source}; run as the user who owns the daemon",
                 endpoint.display()
             ),
-            Self::ForeignPeer { endpoint, user } => write!(
-                f,
-                "a process of user {user} listens on {}, and this process runs as another user: nothing was \
-                 sent; set BROKERED_RUNTIME_DIR to a directory that only this user can write to",
-                endpoint.display()
-            ),
+            Self::ForeignPeer { endpoint, user } => foreign_peer(f, endpoint, *user),
             Self::BacklogFull {
                 endpoint,
                 obstacle,
                 waited,
-            } => {
-                backlog_full(f, endpoint, *waited)?;
-                write_obstacle(f, obstacle.as_ref())
-            }
+            } => backlog_full(f, endpoint, *waited, obstacle.as_ref()),
             Self::OwnDaemon { endpoint } => write_own_daemon(f, endpoint),
             Self::Disabled { daemon } => write!(
                 f,
                 "{daemon} is disabled by BROKERED_DISABLE, so it was neither connected to nor started; unset \
                  the variable to use the daemon"
             ),
-            Self::OwnedBySystemd { daemon, endpoint } => write!(
-                f,
-                "{daemon} was last started by systemd, which no longer listens on {}: start its socket unit \
-                 again, or run the daemon's executable once by hand to use it without systemd",
-                endpoint.display()
-            ),
+            Self::OwnedBySystemd { daemon, endpoint } => owned_by_systemd(f, daemon, endpoint),
             Self::StartLimit {
                 daemon,
                 starts,
@@ -332,10 +319,7 @@ impl fmt::Display for LaunchError {
                 obstacle,
                 waited,
                 log,
-            } => {
-                slow_start(f, daemon, *reached, *waited, log)?;
-                write_obstacle(f, obstacle.as_ref())
-            }
+            } => slow_start(f, daemon, *reached, *waited, (log, obstacle.as_ref())),
             Self::Hung {
                 daemon,
                 reached,
@@ -349,10 +333,13 @@ impl fmt::Display for LaunchError {
                 holder,
                 obstacle,
                 waited,
-            } => {
-                lock_held(f, daemon, lock, holder.as_deref(), *waited)?;
-                write_obstacle(f, obstacle.as_ref())
-            }
+            } => lock_held(
+                f,
+                daemon,
+                lock,
+                holder.as_deref(),
+                (*waited, obstacle.as_ref()),
+            ),
             Self::Bind { reason } => f.write_str(reason),
             Self::Io {
                 operation,
@@ -363,14 +350,38 @@ impl fmt::Display for LaunchError {
     }
 }
 
-fn backlog_full(f: &mut fmt::Formatter<'_>, endpoint: &Path, waited: Duration) -> fmt::Result {
+fn foreign_peer(f: &mut fmt::Formatter<'_>, endpoint: &Path, user: u32) -> fmt::Result {
+    write!(
+        f,
+        "a process of user {user} listens on {}, and this process runs as another user: nothing was sent; set \
+         BROKERED_RUNTIME_DIR to a directory that only this user can write to",
+        endpoint.display()
+    )
+}
+
+fn owned_by_systemd(f: &mut fmt::Formatter<'_>, daemon: &str, endpoint: &Path) -> fmt::Result {
+    write!(
+        f,
+        "{daemon} was last started by systemd, which no longer listens on {}: start its socket unit again, or run \
+         the daemon's executable once by hand to use it without systemd",
+        endpoint.display()
+    )
+}
+
+fn backlog_full(
+    f: &mut fmt::Formatter<'_>,
+    endpoint: &Path,
+    waited: Duration,
+    obstacle: Option<&Obstacle>,
+) -> fmt::Result {
     write!(
         f,
         "the daemon on {} does not accept connections: its backlog was full for {}; it is overloaded or hung, \
          so try again later, or examine the daemon",
         endpoint.display(),
         diagnostics::format_duration(waited)
-    )
+    )?;
+    write_obstacle(f, obstacle)
 }
 
 fn start_limit(
@@ -410,7 +421,7 @@ fn lock_held(
     daemon: &str,
     lock: &Path,
     holder: Option<&str>,
-    waited: Duration,
+    (waited, obstacle): (Duration, Option<&Obstacle>),
 ) -> fmt::Result {
     write!(
         f,
@@ -419,7 +430,8 @@ fn lock_held(
         lock.display(),
         diagnostics::format_duration(waited),
         holder.unwrap_or("a process that has not written its record yet")
-    )
+    )?;
+    write_obstacle(f, obstacle)
 }
 
 fn slow_start(
@@ -427,7 +439,7 @@ fn slow_start(
     daemon: &str,
     reached: StartStage,
     waited: Duration,
-    log: &Path,
+    (log, obstacle): (&Path, Option<&Obstacle>),
 ) -> fmt::Result {
     write!(
         f,
@@ -435,7 +447,8 @@ fn slow_start(
          allow more time with `Instance::deadline`; its output is in {}",
         diagnostics::format_duration(waited),
         log.display()
-    )
+    )?;
+    write_obstacle(f, obstacle)
 }
 
 fn hung(
