@@ -119,7 +119,7 @@ fn a_stopped_daemon_is_restarted_with_kill() -> TestResult {
     assert!(error.contains("--kill"), "{error}");
     assert_eq!(fixture.daemon_pids(), [daemon.pid()]);
     fixture
-        .brokered(&["restart", "test-daemon", "--timeout", "10s", "--kill"])
+        .brokered(&["restart", "test-daemon", "--timeout", "4s", "--kill"])
         .success();
     assert_ne!(fixture.pid(), daemon.pid());
     assert_eq!(fixture.request("pid")?, fixture.pid().to_string());
@@ -301,7 +301,7 @@ fn hold_connections(
     (0..40).map(|_| fixture.send(line)).collect()
 }
 
-/// The number of descriptors of a daemon, from its status.
+/// Waits until a daemon has found no descriptor for a client.
 fn wait_for_shortage(fixture: &Fixture, daemon: &str) {
     wait_until("clients wait for a descriptor", || {
         let status = fixture.brokered_json(&["status", daemon]);
@@ -391,7 +391,10 @@ fn a_client_is_refused_when_no_descriptor_is_free_for_long() -> TestResult {
     );
     let status = fixture.brokered_json(&["status", "test-daemon"]);
     assert!(status["clients_refused"].as_u64() >= Some(1), "{status}");
-    assert_eq!(status["descriptor_shortages"], 1, "{status}");
+    assert!(
+        status["descriptor_shortages"].as_u64() >= Some(1),
+        "{status}"
+    );
     // From now on a client does not wait.
     let mut next = fixture.send("pid")?;
     assert!(matches!(next.read_line(&mut String::new()), Ok(0) | Err(_)));
@@ -462,6 +465,8 @@ fn a_shortage_of_descriptors_does_not_end_a_tokio_daemon() -> TestResult {
         next = Some(client);
         line.is_ok_and(|line| line == daemon.pid().to_string())
     });
+    // A drain waits for the clients of a tokio daemon.
+    drop((first, last, next));
     fixture.brokered(&["stop", "tokio"]).success();
     let output = wait_within(TIMEOUT, daemon);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

@@ -192,8 +192,8 @@ impl State {
             match opened {
                 Ok(descriptor) => self.reserved.push(descriptor),
                 Err(error) if platform::is_out_of_descriptors(&error) => return false,
-                // There can be no reserve, for example without `/dev`. Clients must not wait for it.
-                Err(_) => self.is_open = false,
+                // For example for lack of memory. Clients must not wait for that.
+                Err(_) => return true,
             }
         }
         true

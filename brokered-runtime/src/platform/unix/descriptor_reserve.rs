@@ -1,24 +1,25 @@
 //! Descriptors in reserve, and how many descriptors this process has open.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use super::accept::AcceptQueue;
 use super::accepted_connections::duplicate;
 use super::listener::as_unix;
 
-/// A descriptor of `/dev/null`.
+/// A descriptor of a socket, which needs no path: a daemon may have left its root directory.
 #[derive(Debug)]
 pub(crate) struct ReservedDescriptor(#[allow(dead_code, reason = "it is only closed")] OwnedFd);
 
 impl ReservedDescriptor {
     pub(crate) fn open() -> io::Result<Self> {
-        File::open("/dev/null").map(|null| Self(null.into()))
+        UnixDatagram::unbound().map(|socket| Self(socket.into()))
     }
 
-    /// A second descriptor of the same open file needs no path.
+    /// A second descriptor of the same socket.
     pub(crate) fn open_another(&self) -> io::Result<Self> {
         duplicate(self.0.as_raw_fd()).map(Self)
     }
