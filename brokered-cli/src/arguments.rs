@@ -176,6 +176,10 @@ pub(crate) struct Stop {
     /// How long to wait for its end; a drain may take 10 seconds
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "15s")]
     pub(crate) timeout: Duration,
+
+    /// End its process with SIGKILL if it has not ended by then; on Linux, and only if its record certainly names it
+    #[arg(long)]
+    pub(crate) kill: bool,
 }
 
 #[derive(Debug, Args)]
@@ -189,6 +193,10 @@ pub(crate) struct Restart {
     /// How long to wait for its end, and then for its start
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "15s")]
     pub(crate) timeout: Duration,
+
+    /// End its process with SIGKILL if it has not ended by then; on Linux, and only if its record certainly names it
+    #[arg(long)]
+    pub(crate) kill: bool,
 }
 
 #[derive(Debug, Args)]

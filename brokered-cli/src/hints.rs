@@ -8,7 +8,11 @@ pub(crate) use windows::{UNRESPONSIVE_STOP, inspect, open_file};
 #[cfg(unix)]
 mod unix {
     /// What `brokered stop` does with a daemon that does not answer.
-    pub(crate) const UNRESPONSIVE_STOP: &str = "sends it SIGTERM";
+    pub(crate) const UNRESPONSIVE_STOP: &str = if cfg!(target_os = "linux") {
+        "sends it SIGTERM, and ends it with --kill"
+    } else {
+        "sends it SIGTERM"
+    };
 
     /// The command that shows what these processes do.
     pub(crate) fn inspect(processes: &[u32]) -> String {

@@ -23,6 +23,7 @@ mod error;
 mod hints;
 mod inspect;
 mod output;
+mod pressure;
 mod select;
 mod style;
 mod table;

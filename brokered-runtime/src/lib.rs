@@ -24,6 +24,7 @@ mod never;
 mod nonce;
 #[cfg(feature = "operator")]
 pub mod operator;
+mod own_daemon;
 mod phase;
 #[allow(unsafe_code, reason = "the only module that makes system calls")]
 mod platform;
@@ -38,7 +39,7 @@ pub mod __fuzz;
 
 pub use backend::{BindError, BrokeredBackend, Endpoint, bootstrap};
 pub use brokered_macros::brokered_daemon;
-pub use control::{ControlError, Load, LoadState, Milestone, Status, StopOutcome};
+pub use control::{ControlError, Load, LoadState, Milestone, Obstacle, Status, StopOutcome};
 pub use daemon::{
     Background, Bound, ConnectionGuard, Handle, Incoming, ReadinessGuard, State, Stopping,
 };

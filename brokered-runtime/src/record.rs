@@ -244,8 +244,23 @@ pub(crate) struct RecordError {
     source: io::Error,
 }
 
+impl RecordError {
+    /// The error of the system call.
+    pub(crate) fn cause(&self) -> &io::Error {
+        &self.source
+    }
+}
+
 impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if platform::is_out_of_descriptors(&self.source) {
+            return write!(
+                f,
+                "cannot write the record {}: {}; raise the limit of open files with `ulimit -n` or `LimitNOFILE=`",
+                self.path.display(),
+                self.source
+            );
+        }
         write!(
             f,
             "cannot write the record {}: {}; a daemon without a record cannot be found, so it does not serve: \

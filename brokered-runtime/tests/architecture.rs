@@ -25,6 +25,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("phase", &[]),
     ("fault", &["platform"]),
     ("fields", &["platform"]),
+    // What this process is.
+    ("own_daemon", &[]),
     // What daemon and client share: names, files, locks, and the texts that they exchange.
     ("identity", &["hash", "platform"]),
     ("handoff", &["fields", "identity"]),
@@ -41,6 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "fields",
             "identity",
             "instance_lock",
+            "own_daemon",
             "phase",
             "platform",
             "record",
@@ -60,6 +63,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "handoff",
             "identity",
             "instance_lock",
+            "own_daemon",
             "phase",
             "platform",
             "record",
@@ -80,6 +84,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "instance_lock",
             "never",
             "nonce",
+            "own_daemon",
             "phase",
             "platform",
             "record",

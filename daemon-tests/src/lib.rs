@@ -26,6 +26,12 @@ pub const IDLE_EXIT_DAEMON: Daemon = Daemon::new("idle-exit").idle_exit_secs(1);
 /// A daemon on tokio, which ends after a second without open connections.
 pub const TOKIO_DAEMON: Daemon = Daemon::new("tokio").idle_exit_secs(1);
 
+/// A daemon whose loads call daemons, with named instances.
+pub const CALLING_DAEMON: Daemon = Daemon::new("calling-daemon");
+
+/// The calls that the loads of [`CALLING_DAEMON`] make.
+pub const CALLING_DAEMON_CALLS: &str = "CALLING_DAEMON_CALLS";
+
 /// A fifo that a load reads to its end, so that the test decides how long the load takes.
 pub const LOAD_FIFO: &str = "TEST_DAEMON_LOAD_FIFO";
 

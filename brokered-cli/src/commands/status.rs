@@ -8,6 +8,7 @@ use crate::duration::{format, format_precise};
 use crate::error::{CliError, NOT_RUNNING};
 use crate::inspect::{Inspection, inspect_all};
 use crate::output::Output;
+use crate::pressure;
 use crate::select;
 use crate::style;
 use crate::table::Cell;
@@ -82,11 +83,13 @@ fn push_status(pairs: &mut Vec<(&'static str, Cell)>, status: &Status) {
         pairs.push(("package", Cell::from(format!("{package} {version}"))));
     }
     pairs.push(("owner", Cell::from(&status.owner)));
-    let clients = format!(
-        "{} now, {} served",
-        status.connections_open, status.connections_served
-    );
-    pairs.push(("clients", Cell::from(clients)));
+    pairs.push(("clients", clients_cell(status)));
+    if let Some(text) = pressure::descriptors(status) {
+        pairs.push(("descriptors", Cell::new(style::WARNING, text)));
+    }
+    for awaited in &status.waits_for {
+        pairs.push(("waits for", Cell::from(awaited.to_string_lossy())));
+    }
     if status.errors + status.panics > 0 {
         let text = format!("{} errors, {} panics", status.errors, status.panics);
         pairs.push(("failures", Cell::new(style::WARNING, text)));
@@ -111,6 +114,14 @@ fn push_status(pairs: &mut Vec<(&'static str, Cell)>, status: &Status) {
     }
     for load in &status.loads {
         pairs.push(("state", load_cell(load)));
+    }
+}
+
+fn clients_cell(status: &Status) -> Cell {
+    let served = status.connections_served;
+    match pressure::connections(status) {
+        Some(text) => Cell::new(style::WARNING, format!("{text}; {served} served")),
+        None => Cell::from(format!("{} now, {served} served", status.connections_open)),
     }
 }
 

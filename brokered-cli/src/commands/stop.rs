@@ -17,7 +17,7 @@ use crate::text::sanitize;
 pub(crate) fn stop(arguments: &Stop, output: &mut Output) -> Result<u8, CliError> {
     let instance = select::find_one(&arguments.target)?;
     let name = name_of(&instance, &arguments.target);
-    let outcome = stop_instance(&instance, arguments.timeout, output)?;
+    let outcome = stop_or_kill(&instance, arguments.timeout, arguments.kill, output)?;
     if output.is_json() {
         output.json(&json!({ "name": name, "stopped": outcome_as_str(outcome) }))?;
     } else {
@@ -26,6 +26,9 @@ pub(crate) fn stop(arguments: &Stop, output: &mut Output) -> Result<u8, CliError
             StopOutcome::WasNotRunning => format!("{name} was not running"),
             StopOutcome::Signalled => {
                 format!("{name} has ended: it did not answer, so it was sent SIGTERM")
+            }
+            StopOutcome::Killed => {
+                format!("{name} did not end, so its process was ended with SIGKILL")
             }
             _ => format!("{name} has ended"),
         })?;
@@ -43,8 +46,31 @@ pub(crate) fn restart(arguments: &Restart, output: &mut Output) -> Result<u8, Cl
     // This fails before the daemon is stopped, if it could not be started again.
     let launcher = start::launcher_for(record, &arguments.target, &arguments.program)?;
     let timeout = arguments.timeout;
-    stop_instance(&instance, timeout, output)?;
+    stop_or_kill(&instance, timeout, arguments.kill, output)?;
     start::start_and_report(&launcher, Until::Ready, timeout, "restarted", output)
+}
+
+/// How long a process may take to end after it was killed. One that waits for a disk may take longer.
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Stops the daemon. If it has not ended then, ends its process, or says that `--kill` does.
+fn stop_or_kill(
+    instance: &InstanceDirectory,
+    timeout: Duration,
+    kill: bool,
+    output: &Output,
+) -> Result<StopOutcome, CliError> {
+    match stop_instance(instance, timeout, output) {
+        Err(error) if matches!(error.code(), TIMED_OUT | NO_ANSWER) => {
+            if !kill {
+                let text = format!("{error}; --kill ends its process, and serves no client");
+                return Err(CliError::new(error.code(), text));
+            }
+            let killed = instance.kill(KILL_TIMEOUT);
+            killed.map_err(|error| CliError::new(NO_ANSWER, error))
+        }
+        stopped => stopped,
+    }
 }
 
 /// Stops the daemon. Shows the open connections that it still serves.
@@ -99,6 +125,7 @@ fn outcome_as_str(outcome: StopOutcome) -> &'static str {
     match outcome {
         StopOutcome::WasNotRunning => "was not running",
         StopOutcome::Signalled => "signalled",
+        StopOutcome::Killed => "killed",
         _ => "ended",
     }
 }

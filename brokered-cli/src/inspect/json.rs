@@ -39,6 +39,7 @@ impl Inspection {
             );
         }
         if let Some(status) = self.status() {
+            let waits_for = status.waits_for.iter().map(|path| path.to_string_lossy());
             let loads: Vec<Value> = status.loads.iter().map(load_to_json).collect();
             add(
                 &mut document,
@@ -47,6 +48,12 @@ impl Inspection {
                     "package": status.package,
                     "version": status.version,
                     "clients": status.connections_open,
+                    "clients_limit": status.connections_limit,
+                    "clients_refused": status.clients_refused,
+                    "descriptors": status.descriptors_open,
+                    "descriptors_limit": status.descriptors_limit,
+                    "descriptor_shortages": status.descriptor_shortages,
+                    "waits_for": waits_for.collect::<Vec<_>>(),
                     "served": status.connections_served,
                     "errors": status.errors,
                     "panics": status.panics,

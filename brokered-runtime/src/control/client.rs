@@ -2,8 +2,12 @@
 
 use super::connection::{ControlConnection, ReceivedLine, no_answer};
 use super::error::ControlError;
+use super::obstacle::{self, Obstacle};
 use super::protocol::{FAILED, PHASE, PROGRESS, Request};
 use super::status::Status;
+use super::status_request::STATUS_TIMEOUT;
+pub(crate) use super::status_request::status;
+use super::wait_cycle;
 use crate::deadline::Deadline;
 use crate::fields::Fields;
 use crate::identity::paths::Paths;
@@ -62,7 +66,8 @@ impl Instance {
     /// # Errors
     ///
     /// [`ControlError::NotRunning`] if there is no daemon, [`ControlError::Ending`] if it ends before it is ready,
-    /// [`ControlError::TimedOut`] at the deadline. See [`ControlError`] for the others.
+    /// [`ControlError::TimedOut`] at the deadline. In the load of the daemon itself it is [`ControlError::OwnDaemon`], and
+    /// in the load of a daemon for which this one waits [`ControlError::WaitCycle`]. See [`ControlError`] for the others.
     pub fn wait_ready(&self, on_progress: impl FnMut(&str)) -> Result<(), ControlError> {
         let deadline = Deadline::after(self.launch.deadline);
         wait_ready(self.paths()?, &deadline, on_progress)
@@ -80,33 +85,13 @@ impl Daemon {
     }
 }
 
-/// Requests the status.
-pub(crate) fn status(paths: &Paths, deadline: &Deadline) -> Result<Status, ControlError> {
-    let mut connection = ControlConnection::request(paths, Request::Status, deadline)?;
-    let mut reply = String::new();
-    loop {
-        match connection.receive_line()? {
-            ReceivedLine::Line(line) if line.is_empty() => break,
-            ReceivedLine::Line(line) => {
-                reply.push_str(&line);
-                reply.push('\n');
-            }
-            ReceivedLine::Closed | ReceivedLine::TimedOut => {
-                return Err(no_answer(paths, deadline));
-            }
-        }
-    }
-    Status::from_text(&reply).ok_or_else(|| ControlError::InvalidReply {
-        reason: format!("not a status: {reply:?}"),
-    })
-}
-
 /// Waits until the daemon is ready, and passes its progress texts on.
 pub(crate) fn wait_ready(
     paths: &Paths,
     deadline: &Deadline,
     mut on_progress: impl FnMut(&str),
 ) -> Result<(), ControlError> {
+    let _wait = wait_cycle::begin_wait(paths, deadline)?;
     let mut connection = ControlConnection::request(paths, Request::WaitReady, deadline)?;
     let mut phase = None;
     let mut progress = None;
@@ -123,11 +108,13 @@ pub(crate) fn wait_ready(
                 };
                 return Err(ControlError::Ending { phase, reason });
             }
+            ReceivedLine::TimedOut if phase.is_none() => return Err(no_answer(paths, deadline)),
             ReceivedLine::TimedOut => {
                 return Err(ControlError::TimedOut {
                     phase,
                     progress,
                     waited: deadline.waited(),
+                    obstacle: obstacle_to_readiness(paths),
                 });
             }
         };
@@ -148,4 +135,13 @@ pub(crate) fn wait_ready(
             _ => {}
         }
     }
+}
+
+/// What keeps the daemon from being ready.
+pub(crate) fn obstacle_to_readiness(paths: &Paths) -> Option<Obstacle> {
+    obstacle::of(paths).or_else(|| {
+        let status = status(paths, &Deadline::after(STATUS_TIMEOUT)).ok()?;
+        let instances = status.waits_for;
+        (!instances.is_empty()).then_some(Obstacle::WaitsFor { instances })
+    })
 }

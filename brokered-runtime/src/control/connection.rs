@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::error::{ControlError, describe_process};
+use super::obstacle;
 use super::protocol::{ERROR, Request};
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
@@ -188,6 +189,7 @@ pub(super) fn no_answer(paths: &Paths, deadline: &Deadline) -> ControlError {
     ControlError::NoAnswer {
         control,
         holder: Record::read(paths).as_ref().map(describe_process),
+        obstacle: obstacle::of(paths),
         waited: deadline.waited(),
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::obstacle::Obstacle;
 use crate::record::Record;
 use crate::{InstanceError, Phase, diagnostics};
 
@@ -53,6 +54,8 @@ pub enum ControlError {
         control: PathBuf,
         /// The holder, described from the record, if there is one.
         holder: Option<String>,
+        /// What keeps it from answering, if that is known.
+        obstacle: Option<Obstacle>,
         /// How long the call waited.
         waited: Duration,
     },
@@ -86,8 +89,21 @@ pub enum ControlError {
         phase: Option<Phase>,
         /// The last progress text that the daemon has reported.
         progress: Option<String>,
+        /// What keeps it, if that is known.
+        obstacle: Option<Obstacle>,
         /// How long the call waited.
         waited: Duration,
+    },
+    /// The call was made in a load of the daemon itself, or before its `main` accepts clients, and would wait for
+    /// itself.
+    OwnDaemon {
+        /// The endpoint of this process.
+        endpoint: PathBuf,
+    },
+    /// The call was made in a load of a daemon for which the other daemon waits: none of them would ever be ready.
+    WaitCycle {
+        /// The instance directories of the daemons. Each one waits for the next, and the last one is the first.
+        chain: Vec<PathBuf>,
     },
     /// The daemon does not answer, and the recorded process may be another one. No signal was sent to it.
     ProcessNotVerified {
@@ -144,16 +160,22 @@ impl fmt::Display for ControlError {
             Self::NoAnswer {
                 control,
                 holder,
+                obstacle,
                 waited,
-            } => write!(
-                f,
-                "no answer on {} within {}; the daemon's lock is held by {}",
-                control.display(),
-                diagnostics::format_duration(*waited),
-                holder
-                    .as_deref()
-                    .unwrap_or("a process that has not written its record yet")
-            ),
+            } => {
+                write!(
+                    f,
+                    "no answer on {} within {}; the daemon's lock is held by {}",
+                    control.display(),
+                    diagnostics::format_duration(*waited),
+                    holder
+                        .as_deref()
+                        .unwrap_or("a process that has not written its record yet")
+                )?;
+                write_obstacle(f, obstacle.as_ref())
+            }
+            Self::OwnDaemon { endpoint } => write_own_daemon(f, endpoint),
+            Self::WaitCycle { chain } => write_cycle(f, chain),
             Self::NoControl { control, holder } => write!(
                 f,
                 "{holder} is a hand-written backend, which has no control endpoint: {} does not exist",
@@ -174,6 +196,7 @@ impl fmt::Display for ControlError {
             Self::TimedOut {
                 phase,
                 progress,
+                obstacle,
                 waited,
             } => {
                 match phase {
@@ -181,10 +204,10 @@ impl fmt::Display for ControlError {
                     None => write!(f, "the daemon has reported nothing")?,
                 }
                 write!(f, " after {}", diagnostics::format_duration(*waited))?;
-                match progress {
-                    Some(progress) => write!(f, " ({progress})"),
-                    None => Ok(()),
+                if let Some(progress) = progress {
+                    write!(f, " ({progress})")?;
                 }
+                write_obstacle(f, obstacle.as_ref())
             }
             Self::ProcessNotVerified { pid, reason } => write!(
                 f,
@@ -198,6 +221,39 @@ impl fmt::Display for ControlError {
             } => write!(f, "cannot {operation} {}: {source}", path.display()),
         }
     }
+}
+
+/// Adds what keeps a daemon from answering, if that is known.
+pub(crate) fn write_obstacle(
+    f: &mut fmt::Formatter<'_>,
+    obstacle: Option<&Obstacle>,
+) -> fmt::Result {
+    match obstacle {
+        Some(obstacle) => write!(f, "; {obstacle}"),
+        None => Ok(()),
+    }
+}
+
+/// The text of a call that would wait for itself.
+pub(crate) fn write_own_daemon(f: &mut fmt::Formatter<'_>, endpoint: &Path) -> fmt::Result {
+    write!(
+        f,
+        "this process is the daemon on {} and does not serve yet, so the call would wait for itself; make it once \
+         the daemon is ready, or in another process",
+        endpoint.display()
+    )
+}
+
+fn write_cycle(f: &mut fmt::Formatter<'_>, chain: &[PathBuf]) -> fmt::Result {
+    f.write_str("these daemons wait for each other, and none of them would ever be ready: ")?;
+    for (index, instance) in chain.iter().enumerate() {
+        let link = if index == 0 { "" } else { " waits for " };
+        write!(f, "{link}{}", instance.display())?;
+    }
+    write!(
+        f,
+        "; wait in one of the loads for `WaitFor::Bound` only, or call after the load"
+    )
 }
 
 /// The same text as `Display`: Rust prints an error that `main` returns with `Debug`.

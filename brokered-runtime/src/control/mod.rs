@@ -4,22 +4,27 @@
 //!
 //! 1. `protocol`: the requests, and the keys of the replies.
 //! 2. `status`: [`Status`], the reply to `status`.
-//! 3. `connection`: connect to the control endpoint, send a request, receive lines.
+//! 3. `connection`: connect to the control endpoint, send a request, receive lines. `status_request` is the first use.
 //! 4. `client`: [`Instance::status`](crate::Instance::status) and
 //!    [`Instance::wait_ready`](crate::Instance::wait_ready).
 //! 5. `stop`: [`Instance::stop`](crate::Instance::stop).
 //!
-//! `error` has [`ControlError`]. The server's side is `daemon/control_server.rs`.
+//! `error` has [`ControlError`], and `obstacle` finds out why a daemon does not answer. `wait_cycle` finds daemons that
+//! wait for each other. The server's side is `daemon/control_server.rs`.
 
 pub(crate) mod client;
 mod connection;
 mod error;
+pub(crate) mod obstacle;
 mod protocol;
 mod status;
+mod status_request;
 pub(crate) mod stop;
+pub(crate) mod wait_cycle;
 
 pub use error::ControlError;
-pub(crate) use error::describe_process;
+pub(crate) use error::{describe_process, write_obstacle, write_own_daemon};
+pub use obstacle::Obstacle;
 pub(crate) use protocol::{ERROR, FAILED, MAX_REQUEST_SIZE, PHASE, PROGRESS, Request};
 pub use status::{Load, LoadState, Milestone, Status};
 pub use stop::StopOutcome;

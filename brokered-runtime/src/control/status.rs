@@ -64,10 +64,24 @@ pub struct Status {
     pub panics: u64,
     /// The number of connection handlers that have returned an error. A client that disconnects is not an error.
     pub errors: u64,
+    /// How many connections [`Bound::serve`](crate::Bound::serve) serves at once. Further clients wait in the backlog.
+    /// `None` for a daemon that accepts in another way.
+    pub connections_limit: Option<u64>,
+    /// The number of open descriptors, with those that the framework keeps in reserve. `None` if the platform does
+    /// not report it. Windows has no descriptors.
+    pub descriptors_open: Option<u64>,
+    /// The number of descriptors that the daemon may have open. `None` without a limit.
+    pub descriptors_limit: Option<u64>,
+    /// How often clients had to wait because no descriptor was free.
+    pub descriptor_shortages: u64,
+    /// The number of clients whose connections were closed because no descriptor was free for five seconds.
+    pub clients_refused: u64,
     /// The time without open connections after which the daemon ends.
     pub idle_exit: Option<Duration>,
     /// The last progress text that the daemon has set.
     pub progress: Option<String>,
+    /// The instance directories of the daemons that the loads wait for, until those are ready.
+    pub waits_for: Vec<PathBuf>,
     /// The loads of the daemon's states, in the order in which they began.
     pub loads: Vec<Load>,
     /// The last error or panic of a connection handler.
@@ -164,6 +178,23 @@ impl Status {
             .push_number("SERVED", self.connections_served)
             .push_number("PANICS", self.panics)
             .push_number("ERRORS", self.errors);
+        for (key, number) in [
+            ("OPEN_LIMIT", self.connections_limit),
+            ("DESCRIPTORS", self.descriptors_open),
+            ("DESCRIPTORS_LIMIT", self.descriptors_limit),
+            (
+                "SHORTAGES",
+                Some(self.descriptor_shortages).filter(|number| *number > 0),
+            ),
+            (
+                "REFUSED",
+                Some(self.clients_refused).filter(|number| *number > 0),
+            ),
+        ] {
+            if let Some(number) = number {
+                lines.push_number(key, number);
+            }
+        }
         if let Some(directory) = &self.directory {
             lines.push_path("DIRECTORY", directory);
         }
@@ -190,6 +221,9 @@ impl Status {
         }
         if let Some(threads) = self.premain_threads {
             lines.push_number("PREMAIN_THREADS", threads);
+        }
+        for (index, awaited) in self.waits_for.iter().enumerate() {
+            lines.push_path(&numbered("WAITS_FOR", index), awaited);
         }
         self.push_loads(&mut lines);
         for (index, milestone) in self.milestones.iter().enumerate() {
@@ -248,8 +282,16 @@ impl Status {
             connections_served: count("SERVED"),
             panics: count("PANICS"),
             errors: count("ERRORS"),
+            connections_limit: fields.number("OPEN_LIMIT"),
+            descriptors_open: fields.number("DESCRIPTORS"),
+            descriptors_limit: fields.number("DESCRIPTORS_LIMIT"),
+            descriptor_shortages: count("SHORTAGES"),
+            clients_refused: count("REFUSED"),
             idle_exit: fields.number("IDLE_EXIT").map(Duration::from_secs),
             progress: fields.text(PROGRESS),
+            waits_for: (0..MAX_ENTRIES)
+                .map_while(|index| fields.path(&numbered("WAITS_FOR", index)))
+                .collect(),
             loads: (0..MAX_ENTRIES)
                 .map_while(|index| load(&fields, &numbered("LOAD", index)))
                 .collect(),
@@ -341,8 +383,14 @@ mod tests {
             connections_served: 40,
             panics: 1,
             errors: 3,
+            connections_limit: Some(256),
+            descriptors_open: Some(20),
+            descriptors_limit: Some(24),
+            descriptor_shortages: 2,
+            clients_refused: 7,
             idle_exit: Some(Duration::from_secs(600)),
             progress: Some("loading 3 of 8 shards".to_owned()),
+            waits_for: vec![PathBuf::from("/run/user/1000/brokered/other\nline")],
             loads,
             last_error: Some("100% of\nthe disk".to_owned()),
             directory_notice: Some("the directory /srv was removed".to_owned()),

@@ -1,10 +1,14 @@
 //! [`Instance::stop`]: ask the daemon to stop, wait until it has ended, and signal it if it does not answer.
 
+use std::io;
 use std::time::Duration;
 
 use super::connection::{ControlConnection, ReceivedLine, no_answer};
 use super::error::ControlError;
+use super::obstacle::{self, Obstacle};
 use super::protocol::Request;
+use super::status_request::{STATUS_TIMEOUT, status};
+use super::wait_cycle;
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
@@ -23,6 +27,8 @@ pub enum StopOutcome {
     Ended,
     /// The daemon did not answer, was sent `SIGTERM`, and has ended.
     Signalled,
+    /// The daemon's process was ended with `SIGKILL`. Only the operator's API does this.
+    Killed,
     /// There was no daemon.
     WasNotRunning,
 }
@@ -59,7 +65,9 @@ impl Instance {
     /// # Errors
     ///
     /// [`ControlError::TimedOut`] if the daemon has not ended at the deadline, [`ControlError::ProcessNotVerified`] if
-    /// it does not answer and the recorded process may be another one. See [`ControlError`] for the others.
+    /// it does not answer and the recorded process may be another one. In the load of the daemon itself it is
+    /// [`ControlError::OwnDaemon`]: a load calls [`Handle::stop`](crate::Handle::stop). See [`ControlError`] for the
+    /// others.
     pub fn stop(&self) -> Result<StopOutcome, ControlError> {
         stop(self.paths()?, &Deadline::after(self.launch.deadline))
     }
@@ -78,6 +86,7 @@ impl Daemon {
 
 /// Asks the daemon to stop, and waits until it has ended. Signals it if it does not answer.
 pub(crate) fn stop(paths: &Paths, deadline: &Deadline) -> Result<StopOutcome, ControlError> {
+    wait_cycle::refuse_own_in_load(paths)?;
     match request_stop(paths, deadline) {
         Err(ControlError::NotRunning { .. }) => Ok(StopOutcome::WasNotRunning),
         Err(ControlError::NoAnswer { .. } | ControlError::NoControl { .. }) => {
@@ -107,6 +116,35 @@ fn request_stop(paths: &Paths, deadline: &Deadline) -> Result<StopOutcome, Contr
 
 /// Sends `SIGTERM` to the recorded process, if it is verified to be the daemon.
 fn signal(paths: &Paths, deadline: &Deadline) -> Result<StopOutcome, ControlError> {
+    send(
+        platform::OtherProcess::terminate,
+        StopOutcome::Signalled,
+        paths,
+        deadline,
+    )
+}
+
+/// Ends the recorded process with `SIGKILL`, if it is verified to be the daemon. Nothing is served any more.
+#[cfg(feature = "operator")]
+pub(crate) fn kill(paths: &Paths, deadline: &Deadline) -> Result<StopOutcome, ControlError> {
+    if let Ok(false) = InstanceLock::is_held(paths) {
+        return Ok(StopOutcome::WasNotRunning);
+    }
+    send(
+        platform::OtherProcess::kill,
+        StopOutcome::Killed,
+        paths,
+        deadline,
+    )
+}
+
+/// Sends a signal to the recorded process, if it is verified to be the daemon, and waits for its end.
+fn send(
+    signal: fn(&platform::OtherProcess) -> io::Result<()>,
+    outcome: StopOutcome,
+    paths: &Paths,
+    deadline: &Deadline,
+) -> Result<StopOutcome, ControlError> {
     let Some(record) = Record::read(paths) else {
         return Err(no_answer(paths, deadline));
     };
@@ -122,11 +160,9 @@ fn signal(paths: &Paths, deadline: &Deadline) -> Result<StopOutcome, ControlErro
             _ => Err(not_verified(mismatch)),
         };
     }
-    process
-        .terminate()
-        .map_err(|error| not_verified(format!("it cannot be signalled ({error})")))?;
+    signal(&process).map_err(|error| not_verified(format!("it cannot be signalled ({error})")))?;
     match process.wait(deadline.end()) {
-        Ok(true) => Ok(StopOutcome::Signalled),
+        Ok(true) => Ok(outcome),
         _ => Err(not_ended(paths, deadline)),
     }
 }
@@ -136,5 +172,13 @@ fn not_ended(paths: &Paths, deadline: &Deadline) -> ControlError {
         phase: Record::read(paths).map(|record| record.phase),
         progress: None,
         waited: deadline.waited(),
+        obstacle: obstacle::of(paths).or_else(|| open_connections(paths)),
     }
+}
+
+/// The connections that a daemon still serves, if it answers.
+fn open_connections(paths: &Paths) -> Option<Obstacle> {
+    let status = status(paths, &Deadline::after(STATUS_TIMEOUT)).ok()?;
+    let number = status.connections_open;
+    (number > 0).then_some(Obstacle::OpenConnections { number })
 }

@@ -18,6 +18,7 @@ use super::report::LoadIndex;
 use super::state::{LoadFailed, State, name_of};
 use super::trace;
 use crate::diagnostics::panic_message;
+use crate::own_daemon;
 
 /// A state that loads on its own thread, while clients are served.
 ///
@@ -174,6 +175,7 @@ fn load<T: State>(
 ) {
     let _span = trace::load(name);
     let bound = new_bound_without_listener(Arc::clone(lifecycle));
+    let _task = own_daemon::begin(Some(own_daemon::Task::BackgroundLoad));
     let loaded = panic::catch_unwind(AssertUnwindSafe(|| {
         T::load(&bound).map_err(|error| LoadFailed::of(name, error.into().as_ref()))
     }));

@@ -11,7 +11,7 @@ use super::serve;
 #[cfg(feature = "tokio")]
 use super::tokio_listener::TokioListener;
 use crate::platform::{self, AcceptQueue};
-use crate::{Instance, IpcListener, IpcStream};
+use crate::{Instance, IpcListener, IpcStream, own_daemon};
 
 /// How many connections [`Bound::serve`] serves at once, by default.
 const DEFAULT_MAX_CONNECTIONS: usize = 256;
@@ -104,7 +104,9 @@ impl Bound {
     ///
     /// # Errors
     ///
-    /// Returns an error if the listener breaks. If descriptors or memory run out, `serve` waits and continues.
+    /// Returns an error if the listener breaks. If descriptors or memory run out, `serve` waits and continues. When no
+    /// descriptor was free for five seconds, it refuses clients until one is: see
+    /// [`guide::operation`](crate::guide::operation#descriptors).
     ///
     /// # Panics
     ///
@@ -215,6 +217,7 @@ impl Bound {
         let Some(listener) = self.listener else {
             unreachable!("a load only borrows its `Bound`");
         };
+        own_daemon::set_main_accepts();
         self.lifecycle.remove_readiness_blocker();
         (listener, self.lifecycle)
     }

@@ -98,7 +98,12 @@ impl ControlServer {
             return;
         }
         match lifecycle.bind_control() {
-            Ok(listener) => self.listener = listener,
+            Ok(listener) => {
+                self.listener = listener;
+                if self.listener.is_some() {
+                    lifecycle.descriptors().open();
+                }
+            }
             Err(error) => print(
                 lifecycle.name(),
                 format_args!(
@@ -118,6 +123,8 @@ impl ControlServer {
         loop {
             self.send_updates(lifecycle);
             self.notify_watchdog(lifecycle);
+            // A client may have left a descriptor.
+            lifecycle.descriptors().fill();
             let until = self.next_deadline(lifecycle, deadline);
             let polled = signals.poll(&self.poll_sources(), until)?;
             self.serve(lifecycle, &polled.ready);
@@ -208,7 +215,8 @@ impl ControlServer {
             let Some(listener) = &self.listener else {
                 return;
             };
-            match platform::accept(listener) {
+            let accept = || platform::accept(listener);
+            match lifecycle.descriptors().retry(|error| error, accept) {
                 Ok(stream) => self.add_client(lifecycle, stream),
                 Err(error) => {
                     match platform::accept_error(&error) {
@@ -216,15 +224,29 @@ impl ControlServer {
                         AcceptError::ShutDown => {}
                         AcceptError::Retry => continue,
                         AcceptError::Exhausted | AcceptError::Broken => {
-                            if let Some(oldest) = self.pending.pop_front() {
-                                send_error(&oldest.stream, BUSY);
-                            }
+                            self.make_room();
                             self.exhausted_until = Some(Instant::now() + EXHAUSTED_TIMEOUT);
                         }
                     }
                     return;
                 }
             }
+        }
+    }
+
+    /// Disconnects the client that loses least. One that waits for the end comes last: it has sent `stop` already, but
+    /// does not learn of the end.
+    fn make_room(&mut self) {
+        if let Some(oldest) = self.pending.pop_front() {
+            return send_error(&oldest.stream, BUSY);
+        }
+        let for_ready = self
+            .waiters
+            .iter()
+            .position(|waiter| waiter.until == Until::Ready);
+        if !self.waiters.is_empty() {
+            let oldest = self.waiters.swap_remove(for_ready.unwrap_or_default());
+            send_error(&oldest.stream, BUSY);
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::acquire::Acquired;
 use super::connections::OpenConnections;
+use super::descriptor_reserve::DescriptorReserve;
 use super::error::StartError;
 use super::failure::FailureReason;
 use super::idle::Idle;
@@ -27,7 +28,7 @@ use crate::control::Status;
 use crate::diagnostics::print;
 use crate::handoff::Event;
 use crate::platform::{self, AcceptQueue, AcceptWaker, ForkGuard, PollWaker};
-use crate::{Instance, IpcStream, Phase, endpoint, fault};
+use crate::{Instance, IpcStream, Phase, endpoint, fault, own_daemon};
 
 /// How long a failed daemon waits until the clients of its control endpoint have received the reason.
 pub(super) const FAILURE_REPORT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -44,6 +45,7 @@ pub(super) struct Lifecycle {
     report: Report,
     idle: Idle,
     connections: OpenConnections,
+    descriptors: Arc<DescriptorReserve>,
     waiting_clients: WaitingClients,
     accept: AcceptWaker,
     /// Closes the listener in children that are forked without `exec`, wherever the listener is.
@@ -80,6 +82,7 @@ impl Lifecycle {
             }
         };
         let daemon = acquired.instance.daemon();
+        let descriptors = Arc::<DescriptorReserve>::default();
         Ok(Self {
             main_began: acquired.main_began,
             readiness: Readiness::new(),
@@ -92,6 +95,7 @@ impl Lifecycle {
                 acquired.paths,
                 acquired.record,
                 acquired.lock,
+                Arc::clone(&descriptors),
                 #[cfg(feature = "testing")]
                 acquired.test_directory,
             ),
@@ -99,6 +103,7 @@ impl Lifecycle {
             report: Report::new(),
             idle: Idle::new(daemon),
             connections: OpenConnections::default(),
+            descriptors,
             waiting_clients: WaitingClients::default(),
             accept,
             _fork_guard: ForkGuard::of_listener(listener),
@@ -122,8 +127,16 @@ impl Lifecycle {
         self.files.endpoint()
     }
 
+    pub(super) fn instance_directory(&self) -> &Path {
+        self.files.instance_directory()
+    }
+
     pub(super) fn report(&self) -> &Report {
         &self.report
+    }
+
+    pub(super) fn descriptors(&self) -> &DescriptorReserve {
+        &self.descriptors
     }
 
     pub(super) fn idle(&self) -> &Idle {
@@ -252,7 +265,14 @@ impl Lifecycle {
         status.phase = self.phase();
         status.connections_open = self.connections.number() as u64;
         status.idle_exit = self.idle.timeout();
+        status.descriptors_open = platform::open_descriptors();
+        status.descriptors_limit = platform::open_files_limit();
+        status.descriptor_shortages = self.descriptors.shortages();
+        status.clients_refused = self.descriptors.refused();
         self.report.fill(&mut status);
+        if self.is_supervised() {
+            status.waits_for = own_daemon::awaited();
+        }
         Some(status)
     }
 
@@ -369,7 +389,8 @@ impl Lifecycle {
         if !AcceptWaker::REFUSES_NEW_CLIENTS && !self.accept.connects_to_wake() {
             self.unlink_endpoint();
         }
-        if let Err(error) = self.accept.stop_accepting() {
+        // Some platforms need a descriptor for this, or two.
+        if let Err(error) = self.descriptors.lend(2, || self.accept.stop_accepting()) {
             print(
                 self.name(),
                 format_args!("cannot shut the listener down: {error}"),

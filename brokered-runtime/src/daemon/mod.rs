@@ -13,6 +13,7 @@
 //! 3. `lifecycle`: what the threads of the daemon share. Step 4, the record, is here. Its parts are
 //!    - `readiness` (the phase), `failure`, `report` (counters and progress), `idle` and `connections`;
 //!    - `owned_files`: the record, the endpoints and the lock;
+//!    - `descriptor_reserve`: descriptors for the time when clients hold all others;
 //!    - `starter` and `service_manager`: notifications; `waiting_clients`: waiters on the control endpoint;
 //!    - `stopping`, on a `latch`: the flag that tells when the daemon shuts down.
 //! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`. It looks
@@ -33,6 +34,7 @@ mod background;
 mod bound;
 mod connections;
 mod control_server;
+mod descriptor_reserve;
 pub(crate) mod error;
 mod failure;
 mod guards;

@@ -9,12 +9,12 @@ use std::fs;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
-#[cfg(feature = "testing")]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::descriptor_reserve::DescriptorReserve;
 use crate::diagnostics::print;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
@@ -35,6 +35,7 @@ pub(super) struct OwnedFiles {
     /// Whether a service manager owns the endpoint, and keeps it after the daemon has ended.
     is_shared: bool,
     is_recorded: AtomicBool,
+    descriptors: Arc<DescriptorReserve>,
     /// `None` once the daemon has released everything.
     held: Mutex<Option<Held>>,
 }
@@ -57,6 +58,7 @@ impl OwnedFiles {
         paths: Paths,
         record: Record,
         lock: InstanceLock,
+        descriptors: Arc<DescriptorReserve>,
         #[cfg(feature = "testing")] test_directory: Option<Arc<dyn Any + Send + Sync>>,
     ) -> Self {
         let is_shared = record.owner.is_service_manager();
@@ -73,6 +75,7 @@ impl OwnedFiles {
             own_endpoint,
             is_shared,
             is_recorded: AtomicBool::new(false),
+            descriptors,
             held: Mutex::new(Some(Held {
                 record,
                 endpoint_exists: !is_shared,
@@ -87,6 +90,10 @@ impl OwnedFiles {
     /// Where the daemon listens.
     pub(super) fn endpoint(&self) -> &Path {
         &self.endpoint
+    }
+
+    pub(super) fn instance_directory(&self) -> &Path {
+        self.paths.directory()
     }
 
     /// Whether a service manager owns the endpoint.
@@ -136,11 +143,17 @@ impl OwnedFiles {
             if record.premain.is_none() {
                 record.premain = premain();
             }
-            match record.write(&self.paths) {
+            match self.write(&record) {
                 Ok(()) => held.record = record,
                 Err(error) => print(self.name, error),
             }
         }
+    }
+
+    /// Writes a record that replaces an earlier one, even if no descriptor is free.
+    fn write(&self, record: &Record) -> Result<(), RecordError> {
+        self.descriptors
+            .retry(RecordError::cause, || record.write(&self.paths))
     }
 
     /// Binds the control endpoint. `None` before the daemon is recorded, and after it has released everything.
@@ -220,7 +233,7 @@ impl OwnedFiles {
     fn remove_or_stop_record(&self, mut record: Record) {
         if self.is_shared {
             record.phase = Phase::Stopped;
-            if let Err(error) = record.write(&self.paths) {
+            if let Err(error) = self.write(&record) {
                 print(self.name, error);
             }
         } else {
@@ -237,7 +250,7 @@ impl OwnedFiles {
             held.record.phase = Phase::Failed;
             held.record.add_command_line();
             held.record.failure = Some(reason.to_owned());
-            if let Err(error) = held.record.write(&self.paths) {
+            if let Err(error) = self.write(&held.record) {
                 print(self.name, error);
             }
         }

@@ -21,6 +21,8 @@ pub(super) struct Report {
     served: AtomicU64,
     panics: AtomicU64,
     errors: AtomicU64,
+    /// How many connections are served at once. 0 without a limit.
+    connections_limit: AtomicU64,
     /// Whether the progress text has not been passed on yet.
     has_update: AtomicBool,
     details: Mutex<Details>,
@@ -46,6 +48,7 @@ impl Report {
             served: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            connections_limit: AtomicU64::new(0),
             has_update: AtomicBool::new(false),
             details: Mutex::default(),
         }
@@ -163,6 +166,12 @@ impl Report {
         self.details().directory_notice = notice;
     }
 
+    /// Sets how many connections are served at once.
+    pub(super) fn set_connections_limit(&self, limit: usize) {
+        self.connections_limit
+            .store(limit as u64, Ordering::Relaxed);
+    }
+
     /// Adds the counters and texts to a status.
     pub(super) fn fill(&self, status: &mut Status) {
         let details = self.details();
@@ -170,6 +179,8 @@ impl Report {
         status.connections_served = self.served.load(Ordering::Relaxed);
         status.panics = self.panics.load(Ordering::Relaxed);
         status.errors = self.errors.load(Ordering::Relaxed);
+        let limit = self.connections_limit.load(Ordering::Relaxed);
+        status.connections_limit = Some(limit).filter(|limit| *limit > 0);
         status.progress.clone_from(&details.progress);
         status.last_error.clone_from(&details.last_error);
         status
@@ -204,8 +215,14 @@ pub(super) fn status_of(record: Record) -> Status {
         connections_served: 0,
         panics: 0,
         errors: 0,
+        connections_limit: None,
+        descriptors_open: None,
+        descriptors_limit: None,
+        descriptor_shortages: 0,
+        clients_refused: 0,
         idle_exit: None,
         progress: None,
+        waits_for: Vec::new(),
         loads: Vec::new(),
         last_error: None,
         directory_notice: None,

@@ -33,6 +33,7 @@ pub(super) fn serve<F>(
 where
     F: Fn(IpcStream) -> io::Result<()> + Send + Sync,
 {
+    lifecycle.report().set_connections_limit(max_connections);
     let pool = ThreadPool {
         listener,
         lifecycle,

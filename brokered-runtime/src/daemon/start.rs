@@ -18,7 +18,7 @@ use crate::diagnostics::print;
 use crate::handoff::Event;
 use crate::identity::paths::Paths;
 use crate::record::{Owner, Record};
-use crate::{Daemon, Instance, IpcListener, fault, platform};
+use crate::{Daemon, Instance, IpcListener, fault, own_daemon, platform};
 
 /// Who started this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,7 @@ pub(super) fn start(
     let listener =
         platform::start_accept_queue(listener, &acquired.record.endpoint).map_err(no_thread)?;
     let lifecycle = Arc::new(Lifecycle::new(acquired, &listener)?);
+    own_daemon::set(lifecycle.instance_directory());
     lifecycle.report().add_milestone_at("main", main);
     lifecycle.report().add_milestone_at("bound", bound);
     if let Err(error) = catch_signals_and_record(&lifecycle) {

@@ -6,7 +6,7 @@ use std::io;
 
 use super::bound::Bound;
 use super::trace;
-use crate::{Phase, fault};
+use crate::{Phase, fault, own_daemon};
 
 /// What a daemon loads after its endpoint is bound.
 ///
@@ -106,7 +106,9 @@ pub(crate) fn load<S: State>(
     let name = name_of::<S>();
     let index = lifecycle.report().begin_load(&name, false);
     let _span = trace::load(&name);
+    let task = own_daemon::begin(Some(own_daemon::Task::Load));
     let loaded = load(bound).map_err(|error| LoadFailed::of(&name, error.into().as_ref()));
+    drop(task);
     let failure = loaded.as_ref().err().map(|failed| failed.reason.as_str());
     lifecycle.report().end_foreground_load(index, failure);
     loaded

@@ -230,7 +230,10 @@ fn supervise_drain(
             );
         }
         if now >= quiet_check_at {
-            connections.shut_down_quiet();
+            // It reads directories and files.
+            lifecycle
+                .descriptors()
+                .lend(3, || connections.shut_down_quiet());
             quiet_check_at = now + QUIET_CHECK_INTERVAL;
         }
         if notice_at.is_some_and(|at| now >= at) {

@@ -5,10 +5,14 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::descriptor_reserve::WithoutDescriptor;
 use super::guards::ConnectionGuard;
+use super::incoming::{CLIENT_TIMEOUT, EXHAUSTED_PAUSE, print_refusal};
 use super::lifecycle::Lifecycle;
 use crate::platform::{self, AcceptError, AcceptQueue, AsyncListener, AsyncStream};
 
@@ -33,11 +37,12 @@ impl TokioListener {
     ///
     /// # Errors
     ///
-    /// Returns an error if the listener breaks, or if descriptors run out. In the second case you can call it again.
+    /// Returns an error if the listener breaks. If descriptors or memory run out, it waits and continues, as
+    /// [`serve`](crate::Bound::serve) does.
     pub async fn accept(&mut self) -> io::Result<Option<TokioStream>> {
         let mut refuses_new_clients = pin!(self.lifecycle.refuses_new_clients());
         let accepted = poll_fn(|context| match refuses_new_clients.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(self.accept_queued()),
+            Poll::Ready(()) => self.poll_accept_queued(context),
             Poll::Pending => self.poll_accept(context),
         })
         .await?;
@@ -49,14 +54,89 @@ impl TokioListener {
 
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Option<TokioStream>>> {
         loop {
+            if self.lifecycle.descriptors().comes_first() {
+                return match self.accept_without_descriptor() {
+                    Some(stream) => Poll::Ready(Ok(Some(self.count(stream)))),
+                    None => self.wake_after_pause(context),
+                };
+            }
             let Poll::Ready(accepted) = self.listener.poll_accept(context) else {
                 return Poll::Pending;
             };
             match accepted {
-                Ok(stream) => return Poll::Ready(Ok(Some(self.count(stream)))),
-                Err(error) if platform::accept_error(&error) == AcceptError::Retry => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                Ok(stream) => {
+                    self.lifecycle.descriptors().on_accepted();
+                    return Poll::Ready(Ok(Some(self.count(stream))));
+                }
+                Err(error) => match platform::accept_error(&error) {
+                    AcceptError::Retry => {}
+                    AcceptError::Exhausted => return self.poll_exhausted(context, &error),
+                    AcceptError::ShutDown | AcceptError::Broken => {
+                        return Poll::Ready(Err(error));
+                    }
+                },
             }
+        }
+    }
+
+    /// `accept` has failed for lack of descriptors or memory.
+    fn poll_exhausted(
+        &self,
+        context: &Context<'_>,
+        error: &io::Error,
+    ) -> Poll<io::Result<Option<TokioStream>>> {
+        if platform::is_out_of_descriptors(error)
+            && let Some(stream) = self.accept_without_descriptor()
+        {
+            return Poll::Ready(Ok(Some(self.count(stream))));
+        }
+        self.wake_after_pause(context)
+    }
+
+    /// Accepts with the reserve, if no descriptor was free for long. Returns the client if there is a free descriptor
+    /// again, and refuses it otherwise.
+    fn accept_without_descriptor(&self) -> Option<AsyncStream> {
+        let descriptors = self.lifecycle.descriptors();
+        while self.listener.client_wait()(Duration::ZERO)
+            && let WithoutDescriptor::Accept { is_first } = descriptors.on_shortage()
+        {
+            if is_first {
+                print_refusal(&self.lifecycle);
+            }
+            let Ok(stream) = self.listener.accept_queued() else {
+                descriptors.give_back();
+                return None;
+            };
+            if let Some(stream) = descriptors.admit(stream) {
+                return Some(stream);
+            }
+        }
+        None
+    }
+
+    fn poll_accept_queued(&self, context: &Context<'_>) -> Poll<io::Result<Option<TokioStream>>> {
+        match self.accept_queued() {
+            Err(error) if platform::accept_error(&error) == AcceptError::Exhausted => {
+                self.poll_exhausted(context, &error)
+            }
+            accepted => Poll::Ready(accepted),
+        }
+    }
+
+    /// Has the task polled again once a client waits, after a pause. The runtime may have no timer, and it does not
+    /// tell again that the listener is readable, so a thread waits. Without a thread, this returns an error.
+    fn wake_after_pause<T>(&self, context: &Context<'_>) -> Poll<io::Result<T>> {
+        let waker = context.waker().clone();
+        let wait = self.listener.client_wait();
+        let started = thread::Builder::new().spawn(move || {
+            if wait(CLIENT_TIMEOUT) {
+                thread::sleep(EXHAUSTED_PAUSE);
+            }
+            waker.wake();
+        });
+        match started {
+            Ok(_) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
         }
     }
 

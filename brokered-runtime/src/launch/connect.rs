@@ -4,9 +4,10 @@ use std::io;
 
 use super::disable;
 use super::error::LaunchError;
+use crate::control::{obstacle, wait_cycle};
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
-use crate::{Daemon, Instance, IpcStream, platform};
+use crate::{Daemon, Instance, IpcStream, WaitFor, platform};
 
 impl Instance {
     /// Connects to the daemon. Never starts it.
@@ -33,11 +34,12 @@ impl Instance {
     ///
     /// [`LaunchError::NotRunning`] if no process listens on the endpoint, [`LaunchError::BacklogFull`] if the backlog
     /// is full until the [`deadline`](Instance::deadline), [`LaunchError::Disabled`] if `BROKERED_DISABLE` names the
-    /// daemon. See [`LaunchError`] for the others.
+    /// daemon, [`LaunchError::OwnDaemon`] in a load of the daemon itself. See [`LaunchError`] for the others.
     pub fn connect(&self) -> Result<IpcStream, LaunchError> {
         self.check_enabled()?;
         let deadline = Deadline::after(self.launch.deadline);
         let paths = self.paths()?;
+        Self::check_not_in_load(paths)?;
         try_connect(paths, &deadline)?.ok_or_else(|| LaunchError::NotRunning {
             endpoint: paths.socket.clone(),
         })
@@ -48,9 +50,24 @@ impl Instance {
     pub(super) fn try_connect_now(&self) -> Result<Option<IpcStream>, LaunchError> {
         self.check_enabled()?;
         let deadline = Deadline::after(std::time::Duration::ZERO);
-        match try_connect(self.paths()?, &deadline) {
+        let paths = self.paths()?;
+        Self::check_not_in_load(paths)?;
+        match try_connect(paths, &deadline) {
             Err(LaunchError::BacklogFull { .. }) => Ok(None),
             connected => connected,
+        }
+    }
+
+    /// Refuses a load that would wait for a reply of its own daemon.
+    fn check_not_in_load(paths: &Paths) -> Result<(), LaunchError> {
+        wait_cycle::refuse_own_in_load(paths).map_err(|_| own_daemon(paths))
+    }
+
+    /// Refuses a client that would wait for its own daemon: for a reply, or until that is ready.
+    pub(super) fn check_not_own(&self, paths: &Paths) -> Result<(), LaunchError> {
+        match self.launch.wait {
+            WaitFor::Ready => wait_cycle::refuse_own(paths).map_err(|_| own_daemon(paths)),
+            WaitFor::Bound | WaitFor::Nothing => Self::check_not_in_load(paths),
         }
     }
 
@@ -76,6 +93,12 @@ impl Daemon {
     }
 }
 
+fn own_daemon(paths: &Paths) -> LaunchError {
+    LaunchError::OwnDaemon {
+        endpoint: paths.socket.clone(),
+    }
+}
+
 /// Connects if a process listens, and refuses the daemon of a foreign user.
 pub(super) fn try_connect(
     paths: &Paths,
@@ -97,6 +120,7 @@ pub(super) fn try_connect(
                 }),
                 io::ErrorKind::WouldBlock => Err(LaunchError::BacklogFull {
                     endpoint: endpoint(),
+                    obstacle: obstacle::of(paths),
                     waited: deadline.waited(),
                 }),
                 _ => Err(LaunchError::io("connect to", &paths.socket)(error)),

@@ -4,17 +4,18 @@ use std::io;
 
 use super::children;
 use super::connect::try_connect;
-use super::error::{LaunchError, describe_holder};
+use super::error::{LaunchError, StartStage, describe_holder};
 use super::failure_record::record_failure;
 use super::ready;
 use super::spawn;
 use super::wait::{self, Outcome};
 use crate::backoff::Backoff;
+use crate::control::{client, obstacle};
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
 use crate::instance_lock::LauncherLocks;
 use crate::record::{Owner, Record};
-use crate::{Daemon, Instance, IpcStream, WaitFor, fault, handoff};
+use crate::{Daemon, Instance, IpcStream, WaitFor, fault, handoff, own_daemon};
 
 /// How often one call starts a daemon that then reports another daemon, which this call cannot find.
 const MAX_LAUNCHES: u32 = 3;
@@ -42,8 +43,12 @@ impl Instance {
     /// - A process that is about to die still has clients in its backlog. Their streams end without a reply. A
     ///   client whose request is safe to repeat then calls [`last_failure`](Instance::last_failure), which waits
     ///   until that process is gone, and connects again.
-    /// - A process that is stopped does not reply. A client that cannot wait without limit sets a timeout on the
-    ///   stream.
+    /// - A process that is stopped does not reply, and a daemon without a free descriptor closes the connection after
+    ///   five seconds. A client that cannot wait without limit sets a timeout on the stream.
+    ///
+    /// In a load, a call that would wait for the daemon itself is [`LaunchError::OwnDaemon`], and one that waits until
+    /// a daemon is ready which waits for this one is [`ControlError::WaitCycle`](crate::ControlError::WaitCycle). See
+    /// [`guide::failures`](crate::guide::failures#loads-that-wait-for-each-other).
     ///
     /// ```no_run
     /// use std::io::{Read, Write};
@@ -73,6 +78,7 @@ impl Instance {
         children::reap();
         let deadline = Deadline::after(self.launch.deadline);
         let paths = self.paths()?;
+        self.check_not_own(paths)?;
         match self.try_connect_as_wanted(paths, &deadline)? {
             Some(stream) => Ok(stream),
             None => self.connect_or_launch(paths, &deadline),
@@ -84,6 +90,7 @@ impl Instance {
     pub(super) fn try_connect_as_wanted_now(&self) -> Result<Option<IpcStream>, LaunchError> {
         self.check_enabled()?;
         children::reap();
+        self.check_not_own(self.paths()?)?;
         match self.launch.wait {
             WaitFor::Ready => Ok(None),
             WaitFor::Bound | WaitFor::Nothing => self.try_connect_now(),
@@ -156,6 +163,11 @@ impl Instance {
         deadline: &Deadline,
     ) -> Result<LaunchResult, LaunchError> {
         self.check_owner(paths)?;
+        // Before the start: the daemon's own loads may wait for this process.
+        let _wait = match self.launch.wait {
+            WaitFor::Ready => own_daemon::begin_wait(paths.directory()),
+            WaitFor::Bound | WaitFor::Nothing => None,
+        };
         let mut started = spawn::start(self, paths, lock)?;
         // Connecting comes first where the launcher has bound: the connection is then in the backlog at once.
         let early_stream = if started.is_bound {
@@ -172,7 +184,7 @@ impl Instance {
         let outcome = wait::wait(self.daemon(), &mut started, wait_for, deadline);
         fault_point(paths, "launch:bound-received")?;
         record_failure(self, paths, &started, &outcome);
-        let outcome = outcome?;
+        let outcome = outcome.map_err(|error| with_obstacle(error, paths))?;
         let error = |outcome: Outcome| outcome.into_error(self.daemon(), &started.log);
         if outcome.is_already_bound() {
             return Ok(LaunchResult::AlreadyBound(error(outcome)));
@@ -204,6 +216,7 @@ impl Instance {
             daemon: self.daemon().name(),
             lock: paths.directory().to_owned(),
             holder: Record::read(paths).as_ref().and_then(describe_holder),
+            obstacle: obstacle::of(paths),
             waited: deadline.waited(),
         }
     }
@@ -218,6 +231,26 @@ impl Daemon {
     /// See [`LaunchError`].
     pub fn connect_or_spawn(self) -> Result<IpcStream, LaunchError> {
         self.instance().connect_or_spawn()
+    }
+}
+
+/// Adds to the error of a daemon that loads for long what it waits for.
+fn with_obstacle(error: LaunchError, paths: &Paths) -> LaunchError {
+    match error {
+        LaunchError::SlowStart {
+            daemon,
+            reached,
+            obstacle: None,
+            waited,
+            log,
+        } if reached >= StartStage::Bound => LaunchError::SlowStart {
+            daemon,
+            reached,
+            obstacle: client::obstacle_to_readiness(paths),
+            waited,
+            log,
+        },
+        error => error,
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::failure::Failure;
-use crate::control::describe_process;
+use crate::control::{Obstacle, describe_process, write_obstacle, write_own_daemon};
 use crate::endpoint::EndpointError;
 use crate::record::Record;
 use crate::{ControlError, DirectoryError, InstanceError, Phase, diagnostics};
@@ -60,6 +60,8 @@ pub enum LaunchError {
     BacklogFull {
         /// The endpoint.
         endpoint: PathBuf,
+        /// What keeps the daemon from accepting, if that is known.
+        obstacle: Option<Obstacle>,
         /// How long the call waited.
         waited: Duration,
     },
@@ -92,6 +94,11 @@ pub enum LaunchError {
     /// This process was itself started as a daemon, so it does not start one.
     InsideDaemon {
         /// The endpoint on which the other daemon would listen.
+        endpoint: PathBuf,
+    },
+    /// This process is the daemon and does not serve yet, so the call would wait for itself.
+    OwnDaemon {
+        /// The endpoint of this process.
         endpoint: PathBuf,
     },
     /// There is no executable to start.
@@ -134,6 +141,8 @@ pub enum LaunchError {
         daemon: &'static str,
         /// The stage that it had reached.
         reached: StartStage,
+        /// What keeps it from going on, if that is known.
+        obstacle: Option<Obstacle>,
         /// How long the call waited.
         waited: Duration,
         /// The log, which receives the daemon's output.
@@ -163,6 +172,8 @@ pub enum LaunchError {
         lock: PathBuf,
         /// The holder, described from the record, if there is one.
         holder: Option<String>,
+        /// What keeps it from listening, if that is known.
+        obstacle: Option<Obstacle>,
         /// How long the call waited.
         waited: Duration,
     },
@@ -258,24 +269,19 @@ impl fmt::Display for LaunchError {
                 "no permission to connect to {}: {source}; {advice}",
                 endpoint.display()
             ),
-            Self::ForeignPeer { endpoint, user } => write!(
-                f,
-                "a process of user {user} listens on {}, and this process runs as another user: nothing was \
-                 sent; set BROKERED_RUNTIME_DIR to a directory that only this user can write to",
-                endpoint.display()
-            ),
-            Self::BacklogFull { endpoint, waited } => backlog_full(f, endpoint, *waited),
+            Self::ForeignPeer { endpoint, user } => foreign_peer(f, endpoint, *user),
+            Self::BacklogFull {
+                endpoint,
+                obstacle,
+                waited,
+            } => backlog_full(f, endpoint, *waited, obstacle.as_ref()),
+            Self::OwnDaemon { endpoint } => write_own_daemon(f, endpoint),
             Self::Disabled { daemon } => write!(
                 f,
                 "{daemon} is disabled by BROKERED_DISABLE, so it was neither connected to nor started; unset \
                  the variable to use the daemon"
             ),
-            Self::OwnedBySystemd { daemon, endpoint } => write!(
-                f,
-                "{daemon} was last started by systemd, which no longer listens on {}: start its socket unit \
-                 again, or run the daemon's executable once by hand to use it without systemd",
-                endpoint.display()
-            ),
+            Self::OwnedBySystemd { daemon, endpoint } => owned_by_systemd(f, daemon, endpoint),
             Self::StartLimit {
                 daemon,
                 starts,
@@ -316,9 +322,10 @@ impl fmt::Display for LaunchError {
             Self::SlowStart {
                 daemon,
                 reached,
+                obstacle,
                 waited,
                 log,
-            } => slow_start(f, daemon, *reached, *waited, log),
+            } => slow_start(f, daemon, *reached, *waited, (log, obstacle.as_ref())),
             Self::Hung {
                 daemon,
                 reached,
@@ -330,8 +337,15 @@ impl fmt::Display for LaunchError {
                 daemon,
                 lock,
                 holder,
+                obstacle,
                 waited,
-            } => lock_held(f, daemon, lock, holder.as_deref(), *waited),
+            } => lock_held(
+                f,
+                daemon,
+                lock,
+                holder.as_deref(),
+                (*waited, obstacle.as_ref()),
+            ),
             Self::Bind { reason } => f.write_str(reason),
             Self::Io {
                 operation,
@@ -342,14 +356,38 @@ impl fmt::Display for LaunchError {
     }
 }
 
-fn backlog_full(f: &mut fmt::Formatter<'_>, endpoint: &Path, waited: Duration) -> fmt::Result {
+fn foreign_peer(f: &mut fmt::Formatter<'_>, endpoint: &Path, user: u32) -> fmt::Result {
+    write!(
+        f,
+        "a process of user {user} listens on {}, and this process runs as another user: nothing was sent; set \
+         BROKERED_RUNTIME_DIR to a directory that only this user can write to",
+        endpoint.display()
+    )
+}
+
+fn owned_by_systemd(f: &mut fmt::Formatter<'_>, daemon: &str, endpoint: &Path) -> fmt::Result {
+    write!(
+        f,
+        "{daemon} was last started by systemd, which no longer listens on {}: start its socket unit again, or run \
+         the daemon's executable once by hand to use it without systemd",
+        endpoint.display()
+    )
+}
+
+fn backlog_full(
+    f: &mut fmt::Formatter<'_>,
+    endpoint: &Path,
+    waited: Duration,
+    obstacle: Option<&Obstacle>,
+) -> fmt::Result {
     write!(
         f,
         "the daemon on {} does not accept connections: its backlog was full for {}; it is overloaded or hung, \
          so try again later, or examine the daemon",
         endpoint.display(),
         diagnostics::format_duration(waited)
-    )
+    )?;
+    write_obstacle(f, obstacle)
 }
 
 fn start_limit(
@@ -389,7 +427,7 @@ fn lock_held(
     daemon: &str,
     lock: &Path,
     holder: Option<&str>,
-    waited: Duration,
+    (waited, obstacle): (Duration, Option<&Obstacle>),
 ) -> fmt::Result {
     write!(
         f,
@@ -398,7 +436,8 @@ fn lock_held(
         lock.display(),
         diagnostics::format_duration(waited),
         holder.unwrap_or("a process that has not written its record yet")
-    )
+    )?;
+    write_obstacle(f, obstacle)
 }
 
 fn slow_start(
@@ -406,7 +445,7 @@ fn slow_start(
     daemon: &str,
     reached: StartStage,
     waited: Duration,
-    log: &Path,
+    (log, obstacle): (&Path, Option<&Obstacle>),
 ) -> fmt::Result {
     write!(
         f,
@@ -414,7 +453,8 @@ fn slow_start(
          allow more time with `Instance::deadline`; its output is in {}",
         diagnostics::format_duration(waited),
         log.display()
-    )
+    )?;
+    write_obstacle(f, obstacle)
 }
 
 fn hung(
@@ -566,11 +606,13 @@ mod tests {
         let slow = ControlError::TimedOut {
             phase: None,
             progress: None,
+            obstacle: None,
             waited,
         };
         let silent = ControlError::NoAnswer {
             control: PathBuf::new(),
             holder: None,
+            obstacle: None,
             waited,
         };
         assert!(LaunchError::NotReady(slow).is_timeout());

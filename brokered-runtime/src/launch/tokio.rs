@@ -7,7 +7,7 @@ use interprocess::local_socket::tokio::Stream;
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::error::LaunchError;
-use crate::{Daemon, Instance, IpcStream, platform};
+use crate::{Daemon, Instance, IpcStream, own_daemon, platform};
 
 impl Instance {
     /// Connects to the daemon. Never starts it. [`connect`](Instance::connect) for tokio.
@@ -88,7 +88,12 @@ impl Instance {
             stream
         } else {
             let instance = self.clone();
-            let connected = spawn_blocking(move || connect(&instance)).await;
+            let task = own_daemon::task();
+            let connected = spawn_blocking(move || {
+                let _task = own_daemon::begin(task);
+                connect(&instance)
+            })
+            .await;
             connected.unwrap_or_else(|error| Err(self.join_error(error)))?
         };
         let endpoint = &self.paths()?.socket;

@@ -6,6 +6,7 @@ use super::error::{LaunchError, StartStage};
 use super::hang_detection::HangDetector;
 use super::log::Log;
 use super::started::{Received, StartedDaemon};
+use crate::control::obstacle;
 use crate::deadline::Deadline;
 use crate::handoff::{EXIT_ALREADY_BOUND, Event};
 use crate::{Daemon, WaitFor, platform};
@@ -128,6 +129,7 @@ fn late(
     LaunchError::SlowStart {
         daemon,
         reached,
+        obstacle: obstacle::of_child(started.pid),
         waited: deadline.waited(),
         log,
     }

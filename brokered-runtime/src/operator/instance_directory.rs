@@ -180,6 +180,21 @@ impl InstanceDirectory {
         stop::stop(&self.paths, &Deadline::after(timeout))
     }
 
+    /// Ends the daemon's process with `SIGKILL`, provided that its record certainly names its process, and waits until
+    /// it has ended. Nothing is served any more: for a daemon that [`stop`](Self::stop) could not end.
+    ///
+    /// # Platform differences
+    ///
+    /// Only Linux can verify a process ID. Elsewhere this is [`ControlError::ProcessNotVerified`].
+    ///
+    /// # Errors
+    ///
+    /// - [`ControlError::ProcessNotVerified`] if the daemon's process is not certain.
+    /// - [`ControlError::TimedOut`] if the process has not ended in time.
+    pub fn kill(&self, timeout: Duration) -> Result<StopOutcome, ControlError> {
+        stop::kill(&self.paths, &Deadline::after(timeout))
+    }
+
     /// The process that listens on the endpoint, as the kernel reports it.
     ///
     /// `None` if no process listens, or if the platform does not report it.

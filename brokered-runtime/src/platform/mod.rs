@@ -40,8 +40,8 @@ use unix as system;
 use windows as system;
 
 pub(crate) use types::{
-    AcceptError, DirectoryFault, DirectoryMatch, Line, PathOccupant, PollResult, ProcessActivity,
-    ReceivedMessage, WakeReason,
+    AcceptError, DirectoryFault, DirectoryMatch, Halt, Line, PathOccupant, PollResult,
+    ProcessActivity, ReceivedMessage, WakeReason,
 };
 
 // ---- `files.rs`: private directories, locks, files, and the paths of endpoints ----
@@ -232,6 +232,27 @@ const _: fn(&Path) -> AcceptedConnections = AcceptedConnections::on;
 /// nothing on Windows.
 const _: fn(&mut AcceptedConnections) = AcceptedConnections::shut_down_quiet;
 
+// ---- `descriptor_reserve.rs`: descriptors for the time when no other one is free ----
+
+pub(crate) use system::descriptor_reserve::{
+    ReservedDescriptor, is_out_of_descriptors, open_descriptors, wait_for_client,
+};
+
+/// Opens a descriptor that is good for nothing. Dropping it makes room for another one. Does nothing on Windows, whose
+/// limit of handles a process does not reach.
+const _: fn() -> io::Result<ReservedDescriptor> = ReservedDescriptor::open;
+/// Opens a further one.
+const _: fn(&ReservedDescriptor) -> io::Result<ReservedDescriptor> =
+    ReservedDescriptor::open_another;
+/// Whether an error means that the process or the system has no free descriptor. Always false on Windows.
+const _: fn(&io::Error) -> bool = is_out_of_descriptors;
+/// Waits until [`accept`] has something to return, at most for the timeout, and returns whether it has. Needs no
+/// descriptor. Windows does not wait.
+const _: fn(&AcceptQueue, timeout: Duration) -> bool = wait_for_client;
+/// How many descriptors this process has open. `None` if the system does not report it: on the BSDs and Windows, and
+/// without a free descriptor on macOS and on Linux before version 6.2.
+const _: fn() -> Option<u64> = open_descriptors;
+
 // ---- `tokio.rs`: listeners and streams in tokio, each to be called within a runtime ----
 
 #[cfg(feature = "tokio")]
@@ -247,6 +268,9 @@ const _: fn(AcceptQueue) -> io::Result<AsyncListener> = AsyncListener::new;
 #[cfg(feature = "tokio")]
 const _: fn(&AsyncListener, &mut Context<'_>) -> Poll<io::Result<AsyncStream>> =
     AsyncListener::poll_accept;
+/// [`wait_for_client`] for this listener, on any thread.
+#[cfg(feature = "tokio")]
+const _: fn(&AsyncListener) -> types::ClientWait = AsyncListener::client_wait;
 /// The next client in the backlog. `WouldBlock` if there is none.
 #[cfg(feature = "tokio")]
 const _: fn(&AsyncListener) -> io::Result<AsyncStream> = AsyncListener::accept_queued;
@@ -324,11 +348,9 @@ const _: fn(&StdChild) -> io::Result<()> = request_stop;
 
 #[cfg(feature = "fault-injection")]
 pub(crate) use system::process::kill_this_process;
-#[cfg(feature = "operator")]
-pub(crate) use system::process::open_files_limit;
 pub(crate) use system::process::{
     close_inherited_descriptors, current_executable, detach_terminal, end_process, exec,
-    redirect_stdin_to_null, remove_environment_variables, reset_signals,
+    open_files_limit, redirect_stdin_to_null, remove_environment_variables, reset_signals,
 };
 
 /// Closes all descriptors that a launched process has inherited, except the standard ones. Only for a process in which
@@ -354,7 +376,6 @@ const _: fn(exit_code: u8) -> ! = end_process;
 #[cfg(feature = "fault-injection")]
 const _: fn() -> ! = kill_this_process;
 /// The number of files that this process may have open. `None` without a limit.
-#[cfg(feature = "operator")]
 const _: fn() -> Option<u64> = open_files_limit;
 
 // ---- `other_process.rs`: other processes ----
@@ -369,17 +390,21 @@ const _: fn(&OtherProcess, Option<Duration>, open_directory: &Path) -> Option<St
     OtherProcess::identity_mismatch;
 /// Asks the process to stop, with `SIGTERM`. `Unsupported` on Windows.
 const _: fn(&OtherProcess) -> io::Result<()> = OtherProcess::terminate;
+/// Ends the process at once, with `SIGKILL`. `Unsupported` on Windows.
+#[cfg(feature = "operator")]
+const _: fn(&OtherProcess) -> io::Result<()> = OtherProcess::kill;
 /// Waits for the end of the process until the deadline. Returns whether it has ended.
 const _: fn(&OtherProcess, deadline: Instant) -> io::Result<bool> = OtherProcess::wait;
 /// Kills a child of this process, which was not reaped. On Linux `NotFound` if the process is not a child, and on other
 /// Unix systems always `Unsupported`.
 const _: fn(pid: u32) -> io::Result<()> = kill_child;
 
-// ---- `clock.rs`, `process_age.rs`, `process_activity.rs`: time and activity ----
+// ---- `clock.rs`, `process_age.rs`, `process_activity.rs`, `process_halt.rs`: time and activity ----
 
 pub(crate) use system::clock::{boot_id, uptime};
 pub(crate) use system::process_activity::{process_activity, thread_count};
 pub(crate) use system::process_age::process_age_at;
+pub(crate) use system::process_halt::process_halt;
 
 /// The boot time clock: the time since boot, with the time in which the machine slept. It cannot be set.
 const _: fn() -> Duration = uptime;
@@ -391,6 +416,8 @@ const _: fn(Duration) -> Option<Duration> = process_age_at;
 /// A sample of what a process is doing. `None` if the system does not report it, or the process does not exist. Linux
 /// only.
 const _: fn(pid: u32) -> Option<ProcessActivity> = process_activity;
+/// What keeps a process from running. `None` if nothing does, or the system does not report it. Linux only.
+const _: fn(pid: u32) -> Option<Halt> = process_halt;
 /// The number of threads of this process. `None` if the system does not report it. Linux, macOS and FreeBSD.
 const _: fn() -> Option<u32> = thread_count;
 

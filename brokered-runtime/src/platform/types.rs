@@ -75,6 +75,10 @@ pub(crate) enum AcceptError {
     Broken,
 }
 
+/// Waits until `accept` has something to return, at most for the timeout. Returns whether it has.
+#[cfg(feature = "tokio")]
+pub(crate) type ClientWait = Box<dyn FnOnce(Duration) -> bool + Send>;
+
 /// The message that a launcher sends to the daemon over its channel.
 #[derive(Debug)]
 pub(crate) struct ReceivedMessage {
@@ -117,6 +121,21 @@ pub(crate) struct PollResult {
     pub(crate) reason: WakeReason,
     /// For each source, in the caller's order, whether it is ready.
     pub(crate) ready: Vec<bool>,
+}
+
+/// What keeps a process from running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    allow(dead_code, reason = "other systems have no cheap way to ask")
+)]
+pub(crate) enum Halt {
+    /// A signal has stopped it.
+    Stopped,
+    /// A debugger has stopped it.
+    Traced,
+    /// Its control group is frozen.
+    Frozen,
 }
 
 /// A sample of what a process is doing.

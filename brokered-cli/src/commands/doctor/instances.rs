@@ -11,6 +11,7 @@ use super::service_manager;
 use crate::duration::format;
 use crate::hints;
 use crate::inspect::{Inspection, State, inspect_all};
+use crate::pressure;
 
 /// Checks all instances of this user. Waits for the answer of each daemon no longer than `timeout`.
 pub(super) fn check_instances(timeout: Duration, findings: &mut Findings) {
@@ -160,6 +161,23 @@ fn check_status(inspection: &Inspection, status: &Status, findings: &mut Finding
             format(status.uptime)
         ),
     );
+    if let Some(text) = pressure::connections(status) {
+        findings.add(
+            Level::Warning,
+            &path,
+            format!("{name}: connections: {text}"),
+            "find out why its connections do not end, or raise `max_connections` in the daemon",
+        );
+    }
+    if let Some(text) = pressure::descriptors(status) {
+        findings.add(
+            Level::Warning,
+            &path,
+            format!("{name}: descriptors: {text}"),
+            "raise its limit of open files, with `ulimit -n` where it is started or LimitNOFILE= in a unit; lower \
+             `max_connections` in the daemon; or end clients that keep idle connections",
+        );
+    }
     if status.panics > 0 {
         findings.add(
             Level::Warning,

@@ -57,7 +57,6 @@ fn file_limit() -> Option<libc::rlimit> {
     (result == 0).then_some(limit)
 }
 
-#[cfg(feature = "operator")]
 pub(crate) fn open_files_limit() -> Option<u64> {
     let limit = file_limit()?;
     #[allow(

@@ -3,12 +3,15 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use interprocess::local_socket::tokio::Stream as TokioStream;
 use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
 
 use super::accept::AcceptQueue;
+use super::descriptor_reserve::is_readable;
+use crate::platform::types::ClientWait;
 
 /// A client's stream in tokio.
 pub(crate) type AsyncStream = tokio::net::UnixStream;
@@ -27,7 +30,7 @@ pub(crate) fn into_tokio(stream: IpcStream) -> io::Result<TokioStream> {
 pub(crate) struct AsyncListener {
     listener: tokio::net::UnixListener,
     /// A second descriptor of the same listener, for accepting without tokio.
-    copy: UnixListener,
+    copy: Arc<UnixListener>,
 }
 
 impl AsyncListener {
@@ -36,7 +39,7 @@ impl AsyncListener {
         let listener = UnixListener::from(OwnedFd::from(listener));
         listener.set_nonblocking(true)?;
         Ok(Self {
-            copy: listener.try_clone()?,
+            copy: Arc::new(listener.try_clone()?),
             listener: tokio::net::UnixListener::from_std(listener)?,
         })
     }
@@ -45,6 +48,11 @@ impl AsyncListener {
         self.listener
             .poll_accept(context)
             .map_ok(|(stream, _address)| stream)
+    }
+
+    pub(crate) fn client_wait(&self) -> ClientWait {
+        let listener = Arc::clone(&self.copy);
+        Box::new(move |timeout| is_readable(&listener, timeout))
     }
 
     pub(crate) fn accept_queued(&self) -> io::Result<AsyncStream> {

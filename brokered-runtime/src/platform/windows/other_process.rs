@@ -54,6 +54,19 @@ impl OtherProcess {
         ))
     }
 
+    /// The handle has no right to end the process.
+    #[cfg(feature = "operator")]
+    #[allow(
+        clippy::unused_self,
+        reason = "the signature is the same on every platform"
+    )]
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this is not implemented on Windows; Task Manager ends it at once",
+        ))
+    }
+
     pub(crate) fn wait(&self, deadline: Instant) -> io::Result<bool> {
         has_ended(self.0.as_handle(), Some(deadline))
     }

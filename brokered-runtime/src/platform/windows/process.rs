@@ -74,7 +74,6 @@ pub(crate) fn current_executable() -> io::Result<PathBuf> {
 }
 
 /// Windows has no such limit.
-#[cfg(feature = "operator")]
 pub(crate) fn open_files_limit() -> Option<u64> {
     None
 }

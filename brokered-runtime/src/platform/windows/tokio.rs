@@ -8,6 +8,7 @@ use interprocess::local_socket::tokio::Stream as TokioStream;
 
 use super::accept::{self, AcceptQueue};
 use super::pipe::into_handle;
+use crate::platform::types::ClientWait;
 
 /// A client's stream in tokio.
 pub(crate) type AsyncStream = TokioStream;
@@ -37,6 +38,14 @@ impl AsyncListener {
             Some(stream) => Poll::Ready(into_tokio(stream)),
             None => Poll::Pending,
         }
+    }
+
+    #[allow(
+        clippy::unused_self,
+        reason = "the signature is the same on every platform"
+    )]
+    pub(crate) fn client_wait(&self) -> ClientWait {
+        Box::new(|_| true)
     }
 
     pub(crate) fn accept_queued(&self) -> io::Result<AsyncStream> {
