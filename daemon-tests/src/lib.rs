@@ -26,6 +26,18 @@ pub const IDLE_EXIT_DAEMON: Daemon = Daemon::new("idle-exit").idle_exit_secs(1);
 /// A daemon on tokio, which ends after a second without open connections.
 pub const TOKIO_DAEMON: Daemon = Daemon::new("tokio").idle_exit_secs(1);
 
+/// A daemon that reloads its configuration.
+pub const RELOAD_DAEMON: Daemon = Daemon::new("reload");
+
+/// The file with the configuration of the daemon that reloads.
+pub const CONFIGURATION: &str = "RELOAD_DAEMON_CONFIGURATION";
+
+/// A file that keeps the daemon that reloads at work, in a reload and for the request `busy`, while it exists.
+pub const HOLD: &str = "RELOAD_DAEMON_HOLD";
+
+/// How the daemon that reloads receives requests: `threads <number>`, `poll`, `task` or `none`.
+pub const RELOAD_MODE: &str = "RELOAD_DAEMON_MODE";
+
 /// A fifo that a load reads to its end, so that the test decides how long the load takes.
 pub const LOAD_FIFO: &str = "TEST_DAEMON_LOAD_FIFO";
 

@@ -8,6 +8,7 @@
 //! 4. `client`: [`Instance::status`](crate::Instance::status) and
 //!    [`Instance::wait_ready`](crate::Instance::wait_ready).
 //! 5. `stop`: [`Instance::stop`](crate::Instance::stop).
+//! 6. `reload`: [`Instance::reload`](crate::Instance::reload).
 //!
 //! `error` has [`ControlError`]. The server's side is `daemon/control_server.rs`.
 
@@ -15,11 +16,16 @@ pub(crate) mod client;
 mod connection;
 mod error;
 mod protocol;
+pub(crate) mod reload;
 mod status;
 pub(crate) mod stop;
 
 pub use error::ControlError;
 pub(crate) use error::describe_process;
-pub(crate) use protocol::{ERROR, FAILED, MAX_REQUEST_SIZE, PHASE, PROGRESS, Request};
+pub(crate) use protocol::{
+    ERROR, FAILED, MAX_REQUEST_SIZE, PHASE, PROGRESS, RELOAD, RELOAD_DONE, RELOAD_NOT_TAKEN,
+    RELOAD_REASON, RELOAD_REFUSED, RELOAD_TOOK, Request, UNKNOWN_REQUEST,
+};
+pub use reload::Reloaded;
 pub use status::{Load, LoadState, Milestone, Status};
 pub use stop::StopOutcome;

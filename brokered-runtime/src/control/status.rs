@@ -66,6 +66,12 @@ pub struct Status {
     pub errors: u64,
     /// The time without open connections after which the daemon ends.
     pub idle_exit: Option<Duration>,
+    /// The number of reloads that have ended.
+    pub reloads: u64,
+    /// Whether a reload is under way.
+    pub is_reloading: bool,
+    /// The reason, if the daemon refused the last reload.
+    pub reload_refusal: Option<String>,
     /// The last progress text that the daemon has set.
     pub progress: Option<String>,
     /// The loads of the daemon's states, in the order in which they began.
@@ -160,7 +166,11 @@ impl Status {
             .push_number("OPEN", self.connections_open)
             .push_number("SERVED", self.connections_served)
             .push_number("PANICS", self.panics)
-            .push_number("ERRORS", self.errors);
+            .push_number("ERRORS", self.errors)
+            .push_number("RELOADS", self.reloads);
+        if self.is_reloading {
+            lines.push("RELOADING", "1");
+        }
         if let Some(directory) = &self.directory {
             lines.push_path("DIRECTORY", directory);
         }
@@ -173,6 +183,7 @@ impl Status {
             ("VERSION", &self.version),
             (PROGRESS, &self.progress),
             ("LAST_ERROR", &self.last_error),
+            ("RELOAD_REFUSED", &self.reload_refusal),
         ] {
             if let Some(value) = value {
                 lines.push(key, value);
@@ -245,6 +256,9 @@ impl Status {
             panics: count("PANICS"),
             errors: count("ERRORS"),
             idle_exit: fields.number("IDLE_EXIT").map(Duration::from_secs),
+            reloads: count("RELOADS"),
+            is_reloading: fields.text("RELOADING").is_some(),
+            reload_refusal: fields.text("RELOAD_REFUSED"),
             progress: fields.text(PROGRESS),
             loads: (0..MAX_ENTRIES)
                 .map_while(|index| load(&fields, &numbered("LOAD", index)))
@@ -337,6 +351,9 @@ mod tests {
             panics: 1,
             errors: 3,
             idle_exit: Some(Duration::from_secs(600)),
+            reloads: 7,
+            is_reloading: true,
+            reload_refusal: Some("line 3: no such option".to_owned()),
             progress: Some("loading 3 of 8 shards".to_owned()),
             loads,
             last_error: Some("100% of\nthe disk".to_owned()),

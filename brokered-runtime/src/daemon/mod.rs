@@ -14,10 +14,11 @@
 //!    - `readiness` (the phase), `failure`, `report` (counters and progress), `idle` and `connections`;
 //!    - `owned_files`: the record, the endpoints and the lock;
 //!    - `starter` and `service_manager`: notifications; `waiting_clients`: waiters on the control endpoint;
-//!    - `stopping`, on a `latch`: the flag that tells when the daemon shuts down.
+//!    - `stopping`, on a `latch`: the flag that tells when the daemon shuts down;
+//!    - `reload_queue`: which reload is under way, and who works on it.
 //! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`.
 //! 5. `state` and `background`: step 6, load the states.
-//! 6. `bound`, `handle` and `guards`: step 7, what `main` receives. It accepts clients with `serve`, on
+//! 6. `bound`, `handle`, `guards` and `reload`: step 7, what `main` receives. It accepts clients with `serve`, on
 //!    `incoming`, or with `tokio_listener`.
 //!
 //! Besides, `trace` has the spans for the feature `tracing`, and `unsupervised` is the daemon of a unit test.
@@ -44,6 +45,8 @@ mod lifecycle;
 mod owned_files;
 mod program;
 mod readiness;
+mod reload;
+mod reload_queue;
 mod report;
 pub(crate) mod run;
 mod serve;
@@ -65,6 +68,7 @@ pub use bound::Bound;
 pub use guards::{ConnectionGuard, ReadinessGuard};
 pub use handle::Handle;
 pub use incoming::Incoming;
+pub use reload::{Reload, Reloads};
 pub use state::State;
 pub use stopping::Stopping;
 #[cfg(feature = "tokio")]

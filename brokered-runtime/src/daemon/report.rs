@@ -196,6 +196,9 @@ pub(super) fn status_of(record: Record) -> Status {
         panics: 0,
         errors: 0,
         idle_exit: None,
+        reloads: 0,
+        is_reloading: false,
+        reload_refusal: None,
         progress: None,
         loads: Vec::new(),
         last_error: None,
@@ -206,7 +209,7 @@ pub(super) fn status_of(record: Record) -> Status {
 }
 
 /// The first [`MAX_TEXT`] bytes of a text, or a little less: a character is never cut.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let mut end = text.len().min(MAX_TEXT);
     while !text.is_char_boundary(end) {
         end -= 1;
