@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -177,6 +178,34 @@ fn redirected_output_does_not_make_a_hang_up_a_reload() -> TestResult {
     let log = fs::read_to_string(fixture.path().join("log"))?;
     assert!(log.contains("received SIGHUP"), "{log}");
     assert!(log.ends_with("served\n"), "the log is kept: {log}");
+    Ok(())
+}
+
+/// The daemon goes on, because it ignores the hang-up. Its output goes nowhere from then on.
+#[test]
+fn a_terminal_that_closes_without_a_hang_up_does_not_make_output_panic() -> TestResult {
+    if !has_requirements(&[SETSID]) {
+        return Ok(());
+    }
+    for checks in [true, false] {
+        let fixture = Fixture::new()?;
+        let interval = if checks { "50" } else { "60000" };
+        let command =
+            format!("trap '' HUP; BROKERED_TEST_CHECK_MS={interval} exec {RELOAD_DAEMON}");
+        let daemon = OnTerminal::start(&fixture, &command)?.close_terminal();
+        if checks {
+            let output = format!("/proc/{}/fd/1", daemon.pid());
+            wait_until("the terminal is replaced", || {
+                fs::read_link(&output).is_ok_and(|output| output == Path::new("/dev/null"))
+            });
+            let mut open = busy(&fixture)?;
+            release(&fixture)?;
+            assert_eq!(read_line(&mut open)?, "served");
+        }
+        // `main` prints at its end.
+        daemon.signal(Signal::SIGTERM);
+        assert_ended_gracefully(&fixture, daemon)?;
+    }
     Ok(())
 }
 

@@ -79,6 +79,14 @@ fn run(lifecycle: &Lifecycle, mut signals: SignalPoller, hang_up: HangUp) {
     let mut control = ControlServer::new(lifecycle);
     let requested_by = supervise(lifecycle, &mut control, &mut signals, hang_up);
     let _span = trace::drain();
+    // `main` and the handlers may print what they do at the end.
+    platform::replace_lost_terminal();
+    if requested_by == WakeReason::HangUp {
+        print_with_timeout(
+            lifecycle.name(),
+            "received SIGHUP, which a closed terminal sends: shutting down".to_owned(),
+        );
+    }
     lifecycle.begin_drain();
     let reason = supervise_drain(lifecycle, &mut control, &mut signals, requested_by);
     let main_has_returned = lifecycle.cut_short();
@@ -130,14 +138,7 @@ fn supervise(
         let next = idle_check_at.map_or(path_check_at, |at| at.min(path_check_at));
         match wait(lifecycle, control, signals, next, &mut wait_failed) {
             WakeReason::Signal => return WakeReason::Signal,
-            WakeReason::HangUp if hang_up == HangUp::Stop => {
-                platform::replace_lost_terminal();
-                print_with_timeout(
-                    lifecycle.name(),
-                    "received SIGHUP, which a closed terminal sends: shutting down".to_owned(),
-                );
-                return WakeReason::HangUp;
-            }
+            WakeReason::HangUp if hang_up == HangUp::Stop => return WakeReason::HangUp,
             WakeReason::HangUp => {
                 lifecycle.request_reload(RequestedBy::Signal);
                 continue;
@@ -154,6 +155,8 @@ fn supervise(
         }
         if Instant::now() >= path_check_at {
             path_check_at = Instant::now() + interval;
+            // A background job does not always get a hang-up.
+            platform::replace_lost_terminal();
             if !lifecycle.owns_its_paths() {
                 print_with_timeout(
                     lifecycle.name(),

@@ -78,7 +78,8 @@ extern "C" fn write_byte(signal: libc::c_int) {
     let writer = WRITER.load(Ordering::Acquire);
     let owner = OWNER.load(Ordering::Acquire);
     // SAFETY: `errno` of the current thread always exists. `getpid`, `write`, `signal` and `raise` are safe in a signal
-    // handler, the byte is valid for reads, and the descriptor is never closed. A full socket needs no further byte: its reader looks at the flags.
+    // handler, the byte is valid for reads, and the descriptor is never closed. A full socket needs no further byte: its
+    // reader looks at the flags.
     unsafe {
         let errno = errno();
         let before = *errno;
