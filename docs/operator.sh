@@ -69,12 +69,12 @@ show 'kill -STOP $(brokered --json status hello | sed -n "s/.*\"pid\": \([0-9]*\
     'brokered list --timeout 100ms' \
     'brokered probe hello --timeout 100ms' \
     'pid=$(brokered --json list --timeout 100ms | sed -n "s/.*\"recorded_pid\": \([0-9]*\),/\1/p" | head -1); (sleep 4; kill -CONT $pid) & brokered stop hello'
+say '## Reload' '' \
+    '`reload` asks a daemon to take over what has changed, such as its configuration, and waits for the result. `words` watches' \
+    'its files by itself, and does not take reloads:'
+show 'brokered reload words'
 say '## The log, restart and stop'
 show 'brokered log words -n 3' "brokered start words -C books --program $bin/words" 'brokered restart words' 'brokered stop words' 'brokered stop words'
-say '## Reload' '' \
-    '`reload` asks a daemon to take over what has changed, such as its configuration, and waits for the result. `hello` has no' \
-    'configuration:'
-show 'brokered reload hello'
 say '## For service managers'
 show "brokered unit systemd hello --program $bin/hello" 'brokered unit kubernetes hello'
 say '`brokered unit launchd` prints a property list. It is experimental: it has never been used on macOS.' '' \

@@ -340,6 +340,23 @@ fn a_client_does_not_wait_longer_than_its_deadline() -> TestResult {
     subject.end()
 }
 
+/// The daemon of a unit test gets no requests, and its waits end with it.
+#[test]
+fn a_wait_in_a_unit_test_ends_with_its_daemon() -> TestResult {
+    let bound = brokered_runtime::testing::bound(daemon_tests::RELOAD_DAEMON)?;
+    let handle = bound.handle();
+    let mut reloads = handle.reloads();
+    assert!(reloads.try_next().is_none());
+    let waiting = thread::spawn({
+        let mut reloads = reloads.clone();
+        move || reloads.wait().is_none()
+    });
+    handle.stop();
+    assert!(waiting.join().map_err(|_| "the thread panicked")?);
+    assert!(reloads.wait().is_none());
+    Ok(())
+}
+
 /// A daemon of a version without reloads: it answers as it did then.
 #[test]
 fn an_older_daemon_is_recognised() -> TestResult {

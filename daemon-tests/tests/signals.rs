@@ -164,6 +164,36 @@ fn a_hang_up_cuts_no_drain_short() -> TestResult {
     Ok(())
 }
 
+/// Both are pending when the daemon continues, so it handles them in one go. Neither hides the other, and the two are
+/// not two requests to stop.
+#[test]
+fn a_hang_up_and_a_request_to_stop_at_once_cut_nothing_short() -> TestResult {
+    if !has_requirements(&[SETSID]) {
+        return Ok(());
+    }
+    for on_terminal in [true, false] {
+        let fixture = Fixture::new()?;
+        let daemon = if on_terminal {
+            OnTerminal::start(&fixture, &format!("exec {RELOAD_DAEMON}"))?.daemon
+        } else {
+            start_without_terminal(&fixture, "threads 1")?
+        };
+        let mut open = busy(&fixture)?;
+        daemon.signal(Signal::SIGSTOP);
+        daemon.signal(Signal::SIGHUP);
+        daemon.signal(Signal::SIGTERM);
+        daemon.signal(Signal::SIGCONT);
+        fixture.wait_for_phase("draining");
+        // The daemon would end within this time.
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(fixture.record_value("PHASE")?, "draining");
+        release(&fixture)?;
+        assert_eq!(read_line(&mut open)?, "served");
+        assert_ended_gracefully(&fixture, daemon)?;
+    }
+    Ok(())
+}
+
 /// A shell's background job with redirected output still belongs to the terminal.
 #[test]
 fn redirected_output_does_not_make_a_hang_up_a_reload() -> TestResult {
@@ -217,6 +247,7 @@ fn nohup_keeps_a_daemon_alive_when_its_terminal_closes() -> TestResult {
     let fixture = Fixture::new()?;
     let on_terminal = OnTerminal::start(&fixture, &format!("exec nohup {RELOAD_DAEMON}"))?;
     let daemon = on_terminal.close_terminal();
+    assert!(!handles(daemon.pid(), Signal::SIGHUP));
     daemon.signal(Signal::SIGHUP);
     // An ignored signal is never pending and has no effect, so there is nothing to wait for.
     assert_eq!(
