@@ -32,7 +32,8 @@ pub const RELOAD_DAEMON: Daemon = Daemon::new("reload");
 /// The file with the configuration of the daemon that reloads.
 pub const CONFIGURATION: &str = "RELOAD_DAEMON_CONFIGURATION";
 
-/// A file that keeps the daemon that reloads at work, in a reload and for the request `busy`, while it exists.
+/// A file that keeps the daemon that reloads at work, in a reload and for the request `busy`, while it exists. A number
+/// in it excepts the parts of the daemon with lower numbers, which begin at 0.
 pub const HOLD: &str = "RELOAD_DAEMON_HOLD";
 
 /// How the daemon that reloads receives requests: `threads <number>`, `poll`, `task` or `none`.

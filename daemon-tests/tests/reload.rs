@@ -66,7 +66,13 @@ impl Subject {
 
     /// Keeps each reload under way until [`release`](Self::release).
     fn hold(&self) -> TestResult {
-        Ok(fs::write(self.fixture.path().join("hold"), "")?)
+        self.hold_parts(0)
+    }
+
+    /// The same, but the parts of the daemon with lower numbers end theirs.
+    fn hold_parts(&self, from: usize) -> TestResult {
+        let hold = self.fixture.path().join("hold");
+        Ok(fs::write(hold, from.to_string())?)
     }
 
     fn release(&self) -> TestResult {
@@ -175,6 +181,7 @@ fn requests_during_a_reload_lead_to_one_more() -> TestResult {
         return Ok(());
     }
     let subject = Subject::start("threads 1")?;
+    subject.configure("refuse this")?;
     subject.hold()?;
     subject.hang_up();
     subject.wait_for_state("", 1);
@@ -229,7 +236,17 @@ fn a_reload_is_done_when_all_parts_of_the_daemon_are() -> TestResult {
         return Ok(());
     }
     let subject = Subject::start("threads 3")?;
-    subject.operate("reload")?;
+    subject.hold_parts(1)?;
+    let client = subject.start_reload()?;
+    subject.wait_for_state("first", 3);
+    // The first part has ended.
+    let status = subject.operate("status")?;
+    assert!(
+        status.contains("is_reloading: true") && status.contains("reloads: 0,"),
+        "{status}"
+    );
+    subject.release()?;
+    assert!(rest_of(client)?.starts_with("RELOAD=done\n"));
     assert_eq!(subject.state(), ("first".to_owned(), 3));
     subject.configure("refuse port 0 is not valid")?;
     let refused = subject.operator("reload", 30_000).output()?;

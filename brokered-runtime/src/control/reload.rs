@@ -156,10 +156,9 @@ fn timed_out(reply: &str, deadline: &Deadline) -> ControlError {
 }
 
 fn last_phase(reply: &str) -> Option<Phase> {
-    let phases = reply
-        .lines()
-        .filter_map(|line| Fields::of(line).text(PHASE));
-    phases.last()?.parse().ok()
+    let mut lines = reply.lines().rev();
+    let phase = lines.find_map(|line| Fields::of(line).text(PHASE))?;
+    phase.parse().ok()
 }
 
 #[cfg(test)]

@@ -292,8 +292,8 @@ impl Lifecycle {
     }
 
     /// A part of the daemon has ended its part of a reload, with the reason if it refused.
-    pub(super) fn end_part_of_reload(&self, refusal: Option<String>) {
-        self.reloads.end_part(refusal.as_deref().map(shortened));
+    pub(super) fn end_part_of_reload(&self, refusal: Option<&str>) {
+        self.reloads.end_part(refusal.map(shortened));
         self.wake_for_reload();
     }
 

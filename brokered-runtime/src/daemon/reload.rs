@@ -151,9 +151,8 @@ impl Reload {
 
 impl Drop for Reload {
     fn drop(&mut self) {
-        let panicked = || "the reload panicked".to_owned();
-        let refusal = self.refusal.take();
-        let refusal = refusal.or_else(|| thread::panicking().then(panicked));
+        let panicked = || thread::panicking().then_some("the reload panicked");
+        let refusal = self.refusal.as_deref().or_else(panicked);
         self.lifecycle.end_part_of_reload(refusal);
     }
 }

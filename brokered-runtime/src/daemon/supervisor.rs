@@ -186,7 +186,6 @@ fn advance_reloads(lifecycle: &Lifecycle, control: &mut ControlServer) {
         control.reply_to_reload(lifecycle, number, took, &result);
         // The log may be the only place that shows the result to the sender of a signal.
         let message = match result {
-            ReloadResult::Done => continue,
             ReloadResult::Refused(reason) => {
                 format!("reload refused, so the daemon goes on as before: {reason}")
             }
@@ -194,7 +193,7 @@ fn advance_reloads(lifecycle: &Lifecycle, control: &mut ControlServer) {
                 "received SIGHUP, but this daemon does not take reloads, so it goes on as before"
                     .to_owned()
             }
-            ReloadResult::NotTaken => continue,
+            ReloadResult::Done | ReloadResult::NotTaken => continue,
         };
         print_with_timeout(lifecycle.name(), message);
     }

@@ -6,7 +6,6 @@
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -65,7 +64,7 @@ fn start_receivers(handle: &Handle, shared: &Arc<Shared>) -> io::Result<Vec<Join
             vec![thread::spawn(move || {
                 while !stopping.is_set() {
                     if let Some(reload) = reloads.try_next() {
-                        work(reload, &shared);
+                        work(reload, &shared, 0);
                     }
                     thread::sleep(Duration::from_millis(1));
                 }
@@ -77,7 +76,7 @@ fn start_receivers(handle: &Handle, shared: &Arc<Shared>) -> io::Result<Vec<Join
                 .enable_all()
                 .build()?;
             vec![thread::spawn(move || {
-                runtime.block_on(receive(reloads, &shared))
+                runtime.block_on(receive(reloads, &shared));
             })]
         }
         threads => {
@@ -90,17 +89,17 @@ fn start_receivers(handle: &Handle, shared: &Arc<Shared>) -> io::Result<Vec<Join
             {
                 receivers.push(receivers[0].clone());
             }
-            let start = |mut reloads: Reloads| {
+            let start = |(part, mut reloads): (usize, Reloads)| {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
                     while let Some(reload) = reloads.wait() {
-                        if !work(reload, &shared) {
+                        if !work(reload, &shared, part) {
                             return;
                         }
                     }
                 })
             };
-            receivers.into_iter().map(start).collect()
+            receivers.into_iter().enumerate().map(start).collect()
         }
     })
 }
@@ -116,7 +115,7 @@ async fn receive(mut reloads: Reloads, shared: &Shared) {
         loop {
             tokio::select! {
                 reload = reloads.next() => match reload {
-                    Some(reload) => { work(reload, shared); }
+                    Some(reload) => { work(reload, shared, 0); }
                     None => return,
                 },
                 _ = hang_ups.recv() => { shared.hang_ups.fetch_add(1, Ordering::SeqCst); }
@@ -126,16 +125,17 @@ async fn receive(mut reloads: Reloads, shared: &Shared) {
     }
     #[cfg(not(unix))]
     while let Some(reload) = reloads.next().await {
-        work(reload, shared);
+        work(reload, shared, 0);
     }
 }
 
-/// Works on a reload, and returns whether to wait for the next one.
-fn work(reload: Reload, shared: &Shared) -> bool {
-    shared.begun.fetch_add(1, Ordering::SeqCst);
-    wait_while_held();
+/// Works on a reload, as the part of the daemon that has this number, and returns whether to wait for the next one.
+fn work(reload: Reload, shared: &Shared, part: usize) -> bool {
     let path = env::var_os(CONFIGURATION).unwrap_or_default();
-    let text = match fs::read_to_string(path) {
+    let read = fs::read_to_string(path);
+    shared.begun.fetch_add(1, Ordering::SeqCst);
+    wait_while_held(part);
+    let text = match read {
         Ok(text) => text,
         Err(error) => {
             reload.refuse(error);
@@ -160,9 +160,9 @@ fn work(reload: Reload, shared: &Shared) -> bool {
     true
 }
 
-fn wait_while_held() {
-    let hold = env::var_os(HOLD).map(PathBuf::from);
-    while hold.as_ref().is_some_and(|hold| hold.exists()) {
+fn wait_while_held(part: usize) {
+    let hold = env::var_os(HOLD).unwrap_or_default();
+    while fs::read_to_string(&hold).is_ok_and(|from| part >= from.parse().unwrap_or(0)) {
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -174,7 +174,7 @@ fn reply(client: &IpcStream, shared: &Shared) -> io::Result<()> {
     let mut reply: &IpcStream = client;
     if line.trim_end() == "busy" {
         writeln!(reply, "busy")?;
-        wait_while_held();
+        wait_while_held(usize::MAX);
         // A terminal that has hung up must not make this panic.
         println!("a request was served");
         eprintln!("a request was served");
