@@ -69,6 +69,10 @@ show 'kill -STOP $(brokered --json status hello | sed -n "s/.*\"pid\": \([0-9]*\
     'brokered list --timeout 100ms' \
     'brokered probe hello --timeout 100ms' \
     'pid=$(brokered --json list --timeout 100ms | sed -n "s/.*\"recorded_pid\": \([0-9]*\),/\1/p" | head -1); (sleep 4; kill -CONT $pid) & brokered stop hello'
+say '## Reload' '' \
+    '`reload` asks a daemon to take over what has changed, such as its configuration, and waits for the result. `words` watches' \
+    'its files by itself, and does not take reloads:'
+show 'brokered reload words'
 say '## The log, restart and stop'
 show 'brokered log words -n 3' "brokered start words -C books --program $bin/words" 'brokered restart words' 'brokered stop words' 'brokered stop words'
 say '## Instances that are no longer used' '' \

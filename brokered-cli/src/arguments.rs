@@ -15,7 +15,9 @@ Exit codes:
   2  the command line is not valid
   3  the daemon is not running
   4  the daemon does not answer
-  5  the timeout has passed";
+  5  the timeout has passed
+  6  from reload: the daemon does not take reloads
+  7  from reload: the daemon refused the reload, and goes on as before";
 
 /// Inspects and controls the brokered daemons of this user
 #[derive(Debug, Parser)]
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     Stop(Stop),
     /// Stop a daemon, and start it again with the same arguments
     Restart(Restart),
+    /// Request a reload, such as of a configuration, and wait until it is done
+    Reload(Reload),
     /// Wait until a daemon is ready
     Wait(Wait),
     /// Check whether a daemon is ready; the exit code is the result
@@ -197,6 +201,16 @@ pub(crate) struct Restart {
     /// End its process with SIGKILL if it has not ended by then; on Linux, and only if its record certainly names it
     #[arg(long)]
     pub(crate) kill: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
+    #[command(flatten)]
+    pub(crate) target: Target,
+
+    /// How long to wait for the result; the reload continues after that
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "60s")]
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,11 @@ pub(crate) const NO_ANSWER: u8 = 4;
 /// The timeout has passed.
 pub(crate) const TIMED_OUT: u8 = 5;
 
+/// From `reload`: the daemon does not take reloads, or is older than they are.
+pub(crate) const NOT_TAKEN: u8 = 6;
+/// From `reload`: the daemon refused the reload, and goes on as before.
+pub(crate) const REFUSED: u8 = 7;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum CliError {

@@ -142,6 +142,15 @@ fn parse_directory_name(directory: &str) -> (String, u32) {
     (name.to_owned(), contract)
 }
 
+/// The name in the record or, if the record went with the daemon, the name on the command line.
+pub(crate) fn name_of(instance: &InstanceDirectory, target: &Target) -> String {
+    match instance.read_record().record() {
+        Some(record) => record.name.clone(),
+        None if target.daemon.contains('/') => instance.name(),
+        None => target.daemon.clone(),
+    }
+}
+
 fn not_found(target: &Target) -> CliError {
     let name = sanitize(&target.daemon);
     let runtime = runtime_directories().ok();

@@ -39,9 +39,12 @@ pub mod __fuzz;
 
 pub use backend::{BindError, BrokeredBackend, Endpoint, bootstrap};
 pub use brokered_macros::brokered_daemon;
-pub use control::{ControlError, Load, LoadState, Milestone, Obstacle, Status, StopOutcome};
+pub use control::{
+    ControlError, Load, LoadState, Milestone, Obstacle, Reloaded, Status, StopOutcome,
+};
 pub use daemon::{
-    Background, Bound, ConnectionGuard, Handle, Incoming, ReadinessGuard, State, Stopping,
+    Background, Bound, ConnectionGuard, Handle, Incoming, ReadinessGuard, Reload, Reloads, State,
+    Stopping,
 };
 #[cfg(feature = "tokio")]
 pub use daemon::{TokioListener, TokioStream};

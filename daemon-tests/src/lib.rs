@@ -32,6 +32,19 @@ pub const CALLING_DAEMON: Daemon = Daemon::new("calling-daemon");
 /// The calls that the loads of [`CALLING_DAEMON`] make.
 pub const CALLING_DAEMON_CALLS: &str = "CALLING_DAEMON_CALLS";
 
+/// A daemon that reloads its configuration.
+pub const RELOAD_DAEMON: Daemon = Daemon::new("reload");
+
+/// The file with the configuration of the daemon that reloads.
+pub const CONFIGURATION: &str = "RELOAD_DAEMON_CONFIGURATION";
+
+/// A file that keeps the daemon that reloads at work, in a reload and for the request `busy`, while it exists. A number
+/// in it excepts the parts of the daemon with lower numbers, which begin at 0.
+pub const HOLD: &str = "RELOAD_DAEMON_HOLD";
+
+/// How the daemon that reloads receives requests: `threads <number>`, `poll`, `task` or `none`.
+pub const RELOAD_MODE: &str = "RELOAD_DAEMON_MODE";
+
 /// A fifo that a load reads to its end, so that the test decides how long the load takes.
 pub const LOAD_FIFO: &str = "TEST_DAEMON_LOAD_FIFO";
 

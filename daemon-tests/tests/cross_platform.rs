@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use brokered_runtime::{IpcStream, testing};
-use daemon_tests::{LOAD_ERROR, LOAD_UNTIL_FILE, MAIN_RESULT, WITNESS_LOCK};
+use daemon_tests::{CONFIGURATION, LOAD_ERROR, LOAD_UNTIL_FILE, MAIN_RESULT, WITNESS_LOCK};
 use portable::{ChildProcess, TestResult, field_of, number_from_env, stderr, stdout, wait_until};
 
 const TEST_DAEMON: &str = env!("CARGO_BIN_EXE_test-daemon");
+const RELOAD_DAEMON: &str = env!("CARGO_BIN_EXE_reload-daemon");
 const TEST_CLIENT: &str = env!("CARGO_BIN_EXE_test-client");
 const TEST_OPERATOR: &str = env!("CARGO_BIN_EXE_test-operator");
 const EXEC_DAEMON: &str = env!("CARGO_BIN_EXE_exec-daemon");
@@ -79,9 +80,13 @@ impl Fixture {
 
     /// Starts the test daemon by hand, and waits until it is ready.
     fn start_daemon(&self) -> Result<ChildProcess, Box<dyn Error>> {
-        let child = self
-            .command(TEST_DAEMON)
-            .env("BROKERED_INSTANCE", self.path("project"))
+        let mut command = self.command(TEST_DAEMON);
+        command.env("BROKERED_INSTANCE", self.path("project"));
+        self.start(command)
+    }
+
+    fn start(&self, mut command: Command) -> Result<ChildProcess, Box<dyn Error>> {
+        let child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn_with_retries()?;
@@ -397,6 +402,40 @@ fn the_control_endpoint_answers_while_the_daemon_loads() -> TestResult {
     assert!(fixture.operate("status")?.contains("phase: Ready"));
     assert_eq!(fixture.operate("stop")?, "Ended");
     assert_eq!(fixture.operate("stop")?, "WasNotRunning");
+    Ok(())
+}
+
+#[test]
+fn a_client_requests_a_reload_and_learns_its_result() -> TestResult {
+    let fixture = Fixture::new()?;
+    let configuration = fixture.path("configuration");
+    fs::write(&configuration, "first")?;
+    let mut command = fixture.command(RELOAD_DAEMON);
+    command.env(CONFIGURATION, &configuration);
+    let daemon = fixture.start(command)?;
+    let endpoint = PathBuf::from(fixture.record_value("ENDPOINT")?);
+    let operate = |command: &str| -> Result<String, Box<dyn Error>> {
+        let mut operator = fixture.command(TEST_OPERATOR);
+        operator
+            .args([command, "30000"])
+            .env("TEST_OPERATOR_DAEMON", "reload");
+        reply_of(&operator.output_with_retries()?)
+    };
+    let reloaded = operate("reload")?;
+    assert!(reloaded.starts_with("reloaded in"), "{reloaded}");
+    let state = reply_to(connect(&endpoint)?, "state")?;
+    assert!(state.starts_with("first, begun 1,"), "{state}");
+    fs::write(&configuration, "refuse no such port")?;
+    let refused = operate("reload").expect_err("it refuses").to_string();
+    assert!(refused.contains("no such port"), "{refused}");
+    assert_eq!(operate("stop")?, "Ended");
+    assert_eq!(daemon.wait_with_output()?.status.code(), Some(0));
+
+    let fixture = Fixture::new()?;
+    fixture.request("pid")?;
+    let error = fixture.operate("reload").expect_err("it takes none");
+    let error = error.to_string();
+    assert!(error.contains("does not take reloads"), "{error}");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The commands, a file or a folder each.
 //!
-//! `list` and `status` only look; `start`, `stop` (with `restart`) and `wait` (with `probe`) control a daemon;
+//! `list` and `status` only look; `start`, `stop` (with `restart`), `reload` and `wait` (with `probe`) control a daemon;
 //! `trace` builds on both. `log` and `path` print files and where they are, `doctor` looks for problems, `prune`
 //! removes the directories of instances that are no longer used, `unit` writes files for service managers, and
 //! `generate` prints completions and the manual page.
@@ -11,6 +11,7 @@ mod list;
 mod log;
 mod path;
 mod prune;
+mod reload;
 mod start;
 mod status;
 mod stop;
@@ -30,6 +31,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<u8, CliE
         Command::Start(start) => start::start(start, output),
         Command::Stop(stop) => stop::stop(stop, output),
         Command::Restart(restart) => stop::restart(restart, output),
+        Command::Reload(reload) => reload::reload(reload, output),
         Command::Wait(wait) => wait::wait(wait, output),
         Command::Probe(probe) => wait::probe(probe, output),
         Command::Log(log) => log::log(log, output),

@@ -100,6 +100,20 @@ fn push_status(pairs: &mut Vec<(&'static str, Cell)>, status: &Status) {
     if let Some(notice) = &status.directory_notice {
         pairs.push(("directory", Cell::new(style::WARNING, notice)));
     }
+    if let Some(reason) = &status.reload_refusal {
+        let text = format!("the last one was refused: {reason}");
+        pairs.push(("reloads", Cell::new(style::WARNING, text)));
+    } else if status.reloads > 0 || status.is_reloading {
+        let under_way = if status.is_reloading {
+            ", and one under way"
+        } else {
+            ""
+        };
+        pairs.push((
+            "reloads",
+            Cell::from(format!("{}{under_way}", status.reloads)),
+        ));
+    }
     if let Some(after) = status.idle_exit {
         let text = format!("after {} without a client", format(after));
         pairs.push(("idle exit", Cell::from(text)));

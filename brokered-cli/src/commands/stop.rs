@@ -7,7 +7,7 @@ use brokered_runtime::{ControlError, StopOutcome};
 use serde_json::json;
 
 use super::start;
-use crate::arguments::{Restart, Stop, Target, Until};
+use crate::arguments::{Restart, Stop, Until};
 use crate::error::{CliError, FAILURE, NO_ANSWER, SUCCESS, TIMED_OUT};
 use crate::output::Output;
 use crate::select;
@@ -16,7 +16,7 @@ use crate::text::sanitize;
 
 pub(crate) fn stop(arguments: &Stop, output: &mut Output) -> Result<u8, CliError> {
     let instance = select::find_one(&arguments.target)?;
-    let name = name_of(&instance, &arguments.target);
+    let name = select::name_of(&instance, &arguments.target);
     let outcome = stop_or_kill(&instance, arguments.timeout, arguments.kill, output)?;
     if output.is_json() {
         output.json(&json!({ "name": name, "stopped": outcome_as_str(outcome) }))?;
@@ -110,15 +110,6 @@ fn refuse_service_manager(record: &DaemonRecord) -> Result<(), CliError> {
         "{name} was started by {}; restart it with {command}",
         record.owner
     )))
-}
-
-/// The name in the record or, if the record went with the daemon, the name on the command line.
-fn name_of(instance: &InstanceDirectory, target: &Target) -> String {
-    match instance.read_record().record() {
-        Some(record) => record.name.clone(),
-        None if target.daemon.contains('/') => instance.name(),
-        None => target.daemon.clone(),
-    }
 }
 
 fn outcome_as_str(outcome: StopOutcome) -> &'static str {

@@ -76,7 +76,26 @@ pub enum ControlError {
         /// What is wrong with the reply.
         reason: String,
     },
-    /// The daemon ends, so it will not become ready.
+    /// The daemon does not know the request, because it is older than this program.
+    UnknownRequest {
+        /// The request.
+        request: &'static str,
+        /// The text of the daemon's error.
+        message: String,
+    },
+    /// The daemon does not take reloads. It goes on as before.
+    ReloadsNotTaken,
+    /// The daemon refused what has changed, and goes on as before.
+    ReloadRefused {
+        /// The reason, in the daemon's words.
+        reason: String,
+    },
+    /// The reload has not ended at the deadline. It continues.
+    ReloadTimedOut {
+        /// How long the call waited.
+        waited: Duration,
+    },
+    /// The daemon ends, so it will not become ready, and will not reload.
     Ending {
         /// The last phase that the daemon has reported.
         phase: Phase,
@@ -185,6 +204,23 @@ impl fmt::Display for ControlError {
             Self::InvalidReply { reason } => {
                 write!(f, "the daemon sent an invalid reply: {reason}")
             }
+            Self::UnknownRequest { request, message } => write!(
+                f,
+                "the daemon is older than this program and does not know the request `{request}`: restart it; it \
+                 replied: {message}"
+            ),
+            Self::ReloadsNotTaken => f.write_str(
+                "the daemon does not take reloads; restart it to apply what has changed",
+            ),
+            Self::ReloadRefused { reason } => write!(
+                f,
+                "the daemon refused the reload, and goes on as before: {reason}"
+            ),
+            Self::ReloadTimedOut { waited } => write!(
+                f,
+                "the daemon is still reloading after {}",
+                diagnostics::format_duration(*waited)
+            ),
             Self::Ending {
                 phase,
                 reason: Some(reason),
@@ -192,7 +228,7 @@ impl fmt::Display for ControlError {
             Self::Ending {
                 phase,
                 reason: None,
-            } => write!(f, "the daemon is {phase} and will not become ready"),
+            } => write!(f, "the daemon is {phase}: it ends"),
             Self::TimedOut {
                 phase,
                 progress,

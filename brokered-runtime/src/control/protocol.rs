@@ -14,6 +14,22 @@ pub(crate) const PROGRESS: &str = "STATUS";
 /// The key of the daemon's failure.
 pub(crate) const FAILED: &str = "FAILED";
 
+/// The key of the result of a reload.
+pub(crate) const RELOAD: &str = "RELOAD";
+/// All parts of the daemon have taken over what has changed.
+pub(crate) const RELOAD_DONE: &str = "done";
+/// The daemon goes on as before. [`RELOAD_REASON`] says why.
+pub(crate) const RELOAD_REFUSED: &str = "refused";
+/// The daemon does not take reloads.
+pub(crate) const RELOAD_NOT_TAKEN: &str = "not taken";
+/// The key of the reason of a refusal.
+pub(crate) const RELOAD_REASON: &str = "REASON";
+/// The key of the time that a reload took, in microseconds.
+pub(crate) const RELOAD_TOOK: &str = "RELOAD_US";
+
+/// How the error of a request begins that only newer daemons know. The client recognises an older daemon by it.
+pub(crate) const UNKNOWN_REQUEST: &str = "unknown request ";
+
 /// A request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -23,10 +39,12 @@ pub(crate) enum Request {
     WaitReady,
     /// Shut down. The connection stays open until the daemon has ended.
     Stop,
+    /// Reload. Reply once that has ended.
+    Reload,
 }
 
 impl Request {
-    pub(crate) const ALL: [Self; 3] = [Self::Status, Self::WaitReady, Self::Stop];
+    pub(crate) const ALL: [Self; 4] = [Self::Status, Self::WaitReady, Self::Stop, Self::Reload];
 
     /// The request line, without its end of line.
     pub(crate) fn as_line(self) -> &'static str {
@@ -34,6 +52,7 @@ impl Request {
             Self::Status => "status",
             Self::WaitReady => "wait ready",
             Self::Stop => "stop",
+            Self::Reload => "reload",
         }
     }
 
@@ -51,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_three_request_lines_are_requests() {
+    fn only_the_request_lines_are_requests() {
         for request in Request::ALL {
             assert_eq!(
                 Request::from_line(request.as_line().as_bytes()),

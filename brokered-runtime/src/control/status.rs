@@ -78,6 +78,12 @@ pub struct Status {
     pub clients_refused: u64,
     /// The time without open connections after which the daemon ends.
     pub idle_exit: Option<Duration>,
+    /// The number of reloads that have ended.
+    pub reloads: u64,
+    /// Whether a reload is under way.
+    pub is_reloading: bool,
+    /// The reason, if the daemon refused the last reload.
+    pub reload_refusal: Option<String>,
     /// The last progress text that the daemon has set.
     pub progress: Option<String>,
     /// The instance directories of the daemons that the loads wait for, until those are ready.
@@ -177,7 +183,8 @@ impl Status {
             .push_number("OPEN", self.connections_open)
             .push_number("SERVED", self.connections_served)
             .push_number("PANICS", self.panics)
-            .push_number("ERRORS", self.errors);
+            .push_number("ERRORS", self.errors)
+            .push_number("RELOADS", self.reloads);
         for (key, number) in [
             ("OPEN_LIMIT", self.connections_limit),
             ("DESCRIPTORS", self.descriptors_open),
@@ -195,6 +202,9 @@ impl Status {
                 lines.push_number(key, number);
             }
         }
+        if self.is_reloading {
+            lines.push("RELOADING", "1");
+        }
         if let Some(directory) = &self.directory {
             lines.push_path("DIRECTORY", directory);
         }
@@ -208,6 +218,7 @@ impl Status {
             (PROGRESS, &self.progress),
             ("LAST_ERROR", &self.last_error),
             ("DIRECTORY_NOTICE", &self.directory_notice),
+            ("RELOAD_REFUSED", &self.reload_refusal),
         ] {
             if let Some(value) = value {
                 lines.push(key, value);
@@ -288,6 +299,9 @@ impl Status {
             descriptor_shortages: count("SHORTAGES"),
             clients_refused: count("REFUSED"),
             idle_exit: fields.number("IDLE_EXIT").map(Duration::from_secs),
+            reloads: count("RELOADS"),
+            is_reloading: fields.text("RELOADING").is_some(),
+            reload_refusal: fields.text("RELOAD_REFUSED"),
             progress: fields.text(PROGRESS),
             waits_for: (0..MAX_ENTRIES)
                 .map_while(|index| fields.path(&numbered("WAITS_FOR", index)))
@@ -389,6 +403,9 @@ mod tests {
             descriptor_shortages: 2,
             clients_refused: 7,
             idle_exit: Some(Duration::from_secs(600)),
+            reloads: 7,
+            is_reloading: true,
+            reload_refusal: Some("line 3: no such option".to_owned()),
             progress: Some("loading 3 of 8 shards".to_owned()),
             waits_for: vec![PathBuf::from("/run/user/1000/brokered/other\nline")],
             loads,

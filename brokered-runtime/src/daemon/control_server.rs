@@ -5,10 +5,15 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::lifecycle::Lifecycle;
-use crate::control::{ERROR, FAILED, MAX_REQUEST_SIZE, PHASE, PROGRESS, Request};
+use super::reload_queue::{ReloadResult, RequestedBy};
+use crate::control::{
+    ERROR, FAILED, MAX_REQUEST_SIZE, PHASE, PROGRESS, RELOAD, RELOAD_DONE, RELOAD_NOT_TAKEN,
+    RELOAD_REASON, RELOAD_REFUSED, RELOAD_TOOK, Request, UNKNOWN_REQUEST,
+};
 use crate::diagnostics::print;
 use crate::fields::Lines;
 use crate::platform::{self, AcceptError, AcceptQueue, PollSource, SignalPoller, WakeReason};
@@ -41,6 +46,8 @@ pub(super) struct ControlServer {
     waiters: Vec<Waiter>,
     /// Until when no client is accepted.
     exhausted_until: Option<Instant>,
+    /// Whether a client has requested a reload that the supervisor thread does not know of yet.
+    has_reload_request: bool,
     /// When the next progress update may be sent.
     next_update: Instant,
     /// When to notify the watchdog of the service manager.
@@ -68,6 +75,8 @@ enum Until {
     Ready,
     /// The process has ended. The kernel closes the connection then.
     End,
+    /// The reload of this number has ended, or never will.
+    Reload(u64),
 }
 
 /// What remains to be done for a client.
@@ -88,6 +97,7 @@ impl ControlServer {
             pending: VecDeque::new(),
             waiters: Vec::new(),
             exhausted_until: None,
+            has_reload_request: false,
             next_update: Instant::now(),
         }
     }
@@ -130,6 +140,9 @@ impl ControlServer {
             self.serve(lifecycle, &polled.ready);
             match polled.reason {
                 WakeReason::Deadline | WakeReason::Source => {
+                    if mem::take(&mut self.has_reload_request) {
+                        return Ok(WakeReason::Thread);
+                    }
                     if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                         return Ok(WakeReason::Deadline);
                     }
@@ -280,7 +293,10 @@ impl ControlServer {
         match request.read(lifecycle) {
             Next::Read => self.pending.push_back(request),
             Next::Close => {}
-            Next::Wait(until) => self.add_waiter(request.stream, until),
+            Next::Wait(until) => {
+                self.has_reload_request |= matches!(until, Until::Reload(_));
+                self.add_waiter(request.stream, until);
+            }
         }
     }
 
@@ -311,18 +327,53 @@ impl ControlServer {
             lines.push(PROGRESS, &progress);
             let text = lines.into_string();
             self.waiters
-                .retain(|waiter| waiter.until == Until::End || send(&waiter.stream, &text));
+                .retain(|waiter| waiter.until != Until::Ready || send(&waiter.stream, &text));
         }
         let phase = lifecycle.phase();
         if phase >= Phase::Ready {
             let text = ready_reply(lifecycle, phase);
             self.waiters.retain(|waiter| {
-                if waiter.until == Until::Ready {
+                let is_decided = match waiter.until {
+                    Until::Ready => true,
+                    // No reload begins any more.
+                    Until::Reload(_) => phase > Phase::Ready,
+                    Until::End => false,
+                };
+                if is_decided {
                     send(&waiter.stream, &text);
                 }
-                waiter.until == Until::End
+                !is_decided
             });
         }
+        lifecycle.set_waiting_clients(self.waiters.len());
+    }
+
+    /// Sends the result of a reload to the clients that wait for it.
+    pub(super) fn reply_to_reload(
+        &mut self,
+        lifecycle: &Lifecycle,
+        number: u64,
+        took: Duration,
+        result: &ReloadResult,
+    ) {
+        let mut lines = Lines::default();
+        match result {
+            ReloadResult::Done => lines.push(RELOAD, RELOAD_DONE),
+            ReloadResult::Refused(reason) => lines
+                .push(RELOAD, RELOAD_REFUSED)
+                .push(RELOAD_REASON, reason),
+            ReloadResult::NotTaken => lines.push(RELOAD, RELOAD_NOT_TAKEN),
+        };
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        lines.push_number(RELOAD_TOOK, took);
+        let text = lines.into_string() + "\n";
+        self.waiters.retain(|waiter| {
+            let waits = waiter.until == Until::Reload(number);
+            if waits {
+                send(&waiter.stream, &text);
+            }
+            !waits
+        });
         lifecycle.set_waiting_clients(self.waiters.len());
     }
 }
@@ -382,19 +433,34 @@ impl PendingRequest {
                     return Next::Wait(Until::End);
                 }
             }
+            Some(Request::Reload) => return self.request_reload(lifecycle),
             None => {
                 let known = Request::ALL.map(|request| format!("`{}`", request.as_line()));
                 let shown = String::from_utf8_lossy(&line[..line.len().min(80)]);
                 send_error(
                     &self.stream,
                     &format!(
-                        "unknown request {shown:?}; the requests are {}",
+                        "{UNKNOWN_REQUEST}{shown:?}; the requests are {}",
                         known.join(", ")
                     ),
                 );
             }
         }
         Next::Close
+    }
+
+    fn request_reload(&self, lifecycle: &Lifecycle) -> Next {
+        let phase = lifecycle.phase();
+        if phase > Phase::Ready {
+            send(&self.stream, &ready_reply(lifecycle, phase));
+            return Next::Close;
+        }
+        let number = lifecycle.request_reload(RequestedBy::Client);
+        let mut lines = Lines::default();
+        lines.push(PHASE, phase.as_str());
+        // The request counts even if its sender has gone.
+        send(&self.stream, &lines.into_string());
+        Next::Wait(Until::Reload(number))
     }
 
     fn await_ready(&self, lifecycle: &Lifecycle) -> Next {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::guards::{ConnectionGuard, ReadinessGuard};
 use super::lifecycle::Lifecycle;
+use super::reload::Reloads;
 use super::stopping::Stopping;
 use crate::{Instance, Phase};
 
@@ -79,6 +80,15 @@ impl Handle {
     #[must_use]
     pub fn stopping(&self) -> Stopping {
         self.0.stopping()
+    }
+
+    /// The requests to reload, from `SIGHUP`, a service manager, [`Instance::reload`] or `brokered reload`: to poll, to
+    /// wait for, or to `.await`. While the returned value exists, the daemon takes reloads.
+    ///
+    /// Call it before [`Bound::serve`](crate::Bound::serve): a request that arrives when the daemon is ready, and does
+    /// not take reloads yet, is not kept.
+    pub fn reloads(&self) -> Reloads {
+        Reloads::of(&self.0)
     }
 
     /// Counts a connection that is served outside of [`Bound::serve`](crate::Bound::serve). Until the returned guard is

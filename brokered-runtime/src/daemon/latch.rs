@@ -59,17 +59,11 @@ impl Latch {
         self.is_set.store(true, Ordering::Release);
     }
 
-    /// Wakes all threads and tasks. A waker is code of the executor: it runs without a lock held, and its panic is
-    /// caught.
+    /// Wakes all threads and tasks.
     pub(super) fn wake(&self) {
         self.changed.notify_all();
         let wakers = mem::take(&mut self.tasks().wakers);
-        for waker in wakers.into_iter().flatten() {
-            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                // Dropping the payload could panic again.
-                mem::forget(payload);
-            }
-        }
+        wake_tasks(wakers.into_iter().flatten());
     }
 
     /// Whether the flag is set.
@@ -79,6 +73,16 @@ impl Latch {
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes tasks. A waker is code of the executor: it must run without a lock held, and its panic is caught.
+pub(super) fn wake_tasks(wakers: impl IntoIterator<Item = Waker>) {
+    for waker in wakers {
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            // Dropping the payload could panic again.
+            mem::forget(payload);
+        }
     }
 }
 

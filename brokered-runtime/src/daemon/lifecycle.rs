@@ -1,7 +1,7 @@
 //! [`Lifecycle`]: what the threads of a running daemon share, and the steps that concern several of its parts.
 //!
 //! Each part has its own type and file: [`Readiness`], [`FailureReason`], [`Starter`],
-//! [`OwnedFiles`], [`OpenConnections`], [`WaitingClients`], [`Idle`] and [`Report`].
+//! [`OwnedFiles`], [`OpenConnections`], [`WaitingClients`], [`Idle`], [`ReloadQueue`] and [`Report`].
 
 use std::io;
 use std::path::Path;
@@ -20,7 +20,8 @@ use super::latch::Latch;
 use super::latch::LatchWaiter;
 use super::owned_files::OwnedFiles;
 use super::readiness::Readiness;
-use super::report::{self, Report};
+use super::reload_queue::{ReloadEvent, ReloadQueue, ReloadResult, RequestedBy};
+use super::report::{self, Report, shortened};
 use super::starter::Starter;
 use super::stopping::Stopping;
 use super::waiting_clients::WaitingClients;
@@ -44,6 +45,7 @@ pub(super) struct Lifecycle {
     starter: Starter,
     report: Report,
     idle: Idle,
+    reloads: ReloadQueue,
     connections: OpenConnections,
     descriptors: Arc<DescriptorReserve>,
     waiting_clients: WaitingClients,
@@ -102,6 +104,7 @@ impl Lifecycle {
             instance: acquired.instance,
             report: Report::new(),
             idle: Idle::new(daemon),
+            reloads: ReloadQueue::default(),
             connections: OpenConnections::default(),
             descriptors,
             waiting_clients: WaitingClients::default(),
@@ -269,6 +272,10 @@ impl Lifecycle {
         status.descriptors_limit = platform::open_files_limit();
         status.descriptor_shortages = self.descriptors.shortages();
         status.clients_refused = self.descriptors.refused();
+        let reloads = self.reloads.report();
+        status.reloads = reloads.ended;
+        status.is_reloading = reloads.is_reloading;
+        status.reload_refusal = reloads.refusal;
         self.report.fill(&mut status);
         if self.is_supervised() {
             status.waits_for = own_daemon::awaited();
@@ -288,6 +295,51 @@ impl Lifecycle {
     /// Sets how many clients of the control endpoint wait.
     pub(super) fn set_waiting_clients(&self, number: usize) {
         self.waiting_clients.set(number);
+    }
+}
+
+/// Reloads.
+impl Lifecycle {
+    pub(super) fn reloads(&self) -> &ReloadQueue {
+        &self.reloads
+    }
+
+    /// Wakes the supervisor thread, because a reload may have ended.
+    pub(super) fn wake_for_reload(&self) {
+        if let Some(supervisor) = self.supervisor_waker.get() {
+            supervisor.wake();
+        }
+    }
+
+    /// A part of the daemon has ended its part of a reload, with the reason if it refused.
+    pub(super) fn end_part_of_reload(&self, refusal: Option<&str>) {
+        self.reloads.end_part(refusal.map(shortened));
+        self.wake_for_reload();
+    }
+
+    /// Requests a reload, and returns its number. The supervisor thread then calls
+    /// [`advance_reload`](Self::advance_reload).
+    pub(super) fn request_reload(&self, by: RequestedBy) -> u64 {
+        self.reloads.request(by)
+    }
+
+    /// Ends and begins reloads, and reports to the service manager. To be called until there is no event.
+    ///
+    /// `systemctl reload` waits for both reports, even if the daemon does not take reloads.
+    pub(super) fn advance_reload(&self) -> Option<ReloadEvent> {
+        // Before it is ready, the report of an end would say that it is.
+        let is_ready = self.phase() == Phase::Ready && !self.is_stop_requested();
+        let event = self.reloads.advance(is_ready)?;
+        match &event {
+            ReloadEvent::Began => self.starter.notify_reloading(),
+            ReloadEvent::Ended { .. } if !is_ready => {}
+            ReloadEvent::Ended { result, .. } => self.starter.notify_reloaded(&match result {
+                ReloadResult::Done => Phase::Ready.to_string(),
+                ReloadResult::Refused(reason) => format!("reload refused: {reason}"),
+                ReloadResult::NotTaken => "ready; this daemon does not take reloads".to_owned(),
+            }),
+        }
+        Some(event)
     }
 }
 
@@ -403,6 +455,7 @@ impl Lifecycle {
         self.refuses_new_clients.set();
         self.refuses_new_clients.wake();
         self.stop.wake();
+        self.reloads.stop();
         self.enter(Phase::Draining);
         self.update_record();
     }

@@ -15,11 +15,12 @@
 //!    - `owned_files`: the record, the endpoints and the lock;
 //!    - `descriptor_reserve`: descriptors for the time when clients hold all others;
 //!    - `starter` and `service_manager`: notifications; `waiting_clients`: waiters on the control endpoint;
-//!    - `stopping`, on a `latch`: the flag that tells when the daemon shuts down.
+//!    - `stopping`, on a `latch`: the flag that tells when the daemon shuts down;
+//!    - `reload_queue`: which reload is under way, and who works on it.
 //! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`. It looks
 //!    at the directory of the instance with `project_directory`.
 //! 5. `state` and `background`: step 6, load the states.
-//! 6. `bound`, `handle` and `guards`: step 7, what `main` receives. It accepts clients with `serve`, on
+//! 6. `bound`, `handle`, `guards` and `reload`: step 7, what `main` receives. It accepts clients with `serve`, on
 //!    `incoming`, or with `tokio_listener`.
 //!
 //! Besides, `trace` has the spans for the feature `tracing`, and `unsupervised` is the daemon of a unit test.
@@ -48,6 +49,8 @@ mod owned_files;
 mod program;
 mod project_directory;
 mod readiness;
+mod reload;
+mod reload_queue;
 mod report;
 pub(crate) mod run;
 mod serve;
@@ -69,6 +72,7 @@ pub use bound::Bound;
 pub use guards::{ConnectionGuard, ReadinessGuard};
 pub use handle::Handle;
 pub use incoming::Incoming;
+pub use reload::{Reload, Reloads};
 pub use state::State;
 pub use stopping::Stopping;
 #[cfg(feature = "tokio")]

@@ -221,6 +221,9 @@ pub(super) fn status_of(record: Record) -> Status {
         descriptor_shortages: 0,
         clients_refused: 0,
         idle_exit: None,
+        reloads: 0,
+        is_reloading: false,
+        reload_refusal: None,
         progress: None,
         waits_for: Vec::new(),
         loads: Vec::new(),
@@ -233,7 +236,7 @@ pub(super) fn status_of(record: Record) -> Status {
 }
 
 /// The first [`MAX_TEXT`] bytes of a text, or a little less: a character is never cut.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let mut end = text.len().min(MAX_TEXT);
     while !text.is_char_boundary(end) {
         end -= 1;

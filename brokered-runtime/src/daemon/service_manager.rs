@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::diagnostics::print;
 use crate::handoff::Event;
-use crate::platform::Notifier;
+use crate::platform::{self, Notifier};
 use crate::{Daemon, Phase};
 
 pub(super) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
@@ -51,9 +51,23 @@ impl ServiceManager {
         self.notifier.notify("WATCHDOG=1");
     }
 
+    /// Reports that a reload has begun. With `Type=notify-reload`, systemd compares the time with that of its signal, so
+    /// that the report of an earlier reload does not count.
+    pub(super) fn notify_reloading(&self) {
+        let now = platform::monotonic_time().as_micros();
+        self.notifier.notify(&format!(
+            "RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS=reloading"
+        ));
+    }
+
+    /// Reports that a reload has ended, and how. There is no report of a failed reload.
+    pub(super) fn notify_reloaded(&self, result: &str) {
+        self.notifier
+            .notify(&format!("READY=1\nSTATUS={}", one_line(result)));
+    }
+
     /// Reports an event. A failure carries the error number of the system call behind it, if there is one.
     pub(super) fn notify(&self, event: &Event, errno: Option<i32>) {
-        let one_line = |text: &str| text.replace('\n', " ");
         let message = match event {
             Event::Bound => format!("STATUS={}", Phase::Bound),
             Event::Status(progress) => format!("STATUS={}", one_line(progress)),
@@ -70,6 +84,11 @@ impl ServiceManager {
         };
         self.notifier.notify(&message);
     }
+}
+
+/// A line ends a variable of a notification.
+fn one_line(text: &str) -> String {
+    text.replace('\n', " ")
 }
 
 /// Half of the watchdog's timeout, as systemd recommends.

@@ -13,7 +13,7 @@ use super::error::StartError;
 use super::lifecycle::Lifecycle;
 use super::program::Program;
 use super::service_manager::ServiceManager;
-use super::supervisor::Supervisor;
+use super::supervisor::{HangUp, Supervisor};
 use crate::diagnostics::print;
 use crate::handoff::Event;
 use crate::identity::paths::Paths;
@@ -62,13 +62,14 @@ pub(super) fn start(
     let bound = SystemTime::now();
     acquired.main_began = Some(main_began);
     let owner = acquired.record.owner;
+    let hang_up = hang_up(&acquired);
     let listener =
         platform::start_accept_queue(listener, &acquired.record.endpoint).map_err(no_thread)?;
     let lifecycle = Arc::new(Lifecycle::new(acquired, &listener)?);
     own_daemon::set(lifecycle.instance_directory());
     lifecycle.report().add_milestone_at("main", main);
     lifecycle.report().add_milestone_at("bound", bound);
-    if let Err(error) = catch_signals_and_record(&lifecycle) {
+    if let Err(error) = catch_signals_and_record(&lifecycle, hang_up) {
         lifecycle.notify_starter(&Event::Failed(error.to_string()));
         lifecycle.shut_down();
         return Err(error);
@@ -79,8 +80,18 @@ pub(super) fn start(
     Ok(new_bound(listener, lifecycle))
 }
 
-fn catch_signals_and_record(lifecycle: &Arc<Lifecycle>) -> Result<(), StartError> {
-    let supervisor = Supervisor::install(lifecycle).map_err(no_thread)?;
+/// What `SIGHUP` will ask for. This is decided now, because a process whose terminal has closed has none any more.
+fn hang_up(acquired: &Acquired) -> HangUp {
+    let is_by_hand = acquired.record.owner == Owner::Hand && acquired.service_manager.is_none();
+    if is_by_hand && platform::has_controlling_terminal() {
+        HangUp::Stop
+    } else {
+        HangUp::Reload
+    }
+}
+
+fn catch_signals_and_record(lifecycle: &Arc<Lifecycle>, hang_up: HangUp) -> Result<(), StartError> {
+    let supervisor = Supervisor::install(lifecycle, hang_up).map_err(no_thread)?;
     fault::point("daemon:signals-caught").map_err(no_thread)?;
     lifecycle.write_record()?;
     supervisor.start(lifecycle).map_err(no_thread)

@@ -61,6 +61,20 @@ impl Starter {
         }
     }
 
+    /// Reports to the service manager that a reload has begun.
+    pub(super) fn notify_reloading(&self) {
+        if let Some(service_manager) = &self.service_manager {
+            service_manager.notify_reloading();
+        }
+    }
+
+    /// Reports to the service manager that a reload has ended, and how.
+    pub(super) fn notify_reloaded(&self, result: &str) {
+        if let Some(service_manager) = &self.service_manager {
+            service_manager.notify_reloaded(result);
+        }
+    }
+
     fn notify_service_manager(&self, event: &Event, errno: Option<i32>) {
         if let Some(service_manager) = &self.service_manager {
             service_manager.notify(event, errno);

@@ -11,6 +11,7 @@ use super::control_server::ControlServer;
 use super::error::exit_code;
 use super::lifecycle::{FAILURE_REPORT_TIMEOUT, Lifecycle};
 use super::project_directory::{ProjectDirectory, Update};
+use super::reload_queue::{ReloadEvent, ReloadResult, RequestedBy};
 use super::trace;
 use crate::diagnostics::print;
 use crate::platform::{self, AcceptedConnections, SignalPoller, WakeReason};
@@ -44,14 +45,24 @@ const EXIT_TIMEOUT: Duration = FAILURE_REPORT_TIMEOUT.saturating_add(Duration::f
 /// The supervisor before its thread runs. Signals are already caught, and wait for the thread.
 pub(super) struct Supervisor {
     signals: SignalPoller,
+    hang_up: HangUp,
+}
+
+/// What `SIGHUP` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HangUp {
+    /// A graceful shutdown: the terminal on which the daemon was started by hand is closed.
+    Stop,
+    /// A reload.
+    Reload,
 }
 
 impl Supervisor {
-    /// Catches `SIGTERM` and `SIGINT`. They start a graceful shutdown as soon as the thread runs.
-    pub(super) fn install(lifecycle: &Lifecycle) -> io::Result<Self> {
+    /// Catches `SIGTERM`, `SIGINT` and `SIGHUP`. They have their effect as soon as the thread runs.
+    pub(super) fn install(lifecycle: &Lifecycle, hang_up: HangUp) -> io::Result<Self> {
         let (signals, wake) = SignalPoller::install()?;
         lifecycle.set_supervisor_waker(wake);
-        Ok(Self { signals })
+        Ok(Self { signals, hang_up })
     }
 
     /// Starts the thread.
@@ -59,16 +70,24 @@ impl Supervisor {
         let lifecycle = Arc::clone(lifecycle);
         thread::Builder::new()
             .name("brokered".to_owned())
-            .spawn(move || run(&lifecycle, self.signals))
+            .spawn(move || run(&lifecycle, self.signals, self.hang_up))
             .map(drop)
     }
 }
 
 /// The whole life of the thread. The process usually ends while it supervises the drain.
-fn run(lifecycle: &Arc<Lifecycle>, mut signals: SignalPoller) {
+fn run(lifecycle: &Arc<Lifecycle>, mut signals: SignalPoller, hang_up: HangUp) {
     let mut control = ControlServer::new(lifecycle);
-    let requested_by = supervise(lifecycle, &mut control, &mut signals);
+    let requested_by = supervise(lifecycle, &mut control, &mut signals, hang_up);
     let _span = trace::drain();
+    // `main` and the handlers may print what they do at the end.
+    platform::replace_lost_terminal();
+    if requested_by == WakeReason::HangUp {
+        print_with_timeout(
+            lifecycle.name(),
+            "received SIGHUP, which a closed terminal sends: shutting down".to_owned(),
+        );
+    }
     lifecycle.begin_drain();
     let reason = supervise_drain(lifecycle, &mut control, &mut signals, requested_by);
     let main_has_returned = lifecycle.cut_short();
@@ -104,6 +123,7 @@ fn supervise(
     lifecycle: &Arc<Lifecycle>,
     control: &mut ControlServer,
     signals: &mut SignalPoller,
+    hang_up: HangUp,
 ) -> WakeReason {
     let interval = path_check_interval();
     let mut path_check_at = Instant::now() + interval;
@@ -112,6 +132,7 @@ fn supervise(
     loop {
         control.open(lifecycle);
         lifecycle.update_record();
+        advance_reloads(lifecycle, control);
         if lifecycle.is_stop_requested() {
             return WakeReason::Thread;
         }
@@ -133,6 +154,11 @@ fn supervise(
         let next = next.into_iter().flatten().min().unwrap_or(path_check_at);
         match wait(lifecycle, control, signals, next, &mut wait_failed) {
             WakeReason::Signal => return WakeReason::Signal,
+            WakeReason::HangUp if hang_up == HangUp::Stop => return WakeReason::HangUp,
+            WakeReason::HangUp => {
+                lifecycle.request_reload(RequestedBy::Signal);
+                continue;
+            }
             WakeReason::Thread | WakeReason::Source => continue,
             WakeReason::Deadline => {}
         }
@@ -145,6 +171,8 @@ fn supervise(
         }
         if Instant::now() >= path_check_at {
             path_check_at = Instant::now() + interval;
+            // A background job does not always get a hang-up.
+            platform::replace_lost_terminal();
             if !lifecycle.owns_its_paths() {
                 print_with_timeout(
                     lifecycle.name(),
@@ -156,6 +184,34 @@ fn supervise(
                 return WakeReason::Thread;
             }
         }
+    }
+}
+
+/// Ends and begins reloads, and replies to the clients that wait for them.
+fn advance_reloads(lifecycle: &Lifecycle, control: &mut ControlServer) {
+    while let Some(event) = lifecycle.advance_reload() {
+        let ReloadEvent::Ended {
+            number,
+            requested_by,
+            took,
+            result,
+        } = event
+        else {
+            continue;
+        };
+        control.reply_to_reload(lifecycle, number, took, &result);
+        // The log may be the only place that shows the result to the sender of a signal.
+        let message = match result {
+            ReloadResult::Refused(reason) => {
+                format!("reload refused, so the daemon goes on as before: {reason}")
+            }
+            ReloadResult::NotTaken if requested_by == RequestedBy::Signal => {
+                "received SIGHUP, but this daemon does not take reloads, so it goes on as before"
+                    .to_owned()
+            }
+            ReloadResult::Done | ReloadResult::NotTaken => continue,
+        };
+        print_with_timeout(lifecycle.name(), message);
     }
 }
 
@@ -258,6 +314,9 @@ fn supervise_drain(
             WakeReason::Thread => lifecycle.update_record(),
             WakeReason::Signal if signal_received => return "received another signal".to_owned(),
             WakeReason::Signal => signal_received = true,
+            // It cuts nothing short: when a terminal closes, the kernel, the shell and the session each send one. The
+            // daemon's output may now fail.
+            WakeReason::HangUp => platform::replace_lost_terminal(),
             WakeReason::Deadline | WakeReason::Source => {}
         }
     }

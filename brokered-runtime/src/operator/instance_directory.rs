@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::record::RecordState;
-use crate::control::{client, stop};
+use crate::control::{client, reload, stop};
 use crate::deadline::Deadline;
 use crate::identity::paths::{Paths, runtime_directory};
 use crate::platform::{self, PathOccupant};
-use crate::{ControlError, DirectoryError, InstanceError, Status, StopOutcome};
+use crate::{ControlError, DirectoryError, InstanceError, Reloaded, Status, StopOutcome};
 
 /// The directory of one instance. It need not exist.
 #[derive(Debug, Clone)]
@@ -193,6 +193,20 @@ impl InstanceDirectory {
     /// - [`ControlError::TimedOut`] if the process has not ended in time.
     pub fn kill(&self, timeout: Duration) -> Result<StopOutcome, ControlError> {
         stop::kill(&self.paths, &Deadline::after(timeout))
+    }
+
+    /// Requests a reload, and waits for its result.
+    ///
+    /// # Errors
+    ///
+    /// - [`ControlError::ReloadsNotTaken`] if the daemon does not take reloads.
+    /// - [`ControlError::ReloadRefused`] if the daemon refused what has changed, and goes on as before.
+    /// - [`ControlError::ReloadTimedOut`] if the reload has not ended in time. It continues.
+    /// - [`ControlError::TimedOut`] if the daemon is not ready in time.
+    /// - [`ControlError::UnknownRequest`] if the daemon is older than this request.
+    /// - Others as [`ControlError`] documents them.
+    pub fn reload(&self, timeout: Duration) -> Result<Reloaded, ControlError> {
+        reload::reload(&self.paths, &Deadline::after(timeout))
     }
 
     /// The process that listens on the endpoint, as the kernel reports it.

@@ -5,8 +5,9 @@
 //! do not need.
 //!
 //! - [`instance_directories`] lists the directories of all instances; [`InstanceDirectory`] is one of them.
-//! - [`InstanceDirectory::status`], [`wait_ready`](InstanceDirectory::wait_ready) and
-//!   [`stop`](InstanceDirectory::stop) ask the running daemon on its control endpoint.
+//! - [`InstanceDirectory::status`], [`wait_ready`](InstanceDirectory::wait_ready),
+//!   [`reload`](InstanceDirectory::reload) and [`stop`](InstanceDirectory::stop) ask the running daemon on its control
+//!   endpoint.
 //! - [`InstanceDirectory::read_record`] and [`lock_state`](InstanceDirectory::lock_state) tell about a daemon that
 //!   does not answer, or has ended.
 //! - [`Launcher`] starts a daemon from its name and its executable.

@@ -280,7 +280,7 @@ const _: fn(&AsyncListener) -> io::Result<AsyncStream> = AsyncListener::accept_q
 pub(crate) use system::poll::{PollSource, PollWaker, SignalPoller};
 
 /// Handles the signals that ask this process to stop: `SIGTERM` and `SIGINT` on Unix, console control events on
-/// Windows.
+/// Windows. Also `SIGHUP` on Unix. To be called once.
 const _: fn() -> io::Result<(SignalPoller, PollWaker)> = SignalPoller::install;
 /// Waits for a signal, for [`PollWaker::wake`], for the deadline, or until a source is ready. Only the supervisor
 /// thread calls this.
@@ -378,6 +378,16 @@ const _: fn() -> ! = kill_this_process;
 /// The number of files that this process may have open. `None` without a limit.
 const _: fn() -> Option<u64> = open_files_limit;
 
+// ---- `terminal.rs`: the controlling terminal ----
+
+pub(crate) use system::terminal::{has_controlling_terminal, replace_lost_terminal};
+
+/// Whether this process has a controlling terminal, whose end sends it `SIGHUP`. Always false on Windows.
+const _: fn() -> bool = has_controlling_terminal;
+/// Replaces the standard streams that are a terminal which has hung up with the null device. A write to such a terminal
+/// fails, and `println!` panics then. Does nothing on Windows.
+const _: fn() = replace_lost_terminal;
+
 // ---- `other_process.rs`: other processes ----
 
 pub(crate) use system::other_process::{OtherProcess, kill_child};
@@ -401,13 +411,16 @@ const _: fn(pid: u32) -> io::Result<()> = kill_child;
 
 // ---- `clock.rs`, `process_age.rs`, `process_activity.rs`, `process_halt.rs`: time and activity ----
 
-pub(crate) use system::clock::{boot_id, uptime};
+pub(crate) use system::clock::{boot_id, monotonic_time, uptime};
 pub(crate) use system::process_activity::{process_activity, thread_count};
 pub(crate) use system::process_age::process_age_at;
 pub(crate) use system::process_halt::process_halt;
 
 /// The boot time clock: the time since boot, with the time in which the machine slept. It cannot be set.
 const _: fn() -> Duration = uptime;
+/// The monotonic clock of service manager notifications, which stands still while the machine sleeps. On Windows, which
+/// has no such service manager, it is the boot time clock.
+const _: fn() -> Duration = monotonic_time;
 /// A text that differs for each boot of the machine. Empty if the system has none. Linux only.
 const _: fn() -> String = boot_id;
 /// How old this process was at a time on the boot time clock. `None` if the system does not report it. Linux and

@@ -106,6 +106,9 @@ pub(crate) enum Line {
 pub(crate) enum WakeReason {
     /// A signal asks this process to stop.
     Signal,
+    /// `SIGHUP` has arrived.
+    #[cfg_attr(windows, allow(dead_code, reason = "Windows has no such signal"))]
+    HangUp,
     /// Another thread has called `PollWaker::wake`.
     Thread,
     /// The deadline has passed.

@@ -1,4 +1,4 @@
-//! An operator: `test-operator status|stop|wait|start <deadline in ms> [directory]`. With a directory it operates on
+//! An operator: `test-operator status|stop|reload|wait|start <deadline in ms> [directory]`. With a directory it operates on
 //! the directory's test daemon, else on the daemon that `TEST_OPERATOR_DAEMON` names.
 
 #![forbid(unsafe_code)]
@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use brokered_runtime::WaitFor;
 use daemon_tests::{
-    BACKEND, BACKGROUND_LOAD_DAEMON, IDLE_EXIT_DAEMON, SINGLE_INSTANCE_DAEMON, TEST_DAEMON,
+    BACKEND, BACKGROUND_LOAD_DAEMON, IDLE_EXIT_DAEMON, RELOAD_DAEMON, SINGLE_INSTANCE_DAEMON,
+    TEST_DAEMON,
 };
 
 fn main() -> ExitCode {
@@ -37,12 +38,17 @@ fn run() -> Result<(), Box<dyn Error>> {
         (None, Ok("background-load")) => BACKGROUND_LOAD_DAEMON.instance(),
         (None, Ok("idle-exit")) => IDLE_EXIT_DAEMON.instance(),
         (None, Ok("backend")) => BACKEND.instance(),
+        (None, Ok("reload")) => RELOAD_DAEMON.instance(),
         (None, _) => SINGLE_INSTANCE_DAEMON.instance(),
     };
     let instance = instance.deadline(deadline);
     match command.to_string_lossy().as_ref() {
         "status" => println!("{:#?}", instance.status()?),
         "stop" => println!("{:?}", instance.stop()?),
+        "reload" => {
+            let reloaded = instance.reload()?;
+            println!("reloaded in {:?}", reloaded.took);
+        }
         "wait" => {
             instance.wait_ready(|progress| println!("{progress}"))?;
             println!("ready");

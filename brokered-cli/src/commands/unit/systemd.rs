@@ -1,6 +1,7 @@
 //! A socket unit and a service unit, for the systemd of a user.
 
 use std::env;
+use std::path::Path;
 
 use brokered_runtime::operator::EXIT_ALREADY_BOUND;
 
@@ -60,6 +61,8 @@ fn service_unit(service: &Service) -> String {
          [Service]\n\
          Type=notify\n\
          ExecStart={command}\n\
+         # Waits for the result, which a signal does not. It fails if the daemon does not take reloads, or refuses.\n\
+         ExecReload={reload}\n\
          {environment}\n\
          # A program that is both client and daemon is the daemon here.\n\
          Environment=BROKERED_ROLE=daemon\n\
@@ -75,8 +78,20 @@ fn service_unit(service: &Service) -> String {
          Also={name}.socket\n",
         name = service.name,
         command = command.join(" "),
+        reload = reload_command(service),
         environment = environment.join("\n"),
     )
+}
+
+/// This program, with the instance directory: it needs no variable to find the daemon.
+fn reload_command(service: &Service) -> String {
+    let this = env::current_exe().ok();
+    let this = this.as_deref().and_then(Path::to_str);
+    let this = this.filter(|path| !path.contains(char::is_control));
+    // systemd searches for a program without a path.
+    let this = quote_command(this.unwrap_or("brokered"));
+    let directory = with_specifiers(&format!("{}/{}", service.runtime, service.name));
+    format!("{this} reload {}", quote(&directory.replace('$', "$$")))
 }
 
 /// Escapes `%`, which begins a specifier.

@@ -1,4 +1,4 @@
-//! The boot time clock, which cannot be set.
+//! The boot time clock and the monotonic clock, which cannot be set.
 
 use std::fs;
 use std::mem::MaybeUninit;
@@ -6,6 +6,10 @@ use std::time::Duration;
 
 pub(crate) fn uptime() -> Duration {
     read_clock(BOOT_TIME).unwrap_or_default()
+}
+
+pub(crate) fn monotonic_time() -> Duration {
+    read_clock(libc::CLOCK_MONOTONIC).unwrap_or_default()
 }
 
 /// The time that a clock shows. `None` if the clock does not exist, or does not exist any more.

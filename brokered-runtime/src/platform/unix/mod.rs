@@ -8,7 +8,7 @@
 //! - [`listener`], [`connect`], [`stream`], [`peer`]: endpoints and connections;
 //! - [`fork_guard`]: descriptors that forked children must not keep;
 //! - [`clock`], [`process_age`], [`process_activity`], [`other_process`]: time and processes;
-//! - [`process`]: this process;
+//! - [`process`], [`terminal`]: this process, and its terminal;
 //! - [`accept`], [`accepted_connections`], [`tokio`], [`poll`]: what a daemon serves and waits for;
 //! - [`channel`], [`spawn`]: starting a daemon and talking to it;
 //! - [`activation`]: service managers;
@@ -37,5 +37,6 @@ pub(super) mod process_halt;
 mod signal_handler;
 pub(super) mod spawn;
 pub(super) mod stream;
+pub(super) mod terminal;
 #[cfg(feature = "tokio")]
 pub(super) mod tokio;

@@ -13,7 +13,7 @@ use interprocess::local_socket::Stream as IpcStream;
 use super::accept::AcceptQueue;
 use super::listener::as_unix;
 use super::process::is_ignored;
-use super::signal_handler::{self, SIGNAL};
+use super::signal_handler;
 use crate::platform::types::{PollResult, WakeReason};
 
 /// The byte that [`PollWaker::wake`] writes.
@@ -28,16 +28,18 @@ pub(crate) struct SignalPoller(UnixStream);
 pub(crate) struct PollWaker(Arc<UnixStream>);
 
 impl SignalPoller {
-    /// Handles `SIGTERM`, and `SIGINT` unless the starter had it ignored, as a shell does for a background job.
+    /// Handles `SIGTERM`. Also `SIGINT` and `SIGHUP`, unless the starter had them ignored, as a shell does with `SIGINT`
+    /// for a background job, and `nohup` with `SIGHUP`.
     pub(crate) fn install() -> io::Result<(Self, PollWaker)> {
         let (reader, writer) = UnixStream::pair()?;
         writer.set_nonblocking(true)?;
-        let signals: &[libc::c_int] = if is_ignored(libc::SIGINT) {
-            &[libc::SIGTERM]
-        } else {
-            &[libc::SIGTERM, libc::SIGINT]
-        };
-        signal_handler::install(signals, writer.try_clone()?)?;
+        let mut signals = vec![libc::SIGTERM];
+        signals.extend(
+            [libc::SIGINT, libc::SIGHUP]
+                .into_iter()
+                .filter(|signal| !is_ignored(*signal)),
+        );
+        signal_handler::install(&signals, writer.try_clone()?)?;
         Ok((Self(reader), PollWaker(Arc::new(writer))))
     }
 
@@ -50,7 +52,12 @@ impl SignalPoller {
         entries.push(entry(self.0.as_raw_fd(), libc::POLLIN));
         entries.extend(sources.iter().map(PollSource::entry));
         loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = if signal_handler::has_arrived() {
+                // The second of two signals whose bytes were read at once.
+                Some(Duration::ZERO)
+            } else {
+                deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+            };
             // SAFETY: `entries` is valid for reads and writes of the length that is passed with it. Its descriptors
             // are open, because their owners are borrowed.
             let number = unsafe {
@@ -67,29 +74,33 @@ impl SignalPoller {
                 }
                 return Err(error);
             }
+            let has_bytes = entries[0].revents != 0;
+            if has_bytes {
+                self.discard_bytes()?;
+            }
+            // After the bytes, so that a signal that arrives in between has its own byte.
+            if let Some(reason) = signal_handler::take() {
+                return Ok(result(reason, &entries[1..]));
+            }
             if number == 0 {
                 if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     return Ok(result(WakeReason::Deadline, &entries[1..]));
                 }
                 continue;
             }
-            let reason = if entries[0].revents == 0 {
-                WakeReason::Source
+            let reason = if has_bytes {
+                WakeReason::Thread
             } else {
-                self.read()?
+                WakeReason::Source
             };
             return Ok(result(reason, &entries[1..]));
         }
     }
 
-    fn read(&mut self) -> io::Result<WakeReason> {
+    /// Reads the bytes that have woken the thread. What they stand for is in flags.
+    fn discard_bytes(&mut self) -> io::Result<()> {
         let mut bytes = [0_u8; 64];
-        let length = self.0.read(&mut bytes)?;
-        if bytes[..length].contains(&SIGNAL) {
-            Ok(WakeReason::Signal)
-        } else {
-            Ok(WakeReason::Thread)
-        }
+        self.0.read(&mut bytes).map(drop)
     }
 }
 

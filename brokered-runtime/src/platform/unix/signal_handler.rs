@@ -1,4 +1,4 @@
-//! The handler for the signals that ask a process to stop.
+//! The handler for the signals that ask a process to stop, and for `SIGHUP`.
 //!
 //! This is written here and not taken from a crate, because a crate for it was a tenth of the cost of building a small
 //! daemon. Later handlers, such as tokio's, call this one: `signal-hook-registry` chains the handler that it finds. A
@@ -9,10 +9,17 @@ use std::mem::MaybeUninit;
 use std::os::fd::{IntoRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-/// The byte that the handler writes.
-pub(super) const SIGNAL: u8 = b'X';
+use crate::platform::types::WakeReason;
+
+/// The byte that the handler writes. It only wakes the reader.
+const SIGNAL: u8 = b'X';
+
+/// Which signals have arrived since [`take`]. They are flags, because a byte is lost if the socket is full: a flood of
+/// one signal would hide the other.
+static STOP: AtomicBool = AtomicBool::new(false);
+static HANG_UP: AtomicBool = AtomicBool::new(false);
 
 /// Where the handler writes. It stays open for the life of the process, because a handler can run at any time.
 static WRITER: AtomicI32 = AtomicI32::new(NONE);
@@ -21,7 +28,7 @@ const NONE: RawFd = -1;
 /// The process that installed the handler. A child that is forked without `exec` inherits handler and socket.
 static OWNER: AtomicI32 = AtomicI32::new(0);
 
-/// From now on, each of the signals writes [`SIGNAL`] to this socket, which must be non-blocking.
+/// From now on, each of the signals sets a flag and writes a byte to this socket, which must be non-blocking.
 pub(super) fn install(signals: &[libc::c_int], writer: UnixStream) -> io::Result<()> {
     WRITER.store(writer.into_raw_fd(), Ordering::Release);
     // SAFETY: `getpid` takes nothing and cannot fail.
@@ -30,6 +37,22 @@ pub(super) fn install(signals: &[libc::c_int], writer: UnixStream) -> io::Result
         handle(*signal)?;
     }
     Ok(())
+}
+
+/// Whether [`take`] has something to return.
+pub(super) fn has_arrived() -> bool {
+    STOP.load(Ordering::SeqCst) || HANG_UP.load(Ordering::SeqCst)
+}
+
+/// The signal that has arrived: one that asks the process to stop before `SIGHUP`, which the next call returns.
+pub(super) fn take() -> Option<WakeReason> {
+    if STOP.swap(false, Ordering::SeqCst) {
+        Some(WakeReason::Signal)
+    } else if HANG_UP.swap(false, Ordering::SeqCst) {
+        Some(WakeReason::HangUp)
+    } else {
+        None
+    }
 }
 
 fn handle(signal: libc::c_int) -> io::Result<()> {
@@ -55,11 +78,18 @@ extern "C" fn write_byte(signal: libc::c_int) {
     let writer = WRITER.load(Ordering::Acquire);
     let owner = OWNER.load(Ordering::Acquire);
     // SAFETY: `errno` of the current thread always exists. `getpid`, `write`, `signal` and `raise` are safe in a signal
-    // handler, the byte is valid for reads, and the descriptor is never closed. A full socket needs no further byte.
+    // handler, the byte is valid for reads, and the descriptor is never closed. A full socket needs no further byte: its
+    // reader looks at the flags.
     unsafe {
         let errno = errno();
         let before = *errno;
         if libc::getpid() == owner {
+            let flag = if signal == libc::SIGHUP {
+                &HANG_UP
+            } else {
+                &STOP
+            };
+            flag.store(true, Ordering::SeqCst);
             libc::write(writer, ptr::from_ref(&SIGNAL).cast(), 1);
         } else {
             // In a forked child, the byte would stop the daemon. The signal ends the child when this returns.

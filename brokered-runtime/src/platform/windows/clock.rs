@@ -10,6 +10,10 @@ pub(crate) fn uptime() -> Duration {
     Duration::from_millis(unsafe { GetTickCount64() })
 }
 
+pub(crate) fn monotonic_time() -> Duration {
+    uptime()
+}
+
 /// Windows has no cheap way to identify a boot.
 pub(crate) fn boot_id() -> String {
     String::new()

@@ -12,7 +12,7 @@
 //! - [`pipe`], [`connect`], [`listener`], [`stream`], [`peer`]: endpoints and connections;
 //! - [`accept`], [`accepted_connections`], [`tokio`], [`poll`]: what a daemon serves and waits for;
 //! - [`clock`], [`process_age`], [`process_activity`], [`other_process`]: time and processes;
-//! - [`standard_handles`], [`process`]: this process;
+//! - [`standard_handles`], [`process`], [`terminal`]: this process;
 //! - [`channel`], [`command_line`], [`spawn`]: starting a daemon and talking to it;
 //! - [`activation`], [`fork_guard`]: service managers and forked children, of which Windows has none;
 //! - [`hints`]: texts for people.
@@ -45,6 +45,7 @@ mod security_descriptor;
 pub(super) mod spawn;
 mod standard_handles;
 pub(super) mod stream;
+pub(super) mod terminal;
 #[cfg(feature = "tokio")]
 pub(super) mod tokio;
 mod user;
