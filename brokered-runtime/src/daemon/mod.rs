@@ -15,7 +15,8 @@
 //!    - `owned_files`: the record, the endpoints and the lock;
 //!    - `starter` and `service_manager`: notifications; `waiting_clients`: waiters on the control endpoint;
 //!    - `stopping`, on a `latch`: the flag that tells when the daemon shuts down.
-//! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`.
+//! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`. It
+//!    also rotates the log: `log_rotation`.
 //! 5. `state` and `background`: step 6, load the states.
 //! 6. `bound`, `handle` and `guards`: step 7, what `main` receives. It accepts clients with `serve`, on
 //!    `incoming`, or with `tokio_listener`.
@@ -41,6 +42,7 @@ mod idle;
 mod incoming;
 mod latch;
 mod lifecycle;
+mod log_rotation;
 mod owned_files;
 mod program;
 mod readiness;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::control_server::ControlServer;
 use super::error::exit_code;
 use super::lifecycle::{FAILURE_REPORT_TIMEOUT, Lifecycle};
+use super::log_rotation::LogRotation;
 use super::trace;
 use crate::diagnostics::print;
 use crate::platform::{self, AcceptedConnections, SignalPoller, WakeReason};
@@ -55,18 +56,22 @@ impl Supervisor {
 
     /// Starts the thread.
     pub(super) fn start(self, lifecycle: &Arc<Lifecycle>) -> io::Result<()> {
+        // Before any code of the daemon can redirect its output.
+        let log = lifecycle
+            .rotated_log()
+            .and_then(|(path, max_size)| LogRotation::new(path, max_size));
         let lifecycle = Arc::clone(lifecycle);
         thread::Builder::new()
             .name("brokered".to_owned())
-            .spawn(move || run(&lifecycle, self.signals))
+            .spawn(move || run(&lifecycle, self.signals, log))
             .map(drop)
     }
 }
 
 /// The whole life of the thread. The process usually ends while it supervises the drain.
-fn run(lifecycle: &Lifecycle, mut signals: SignalPoller) {
+fn run(lifecycle: &Lifecycle, mut signals: SignalPoller, mut log: Option<LogRotation>) {
     let mut control = ControlServer::new(lifecycle);
-    let requested_by = supervise(lifecycle, &mut control, &mut signals);
+    let requested_by = supervise(lifecycle, &mut control, &mut signals, log.as_mut());
     let _span = trace::drain();
     lifecycle.begin_drain();
     let reason = supervise_drain(lifecycle, &mut control, &mut signals, requested_by);
@@ -103,6 +108,7 @@ fn supervise(
     lifecycle: &Lifecycle,
     control: &mut ControlServer,
     signals: &mut SignalPoller,
+    mut log: Option<&mut LogRotation>,
 ) -> WakeReason {
     let interval = path_check_interval();
     let mut path_check_at = Instant::now() + interval;
@@ -113,8 +119,18 @@ fn supervise(
         if lifecycle.is_stop_requested() {
             return WakeReason::Thread;
         }
-        let idle_check_at = lifecycle.next_idle_check();
-        let next = idle_check_at.map_or(path_check_at, |at| at.min(path_check_at));
+        if let Some(log) = &mut log
+            && let Some(error) = log.look(|| lifecycle.owns_its_paths())
+        {
+            print_with_timeout(lifecycle.name(), error);
+        }
+        let next = [
+            lifecycle.next_idle_check(),
+            log.as_ref().map(|log| log.next_look()),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(path_check_at, Instant::min);
         match wait(lifecycle, control, signals, next, &mut wait_failed) {
             WakeReason::Signal => return WakeReason::Signal,
             WakeReason::Thread | WakeReason::Source => continue,
