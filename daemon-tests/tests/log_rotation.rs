@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 
 use common::{
     ChildProcess, Fixture, ROOT, Signal, TestResult, as_user_nobody, chown, has_requirements,
-    make_fifo, script, set_mode, signal_process, stderr, wait_until,
+    make_fifo, number_from_env, script, set_mode, signal_process, stderr, wait_until,
 };
 
 const LOGGING_DAEMON: &str = env!("CARGO_BIN_EXE_logging-daemon");
@@ -304,7 +304,7 @@ fn a_log_that_cannot_be_opened_anew_is_continued_and_that_is_reported_once() -> 
     let text = fs::read_to_string(&moved)?;
     assert!(text.starts_with("first\n"), "{text}");
     assert!(text.ends_with("second\n"), "{text}");
-    assert!(text.contains("not a regular file"), "{text}");
+    assert!(text.contains("cannot be opened anew"), "{text}");
     assert_eq!(fs::read(&target)?, b"", "no link is followed");
     // When nothing is in the way any more, the daemon continues in a new file.
     fs::remove_file(&log)?;
@@ -407,7 +407,7 @@ fn two_daemons_with_one_log_both_follow_its_rotation() -> TestResult {
     for directory in &both {
         reply(&mut with_log(directory, "first"));
     }
-    for round in 0..5 {
+    for round in 0..number_from_env("ROUNDS", 5)? {
         // Both write at full speed, and both find the log too large. One of them renames it.
         let line = format!("write {} {round} {THREADS} {LINES_AFTER}", log.display());
         let clients: Vec<_> = both
@@ -429,6 +429,23 @@ fn two_daemons_with_one_log_both_follow_its_rotation() -> TestResult {
         }
         assert!(fs::metadata(older(&log))?.len() > MAX_SIZE, "{round}");
     }
+    Ok(())
+}
+
+#[test]
+fn processes_that_write_to_one_log_take_turns_to_rotate_it() -> TestResult {
+    let fixture = Fixture::new()?;
+    reply(&mut client(&fixture, "first"));
+    let log = fixture.instance_directory()?.join("log");
+    // This process is between its look at the log and the rename. A second rename would replace the older part by the
+    // file that is created after the first one.
+    let open = File::options().append(true).open(&log)?;
+    open.lock()?;
+    reply(&mut client(&fixture, &format!("fill {}", 2 * MAX_SIZE)));
+    reply(&mut client(&fixture, "child sleep 0.1"));
+    assert!(!older(&log).exists());
+    open.unlock()?;
+    wait_until("the daemon rotates its log", || older(&log).exists());
     Ok(())
 }
 

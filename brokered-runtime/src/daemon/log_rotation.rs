@@ -4,6 +4,7 @@
 //! goes to the renamed file or to the new one, so no line is lost.
 
 use std::env;
+use std::fs::File;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -93,18 +94,14 @@ impl LogRotation {
         let had_failed = mem::replace(&mut self.has_failed, result.is_err());
         let error = result.err().filter(|_| !had_failed)?;
         Some(format!(
-            "{error}; the daemon tries again every {} s",
+            "{error}; output continues in the file that is open, and the daemon tries again every {} s",
             MAX_INTERVAL.as_secs()
         ))
     }
 
     fn rotate_if_needed(&mut self, may_rotate: impl FnOnce() -> bool) -> Result<Look, String> {
-        let at_path = platform::regular_file_at(&self.path).map_err(|error| {
-            format!(
-                "the log {} is not the file that this daemon writes to any more: {error}; output continues in that file",
-                self.path.display()
-            )
-        })?;
+        // Anything but a regular file is an error where the path is opened.
+        let at_path = platform::regular_file_at(&self.path).ok().flatten();
         let is_at_path = |open: &OutputFile| at_path.is_some_and(|file| file.is_same_file(open));
         // The daemon's code may have redirected its output to a file of its own. That one is left alone.
         let open: Vec<OutputFile> = platform::output_files()
@@ -113,62 +110,59 @@ impl LogRotation {
             .filter(|open| open.is_same_file(&self.log) || is_at_path(open))
             .collect();
         let Some(size) = open.iter().map(|open| open.size).max() else {
-            return Ok(Look::idle(self.log.size));
+            return Ok(Look {
+                size: self.log.size,
+                is_busy: false,
+            });
         };
         let was_rotated = !open.iter().all(is_at_path);
         if let (false, Some(at_path)) = (was_rotated, at_path) {
             self.log = at_path;
         }
-        if !was_rotated && size <= self.max_size || !may_rotate() {
-            return Ok(Look::idle(size));
-        }
-        // Another program or another daemon with this log has rotated it if another file is at the path. To rename that
-        // one, too, would take the log from under them.
-        if !was_rotated && !self.rename()? {
-            return Ok(Look {
-                size,
-                is_busy: true,
-            });
-        }
-        self.continue_in_new_file(&open)?;
-        Ok(Look::idle(size))
+        let is_needed = (was_rotated || size > self.max_size) && may_rotate();
+        let is_busy = is_needed && !self.rotate(&open)?;
+        Ok(Look { size, is_busy })
     }
 
-    /// Renames the log. Returns false if another process is about to do so.
-    fn rename(&self) -> Result<bool, String> {
-        let rename = || -> io::Result<bool> {
-            let (file, opened) = platform::open_output(&self.path, &self.log)?;
-            Ok(!opened.is_same_file(&self.log)
-                || log_file::rotate(&file, &self.path)? != RenameOutcome::Busy)
-        };
-        rename().map_err(|error| {
-            let hint = if error.kind() == io::ErrorKind::PermissionDenied {
-                "this user needs write permission for its directory"
-            } else {
-                "output continues in the same file"
-            };
-            format!(
-                "the log {} is larger than {} bytes, and cannot be renamed to {}: {error}; {hint}",
-                self.path.display(),
-                self.max_size,
-                log_file::older(&self.path).display()
-            )
-        })
+    /// Continues in a new file. Returns false if another process is about to rename the log.
+    fn rotate(&mut self, open: &[OutputFile]) -> Result<bool, String> {
+        let (mut file, mut opened) = self.open()?;
+        // If another file is at the path, another program or another daemon with this log has rotated it. To rename that
+        // file, too, would take the log from under them.
+        if opened.is_same_file(&self.log) {
+            let outcome = log_file::rotate(&file, &self.path).map_err(|error| {
+                let hint = match error.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        "; this user needs write permission for the directory"
+                    }
+                    _ => "",
+                };
+                format!(
+                    "the log {} is larger than {} bytes, and cannot be renamed to {}: {error}{hint}",
+                    self.path.display(),
+                    self.max_size,
+                    log_file::older(&self.path).display()
+                )
+            })?;
+            if outcome == RenameOutcome::Busy {
+                return Ok(false);
+            }
+            (file, opened) = self.open()?;
+        }
+        platform::redirect_outputs(open, &file).map_err(|error| self.open_error(&error))?;
+        self.log = opened;
+        Ok(true)
     }
 
-    fn continue_in_new_file(&mut self, open: &[OutputFile]) -> Result<(), String> {
-        let open_anew = || -> io::Result<OutputFile> {
-            let (file, opened) = platform::open_output(&self.path, &self.log)?;
-            platform::redirect_outputs(open, &file)?;
-            Ok(opened)
-        };
-        self.log = open_anew().map_err(|error| {
-            format!(
-                "the log {} was renamed, and cannot be opened anew: {error}; output continues in the renamed file",
-                self.path.display()
-            )
-        })?;
-        Ok(())
+    fn open(&self) -> Result<(File, OutputFile), String> {
+        platform::open_output(&self.path, &self.log).map_err(|error| self.open_error(&error))
+    }
+
+    fn open_error(&self, error: &io::Error) -> String {
+        format!(
+            "the log {} cannot be opened anew: {error}",
+            self.path.display()
+        )
     }
 }
 
@@ -178,15 +172,6 @@ struct Look {
     size: u64,
     /// Whether another process was about to rename the log.
     is_busy: bool,
-}
-
-impl Look {
-    fn idle(size: u64) -> Self {
-        Self {
-            size,
-            is_busy: false,
-        }
-    }
 }
 
 /// When to look again: in half the time in which the log becomes too large if it grows as it did. It may grow faster.

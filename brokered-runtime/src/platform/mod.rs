@@ -351,8 +351,8 @@ const _: fn() -> [Option<OutputFile>; 2] = output_files;
 const _: fn(&OutputFile, &OutputFile) -> bool = OutputFile::is_same_file;
 /// Whether standard error is open on a regular file.
 const _: fn() -> bool = is_stderr_regular_file;
-/// The regular file at this path. `None` if there is nothing, and `InvalidInput` if there is something else.
-/// `Unsupported` on Windows.
+/// The regular file at this path. `None` if there is nothing or something else, such as a symbolic link. `Unsupported`
+/// on Windows.
 const _: fn(&Path) -> io::Result<Option<OutputFile>> = regular_file_at;
 /// Opens the file that continues another one, for appending, and creates it if it is missing. `InvalidInput` if it is
 /// not a regular file, and `PermissionDenied` if it belongs neither to this user nor to the owner of the file before.

@@ -53,7 +53,7 @@ fn reply(client: &IpcStream) -> io::Result<()> {
         let log = PathBuf::from(arguments.next().unwrap_or_default());
         let mut number = || arguments.next().and_then(|text| text.parse().ok());
         let [round, threads, after] = [number(), number(), number()].map(Option::unwrap_or_default);
-        let file = Arc::new(fs::File::open(&log)?);
+        let file = Arc::new(open(&log)?);
         let writers: Vec<_> = (0..threads)
             .map(|writer| {
                 let (log, file) = (log.clone(), Arc::clone(&file));
@@ -75,6 +75,19 @@ fn reply(client: &IpcStream) -> io::Result<()> {
     } else {
         println!("{line}");
         writeln!(reply, "printed")
+    }
+}
+
+/// Opens the log. For a moment there is none, while another daemon rotates it.
+fn open(log: &Path) -> io::Result<fs::File> {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        match fs::File::open(log) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && Instant::now() < deadline => {
+                thread::yield_now();
+            }
+            opened => return opened,
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn is_stderr_regular_file() -> bool {
 
 pub(crate) fn regular_file_at(path: &Path) -> io::Result<Option<OutputFile>> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) => OutputFile::new(&metadata).map(Some).ok_or_else(not_regular),
+        Ok(metadata) => Ok(OutputFile::new(&metadata)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -66,7 +66,8 @@ pub(crate) fn open_output(path: &Path, before: &OutputFile) -> io::Result<(File,
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)?;
-    let opened = OutputFile::new(&file.metadata()?).ok_or_else(not_regular)?;
+    let opened = OutputFile::new(&file.metadata()?)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))?;
     if opened.owner != user_id() && opened.owner != before.owner {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
@@ -74,10 +75,6 @@ pub(crate) fn open_output(path: &Path, before: &OutputFile) -> io::Result<(File,
         ));
     }
     Ok((file, opened))
-}
-
-fn not_regular() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
 }
 
 /// `flock` makes processes that write to the same file take turns: with both between the check and the rename, the
