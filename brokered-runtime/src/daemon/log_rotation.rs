@@ -8,13 +8,14 @@ use std::fs::File;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::log_file;
 use crate::platform::{self, OutputFile, RenameOutcome};
 
 /// The longest time between two looks at the log. A daemon that begins to write fast writes on for at most this long.
-const MAX_INTERVAL: Duration = Duration::from_secs(10);
+const MAX_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The shortest time between two looks, while the log grows fast.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
@@ -126,10 +127,13 @@ impl LogRotation {
 
     /// Continues in a new file. Returns false if another process is about to rename the log.
     fn rotate(&mut self, open: &[OutputFile]) -> Result<bool, String> {
-        let (mut file, mut opened) = self.open()?;
+        // The rename unlinks the older part that is there. Open, it does not take the time to free its space before the
+        // path has a file again.
+        let replaced = platform::open_regular(&log_file::older(&self.path)).ok();
+        let (file, opened) = self.open()?;
         // If another file is at the path, another program or another daemon with this log has rotated it. To rename that
         // file, too, would take the log from under them.
-        if opened.is_same_file(&self.log) {
+        let (file, opened) = if opened.is_same_file(&self.log) {
             let outcome = log_file::rotate(&file, &self.path).map_err(|error| {
                 let hint = match error.kind() {
                     io::ErrorKind::PermissionDenied => {
@@ -147,10 +151,18 @@ impl LogRotation {
             if outcome == RenameOutcome::Busy {
                 return Ok(false);
             }
-            (file, opened) = self.open()?;
-        }
+            // Its descriptor is free for the next file, so that the limit of descriptors is no reason to fail now.
+            drop(file);
+            self.open()?
+        } else {
+            (file, opened)
+        };
         platform::redirect_outputs(open, &file).map_err(|error| self.open_error(&error))?;
         self.log = opened;
+        if let Some(replaced) = replaced {
+            // Freeing gigabytes takes seconds, in which the supervisor thread would not answer.
+            let _ = thread::Builder::new().spawn(move || drop(replaced));
+        }
         Ok(true)
     }
 
@@ -202,17 +214,17 @@ mod tests {
 
     #[test]
     fn the_next_look_comes_sooner_while_the_log_grows_fast() {
-        let ten_seconds = Duration::from_secs(10);
+        let five_seconds = Duration::from_secs(5);
         // Nothing was written, or little.
-        assert_eq!(interval(0, ten_seconds, 10 * MIB), MAX_INTERVAL);
-        assert_eq!(interval(1, ten_seconds, 10 * MIB), MAX_INTERVAL);
-        // At 1 MiB a second, 10 MiB are full in 10 s.
+        assert_eq!(interval(0, five_seconds, 10 * MIB), MAX_INTERVAL);
+        assert_eq!(interval(1, five_seconds, 10 * MIB), MAX_INTERVAL);
+        // At 2 MiB a second, 10 MiB are full in 5 s.
         assert_eq!(
-            interval(10 * MIB, ten_seconds, 10 * MIB),
-            Duration::from_secs(5)
+            interval(10 * MIB, five_seconds, 10 * MIB),
+            Duration::from_millis(2500)
         );
-        assert_eq!(interval(1000 * MIB, ten_seconds, 10 * MIB), MIN_INTERVAL);
-        assert_eq!(interval(10 * MIB, ten_seconds, 0), MIN_INTERVAL);
+        assert_eq!(interval(1000 * MIB, five_seconds, 10 * MIB), MIN_INTERVAL);
+        assert_eq!(interval(10 * MIB, five_seconds, 0), MIN_INTERVAL);
         // No number overflows.
         assert_eq!(interval(1, Duration::MAX, u64::MAX), MAX_INTERVAL);
         assert_eq!(interval(u64::MAX, Duration::MAX, u64::MAX), MAX_INTERVAL);

@@ -243,7 +243,7 @@ impl Instance {
     /// continues in a new file. So the two files together take about twice this size. No line is lost, and no process
     /// has to be restarted.
     ///
-    /// The daemon looks at its log every 10 seconds, and up to once a second while the log grows fast. So the log can be
+    /// The daemon looks at its log every 5 seconds, and up to once a second while the log grows fast. So the log can be
     /// larger by what is written in that time.
     ///
     /// Only the log of a launched daemon is rotated. The output of a daemon that was started by hand or by a service
