@@ -169,7 +169,7 @@ struct Locked {
     paths: Paths,
     lock: InstanceLock,
     adopted: Option<IpcListener>,
-    launcher: Option<(Channel, PathBuf)>,
+    launcher: Option<(Channel, PathBuf, Option<u64>)>,
 }
 
 impl Locked {
@@ -198,7 +198,11 @@ impl Locked {
             paths,
             lock: handoff.lock,
             adopted: handoff.listener,
-            launcher: Some((handoff.channel, handoff.message.log)),
+            launcher: Some((
+                handoff.channel,
+                handoff.message.log,
+                handoff.message.max_log_size,
+            )),
         })
     }
 
@@ -220,11 +224,12 @@ impl Locked {
         let mut record = Record::of_this_process(&self.instance, self.paths.socket.clone());
         record.phase = Phase::Ready;
         record.has_control = false;
-        let (channel, log) = self.launcher.unzip();
-        if log.is_some() {
+        let channel = self.launcher.map(|(channel, log, max_log_size)| {
             record.owner = Owner::Launcher;
-            record.log = log;
-        }
+            record.log = Some(log);
+            record.max_log_size = max_log_size;
+            channel
+        });
         let recorded = Recorded {
             paths: self.paths,
             lock: self.lock,

@@ -3,12 +3,22 @@
 use std::any::Any;
 use std::fmt;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use crate::platform;
+use crate::timestamp::rfc3339;
 
 /// Prints a line on standard error, and ignores a failure: a daemon outlives a closed terminal and a full disk, on
 /// which `eprintln!` would panic.
+///
+/// The line begins with the time if it goes to a file. A terminal needs no time, and the journal of systemd adds one.
 pub(crate) fn print(name: &str, message: impl fmt::Display) {
-    let line = format!("{name}: {message}\n");
+    let line = if platform::is_stderr_regular_file() {
+        format!("{} {name}: {message}\n", rfc3339(SystemTime::now()))
+    } else {
+        format!("{name}: {message}\n")
+    };
+    // In one piece, so that no other line comes between its parts.
     let _ = io::stderr().write_all(line.as_bytes());
 }
 

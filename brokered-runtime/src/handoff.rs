@@ -59,6 +59,9 @@ pub(crate) struct Message {
     /// The instance directory. Only the launcher computes it, so that both sides agree.
     pub(crate) instance_directory: PathBuf,
     pub(crate) log: PathBuf,
+    /// The size in bytes beyond which the daemon rotates the log, or 0 if it never does. An older launcher sends no
+    /// size, and expects no rotation.
+    pub(crate) max_log_size: Option<u64>,
     /// Whether the launcher has bound the endpoint.
     pub(crate) bound: bool,
 }
@@ -73,6 +76,9 @@ impl Message {
             .push_path("RUNTIME", &self.instance_directory)
             .push_path("LOG", &self.log)
             .push("ENDPOINT", if self.bound { "bound" } else { "unbound" });
+        if let Some(size) = self.max_log_size {
+            lines.push_number("MAX_LOG_SIZE", size);
+        }
         if let Some(directory) = &self.directory {
             lines.push_path("DIRECTORY", directory);
         }
@@ -92,6 +98,7 @@ impl Message {
             instance: fields.text("INSTANCE"),
             instance_directory: fields.path("RUNTIME")?,
             log: fields.path("LOG")?,
+            max_log_size: fields.number("MAX_LOG_SIZE"),
             bound: match fields.text("ENDPOINT")?.as_str() {
                 "bound" => true,
                 "unbound" => false,
@@ -158,6 +165,7 @@ mod tests {
             instance: Some("a\n\nb".to_owned()),
             instance_directory: PathBuf::from("/run/user/1/brokered/words.2-0"),
             log: PathBuf::from("/var/log/words"),
+            max_log_size: Some(1 << 40),
             bound: true,
         };
         let text = message.to_text("abc");
@@ -167,7 +175,19 @@ mod tests {
             Some(text.len() - 2),
             "only one empty line: {text}"
         );
-        assert_eq!(Message::from_text(&text), Some(message));
+        assert_eq!(Message::from_text(&text), Some(message.clone()));
+
+        // The message of a launcher that knows no size.
+        let text: String = text
+            .split_inclusive('\n')
+            .filter(|line| !line.starts_with("MAX_LOG_SIZE="))
+            .collect();
+        let older = Message {
+            max_log_size: None,
+            ..message
+        };
+        assert_eq!(Message::from_text(&text), Some(older.clone()));
+        assert_eq!(older.to_text("abc"), text);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod hash;
 mod identity;
 mod instance_lock;
 mod launch;
+mod log_file;
 mod never;
 mod nonce;
 #[cfg(feature = "operator")]
@@ -31,6 +32,7 @@ mod platform;
 mod record;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timestamp;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -38,6 +38,8 @@ pub(crate) struct Record {
     pub(crate) package: Option<String>,
     pub(crate) version: Option<String>,
     pub(crate) log: Option<PathBuf>,
+    /// The size in bytes beyond which the log is rotated, or 0 if it never is. An older launcher names none.
+    pub(crate) max_log_size: Option<u64>,
     pub(crate) failure: Option<String>,
     /// The exit status as text, if the launcher saw the process end.
     pub(crate) exit: Option<String>,
@@ -85,6 +87,7 @@ impl Record {
             package: None,
             version: None,
             log: None,
+            max_log_size: None,
             failure: None,
             exit: None,
             program: None,
@@ -148,6 +151,9 @@ impl Record {
         if let Some(log) = &self.log {
             lines.push_path("LOG", log);
         }
+        if let Some(size) = self.max_log_size {
+            lines.push_number("MAX_LOG_SIZE", size);
+        }
         for (key, value) in [
             ("INSTANCE", &self.instance),
             ("PACKAGE", &self.package),
@@ -194,6 +200,7 @@ impl Record {
             package: fields.text("PACKAGE"),
             version: fields.text("VERSION"),
             log: fields.path("LOG"),
+            max_log_size: fields.number("MAX_LOG_SIZE"),
             failure: fields.text("FAILURE"),
             exit: fields.text("EXIT"),
             program: fields.path("PROGRAM"),
@@ -297,7 +304,8 @@ mod tests {
             has_control: false,
             package: Some("words".to_owned()),
             version: Some("1.2.3".to_owned()),
-            log: None,
+            log: Some(PathBuf::from("/var/log/words")),
+            max_log_size: Some(1 << 40),
             failure: Some("100% of\nthe disk".to_owned()),
             exit: Some("exit status: 70".to_owned()),
             program: Some(PathBuf::from("/opt/words 2/words")),

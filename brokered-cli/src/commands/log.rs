@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use brokered_runtime::operator::is_same_file;
+use brokered_runtime::operator::{is_same_file, older_log};
 use serde_json::json;
 
 use crate::arguments::Log;
@@ -26,9 +26,9 @@ pub(crate) fn log(arguments: &Log, output: &mut Output) -> Result<u8, CliError> 
     let record = record.record();
     let path = record.and_then(|record| record.log.clone());
     let path = path.unwrap_or_else(|| instance.default_log_path());
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    let mut reader = match Reader::open(path) {
+        Ok(reader) => reader,
+        Err((path, error)) if error.kind() == io::ErrorKind::NotFound => {
             let reason = match record {
                 Some(record) if record.owner != "launcher" => {
                     "no launcher started the daemon, so its output is where it was started"
@@ -38,9 +38,8 @@ pub(crate) fn log(arguments: &Log, output: &mut Output) -> Result<u8, CliError> 
             let text = format!("there is no log at {}: {reason}", path.display());
             return Err(CliError::failure(text));
         }
-        Err(error) => return Err(read_error(&path, &error)),
+        Err((path, error)) => return Err(read_error(&path, &error)),
     };
-    let mut reader = Reader::new(path, file);
     if let Some(lines) = arguments.lines {
         reader.skip_to_last(lines)?;
     }
@@ -63,49 +62,97 @@ fn read_error(path: &Path, error: &io::Error) -> CliError {
 /// A log that is being printed.
 struct Reader {
     path: PathBuf,
-    file: File,
-    /// The position of the next byte.
-    at: u64,
+    /// The files of the log that are being read, oldest first. The last one is at the path, until it is rotated.
+    files: Vec<LogFile>,
     /// The beginning of a line whose end has not been read yet. Only for JSON.
     partial: Vec<u8>,
 }
 
-impl Reader {
-    fn new(path: PathBuf, file: File) -> Self {
-        Self {
-            path,
-            file,
-            at: 0,
-            partial: Vec::new(),
+struct LogFile {
+    file: File,
+    /// The position of the next byte.
+    at: u64,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        Ok(Self { file, at: 0 })
+    }
+
+    /// Opens the older part of a log, if there is one.
+    fn open_older(log: &Path) -> Option<Self> {
+        let path = older_log(log);
+        // Opening a pipe would block.
+        let is_file = fs::metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        is_file.then(|| Self::open(&path).ok()).flatten()
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        is_same_file(&self.file, path)
+    }
+
+    /// Whether a newer file has taken the last name of this one.
+    fn is_unlinked(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+
+            self.file
+                .metadata()
+                .is_ok_and(|metadata| metadata.nlink() == 0)
         }
+        // There, a log is rotated only when a daemon is started.
+        #[cfg(not(unix))]
+        false
+    }
+}
+
+impl Reader {
+    /// Opens the log, and its older part if there is one.
+    fn open(path: PathBuf) -> Result<Self, (PathBuf, io::Error)> {
+        let current = LogFile::open(&path);
+        let older = LogFile::open_older(&path).filter(|_| {
+            // The log may have been rotated between the two calls.
+            !matches!(&current, Ok(current) if current.is_at(&older_log(&path)))
+        });
+        let files = match (older, current) {
+            (older, Ok(current)) => older.into_iter().chain([current]).collect(),
+            // The daemon could not create the new file, and continues to write to the older one.
+            (Some(older), Err(error)) if error.kind() == io::ErrorKind::NotFound => vec![older],
+            (_, Err(error)) => return Err((path, error)),
+        };
+        Ok(Self {
+            path,
+            files,
+            partial: Vec::new(),
+        })
     }
 
     /// Continues at the last lines.
     fn skip_to_last(&mut self, lines: usize) -> Result<(), CliError> {
-        self.at = position_of_last(lines, &mut self.file)
-            .map_err(|error| read_error(&self.path, &error))?;
-        Ok(())
+        skip_to_last(lines, &mut self.files).map_err(|error| read_error(&self.path, &error))
     }
 
-    /// Prints all that the file contains now.
+    /// Prints all that the files contain now.
     fn copy(&mut self, output: &mut Output) -> Result<(), CliError> {
         let mut buffer = vec![0; CHUNK];
-        loop {
-            let read = self
-                .file
-                .seek(SeekFrom::Start(self.at))
-                .and_then(|_| self.file.read(&mut buffer))
+        let mut index = 0;
+        while let Some(LogFile { file, at }) = self.files.get_mut(index) {
+            let read = file
+                .seek(SeekFrom::Start(*at))
+                .and_then(|_| file.read(&mut buffer))
                 .map_err(|error| read_error(&self.path, &error))?;
+            *at += read as u64;
             if read == 0 {
-                return Ok(());
-            }
-            self.at += read as u64;
-            if output.is_json() {
+                index += 1;
+            } else if output.is_json() {
                 self.print_lines(&buffer[..read], output)?;
             } else {
                 output.bytes(&buffer[..read])?;
             }
         }
+        Ok(())
     }
 
     fn print_lines(&mut self, bytes: &[u8], output: &mut Output) -> Result<(), CliError> {
@@ -132,44 +179,62 @@ impl Reader {
     /// Continues with the new file if the log was rotated, and at the beginning if it was truncated.
     fn reopen(&mut self, output: &mut Output) -> Result<(), CliError> {
         let Ok(at_path) = fs::metadata(&self.path) else {
-            // The next daemon creates it again.
+            // The daemon creates it again, or the next one does.
             return Ok(());
         };
-        let is_new = !is_same_file(&self.file, &self.path) || at_path.len() < self.at;
-        if is_new && let Ok(file) = File::open(&self.path) {
-            self.copy(output)?;
-            self.file = file;
-            self.at = 0;
+        let Some(current) = self.files.last_mut() else {
+            return Ok(());
+        };
+        if current.is_at(&self.path) {
+            if at_path.len() < current.at {
+                current.at = 0;
+            }
+            return Ok(());
         }
+        let Ok(new) = LogFile::open(&self.path) else {
+            return Ok(());
+        };
+        // After two rotations there is a file between these two.
+        let between = LogFile::open_older(&self.path)
+            .filter(|_| current.is_unlinked() && !new.is_at(&older_log(&self.path)));
+        self.copy(output)?;
+        // The file before stays open: a process that has not opened the new one yet may still write to it. So may a
+        // child process of the daemon.
+        self.files.drain(..self.files.len() - 1);
+        self.files.extend(between);
+        self.files.push(new);
         Ok(())
     }
 }
 
-/// The position at which the last lines begin. Reads from the end.
-fn position_of_last(lines: usize, file: &mut File) -> io::Result<u64> {
-    let end = file.seek(SeekFrom::End(0))?;
-    if lines == 0 {
-        return Ok(end);
-    }
+/// Continues at the last lines of all files together. Reads from the end.
+fn skip_to_last(lines: usize, files: &mut [LogFile]) -> io::Result<()> {
     let mut left = lines;
-    let mut begin = end;
+    let mut has_more = false;
     let mut buffer = vec![0; CHUNK];
-    while begin > 0 {
-        let length = begin.min(CHUNK as u64);
-        begin -= length;
-        let chunk = &mut buffer[..usize::try_from(length).unwrap_or(CHUNK)];
-        file.seek(SeekFrom::Start(begin))?;
-        file.read_exact(chunk)?;
-        for (index, byte) in chunk.iter().enumerate().rev() {
-            let next = begin + index as u64 + 1;
-            // The line end at the end of the file begins no line.
-            if *byte == b'\n' && next != end {
-                left -= 1;
-                if left == 0 {
-                    return Ok(next);
+    for LogFile { file, at } in files.iter_mut().rev() {
+        let end = file.seek(SeekFrom::End(0))?;
+        *at = end;
+        while left > 0 && *at > 0 {
+            let length = (*at).min(CHUNK as u64);
+            let begin = *at - length;
+            let chunk = &mut buffer[..usize::try_from(length).unwrap_or(CHUNK)];
+            file.seek(SeekFrom::Start(begin))?;
+            file.read_exact(chunk)?;
+            *at = begin;
+            for (index, byte) in chunk.iter().enumerate().rev() {
+                let next = begin + index as u64 + 1;
+                // The line end at the end of the last file begins no line.
+                if *byte == b'\n' && (next != end || has_more) {
+                    left -= 1;
+                    if left == 0 {
+                        *at = next;
+                        break;
+                    }
                 }
             }
         }
+        has_more |= end > 0;
     }
-    Ok(0)
+    Ok(())
 }

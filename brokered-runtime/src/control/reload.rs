@@ -208,15 +208,16 @@ mod tests {
     #[test]
     fn a_reply_that_is_late_tells_what_the_daemon_does() {
         let deadline = Deadline::after(Duration::ZERO);
+        let paths = Paths::in_directory("/nonexistent/reload".into());
         assert!(matches!(
-            timed_out("PHASE=loading\n", &deadline),
+            timed_out(&paths, "PHASE=loading\n", &deadline),
             ControlError::TimedOut {
                 phase: Some(Phase::Loading),
                 ..
             }
         ));
         assert!(matches!(
-            timed_out("PHASE=ready\n", &deadline),
+            timed_out(&paths, "PHASE=ready\n", &deadline),
             ControlError::ReloadTimedOut { .. }
         ));
     }

@@ -4,7 +4,7 @@
 //! [`OwnedFiles`], [`OpenConnections`], [`WaitingClients`], [`Idle`], [`ReloadQueue`] and [`Report`].
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -186,6 +186,14 @@ impl Lifecycle {
         self.notify_starter(&Event::Bound);
         fault::reach("daemon:launcher-notified");
         Ok(())
+    }
+
+    /// The log that a launcher has opened for this daemon, and the size beyond which it is rotated. `None` if it never
+    /// is.
+    pub(super) fn rotated_log(&self) -> Option<(PathBuf, u64)> {
+        let record = self.files.record()?;
+        let max_size = record.max_log_size.filter(|size| *size > 0)?;
+        Some((record.log?, max_size))
     }
 
     /// Brings the record up to the current phase.

@@ -18,7 +18,7 @@
 //!    - `stopping`, on a `latch`: the flag that tells when the daemon shuts down;
 //!    - `reload_queue`: which reload is under way, and who works on it.
 //! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`. It looks
-//!    at the directory of the instance with `project_directory`.
+//!    at the directory of the instance with `project_directory`, and rotates the log with `log_rotation`.
 //! 5. `state` and `background`: step 6, load the states.
 //! 6. `bound`, `handle`, `guards` and `reload`: step 7, what `main` receives. It accepts clients with `serve`, on
 //!    `incoming`, or with `tokio_listener`.
@@ -45,6 +45,7 @@ mod idle;
 mod incoming;
 mod latch;
 mod lifecycle;
+mod log_rotation;
 mod owned_files;
 mod program;
 mod project_directory;

@@ -117,6 +117,7 @@ fn start_launched(program: &Program) -> Result<(Acquired, IpcListener), StartErr
     let mut record = new_record(program, &instance, &paths);
     record.owner = Owner::Launcher;
     record.log = Some(handoff.message.log);
+    record.max_log_size = handoff.message.max_log_size;
     let mut acquired = Acquired::new(instance, paths, handoff.lock, record);
     acquired.channel = Some(handoff.channel);
     Ok((acquired, listener))

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::control_server::ControlServer;
 use super::error::exit_code;
 use super::lifecycle::{FAILURE_REPORT_TIMEOUT, Lifecycle};
+use super::log_rotation::LogRotation;
 use super::project_directory::{ProjectDirectory, Update};
 use super::reload_queue::{ReloadEvent, ReloadResult, RequestedBy};
 use super::trace;
@@ -67,18 +68,27 @@ impl Supervisor {
 
     /// Starts the thread.
     pub(super) fn start(self, lifecycle: &Arc<Lifecycle>) -> io::Result<()> {
+        // Before any code of the daemon can redirect its output.
+        let log = lifecycle
+            .rotated_log()
+            .and_then(|(path, max_size)| LogRotation::new(path, max_size));
         let lifecycle = Arc::clone(lifecycle);
         thread::Builder::new()
             .name("brokered".to_owned())
-            .spawn(move || run(&lifecycle, self.signals, self.hang_up))
+            .spawn(move || run(&lifecycle, self.signals, self.hang_up, log))
             .map(drop)
     }
 }
 
 /// The whole life of the thread. The process usually ends while it supervises the drain.
-fn run(lifecycle: &Arc<Lifecycle>, mut signals: SignalPoller, hang_up: HangUp) {
+fn run(
+    lifecycle: &Arc<Lifecycle>,
+    mut signals: SignalPoller,
+    hang_up: HangUp,
+    mut log: Option<LogRotation>,
+) {
     let mut control = ControlServer::new(lifecycle);
-    let requested_by = supervise(lifecycle, &mut control, &mut signals, hang_up);
+    let requested_by = supervise(lifecycle, &mut control, &mut signals, hang_up, log.as_mut());
     let _span = trace::drain();
     // `main` and the handlers may print what they do at the end.
     platform::replace_lost_terminal();
@@ -124,6 +134,7 @@ fn supervise(
     control: &mut ControlServer,
     signals: &mut SignalPoller,
     hang_up: HangUp,
+    mut log: Option<&mut LogRotation>,
 ) -> WakeReason {
     let interval = path_check_interval();
     let mut path_check_at = Instant::now() + interval;
@@ -146,12 +157,19 @@ fn supervise(
                 None => {}
             }
         }
+        if let Some(log) = &mut log
+            && let Some(error) = log.look(|| lifecycle.owns_its_paths())
+        {
+            print_with_timeout(lifecycle.name(), error);
+        }
         let next = [
-            Some(path_check_at),
             lifecycle.next_idle_check(),
             project_directory.as_ref().map(ProjectDirectory::next_look),
-        ];
-        let next = next.into_iter().flatten().min().unwrap_or(path_check_at);
+            log.as_ref().map(|log| log.next_look()),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(path_check_at, Instant::min);
         match wait(lifecycle, control, signals, next, &mut wait_failed) {
             WakeReason::Signal => return WakeReason::Signal,
             WakeReason::HangUp if hang_up == HangUp::Stop => return WakeReason::HangUp,

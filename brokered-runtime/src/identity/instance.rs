@@ -226,11 +226,51 @@ impl Instance {
         self
     }
 
-    /// Sets the log: the file that receives the daemon's output. The default is `log` in the instance directory, which
-    /// is rotated at 1 MiB.
+    /// Sets the log: the file that receives the daemon's output. The default is `log` in the instance directory.
+    ///
+    /// The log is rotated when it is larger than [`max_log_size`](Self::max_log_size). A log that is not a regular
+    /// file, such as `/dev/null`, is never rotated.
     #[must_use]
     pub fn log(mut self, file: impl AsRef<Path>) -> Self {
         self.launch.log = Some(file.as_ref().to_owned());
+        self
+    }
+
+    /// Sets the size in bytes beyond which the log is rotated, at a start and while the daemon runs. `None` leaves the
+    /// log alone. The default is 10 MiB.
+    ///
+    /// A rotation renames the log to the same path with `.1` at its end, in place of the older part that is there, and
+    /// continues in a new file. So the two files together take about twice this size. No line is lost, and no process
+    /// has to be restarted.
+    ///
+    /// The daemon looks at its log every 5 seconds, and up to once a second while the log grows fast. So the log can be
+    /// larger by what is written in that time.
+    ///
+    /// Only the log of a launched daemon is rotated. The output of a daemon that was started by hand or by a service
+    /// manager goes where its starter chose. [Where the files of a daemon are](crate::guide::files#the-log) has more
+    /// about the log, and about the output of child processes.
+    ///
+    /// ```
+    /// # use brokered_runtime::Daemon;
+    /// # const INDEXD: Daemon = Daemon::new("indexd");
+    /// let indexd = INDEXD.instance().max_log_size(Some(64 * 1024 * 1024));
+    /// // Another program rotates this one.
+    /// let other = INDEXD.instance().log("/var/log/indexd.log").max_log_size(None);
+    /// # drop((indexd, other));
+    /// ```
+    ///
+    /// # Platform differences
+    ///
+    /// On Windows, the log is rotated only when a daemon is started. The same holds for a
+    /// [hand-written backend](crate::BrokeredBackend) on each platform.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the size is 0.
+    #[must_use]
+    pub fn max_log_size(mut self, bytes: Option<u64>) -> Self {
+        assert!(bytes != Some(0), "the size of a log is at least one byte");
+        self.launch.max_log_size = bytes;
         self
     }
 

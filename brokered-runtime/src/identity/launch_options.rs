@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Longer than one daemon's drain and the next one's start-up together.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Enough for the last days of a usual daemon. With the older part, its log takes twice that.
+const DEFAULT_MAX_LOG_SIZE: u64 = 10 * 1024 * 1024;
+
 /// How a client starts the daemon.
 #[derive(Debug, Clone)]
 pub(crate) struct LaunchOptions {
@@ -17,6 +20,8 @@ pub(crate) struct LaunchOptions {
     pub(crate) environment: Vec<(OsString, Option<OsString>)>,
     pub(crate) current_dir: Option<PathBuf>,
     pub(crate) log: Option<PathBuf>,
+    /// The size in bytes beyond which the log is rotated. `None` if it never is.
+    pub(crate) max_log_size: Option<u64>,
     pub(crate) wait: WaitFor,
     pub(crate) deadline: Duration,
     pub(crate) start_limit: StartLimit,
@@ -31,6 +36,7 @@ impl Default for LaunchOptions {
             environment: Vec::new(),
             current_dir: None,
             log: None,
+            max_log_size: Some(DEFAULT_MAX_LOG_SIZE),
             wait: WaitFor::default(),
             deadline: DEFAULT_TIMEOUT,
             start_limit: StartLimit::default(),

@@ -132,7 +132,7 @@ pub enum LaunchError {
         reason: Option<String>,
         /// The end of the daemon's output, at most 4 KiB.
         output: String,
-        /// The log, which has all of the output.
+        /// The log, which has more of the output.
         log: PathBuf,
     },
     /// The daemon was started and is running, but did not finish its start-up before the deadline.
@@ -159,7 +159,7 @@ pub enum LaunchError {
         waited: Duration,
         /// The end of the daemon's output, at most 4 KiB.
         output: String,
-        /// The log, which has all of the output.
+        /// The log, which has more of the output.
         log: PathBuf,
     },
     /// Another process has started the daemon, and it did not become ready.

@@ -62,6 +62,7 @@ fn write_failure(
         record.pid = pid;
         record.owner = Owner::Launcher;
         record.log = Some(log.to_owned());
+        record.max_log_size = Some(instance.launch.max_log_size.unwrap_or(0));
         record
     });
     record.phase = Phase::Failed;

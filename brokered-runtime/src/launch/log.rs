@@ -1,15 +1,12 @@
 //! [`Log`]: the file that receives the output of a launched daemon.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::LaunchError;
 use crate::identity::paths::Paths;
-use crate::{Instance, platform};
-
-/// The size in bytes above which the log is renamed to `log.1` at the next start.
-const MAX_LOG_SIZE: u64 = 1024 * 1024;
+use crate::{Instance, log_file, platform};
 
 /// How many bytes of a daemon's output an error shows.
 const MAX_TAIL_SIZE: u64 = 4096;
@@ -21,49 +18,85 @@ pub(super) struct Log {
     pub(super) file: File,
     /// Where the output of this daemon begins. What is before that is from earlier ones.
     begin: u64,
+    is_regular: bool,
 }
 
 impl Log {
-    /// Opens the log of an instance. Rotates the default log; a log that the client names is not ours to rename.
+    /// Opens the log of an instance. Rotates it if it is too large.
     pub(super) fn open(instance: &Instance, paths: &Paths) -> Result<Self, LaunchError> {
-        match &instance.launch.log {
-            Some(path) => {
-                let path = std::path::absolute(path).map_err(LaunchError::io("open", path))?;
-                Self::open_at(path)
-            }
-            None => match Self::open_at(paths.log())? {
-                log if log.begin > MAX_LOG_SIZE => {
-                    // If the rename fails, the log keeps growing, which is better than no daemon.
-                    let _ = fs::rename(&log.path, log.path.with_file_name("log.1"));
-                    Self::open_at(log.path)
-                }
-                log => Ok(log),
-            },
+        let path = match &instance.launch.log {
+            Some(path) => std::path::absolute(path).map_err(LaunchError::io("open", path))?,
+            None => paths.log(),
+        };
+        let log = Self::open_at(path)?;
+        let is_too_large = |max: u64| log.is_regular && log.begin > max;
+        if instance.launch.max_log_size.is_some_and(is_too_large)
+            // If the rename fails, the log keeps growing, which is better than no daemon.
+            && log_file::rotate(&log.file, &log.path).is_ok()
+        {
+            return Self::open_at(log.path);
         }
+        Ok(log)
     }
 
     fn open_at(path: PathBuf) -> Result<Self, LaunchError> {
-        let open = || -> io::Result<(File, u64)> {
+        let open = || {
             let file = platform::open_append(&path)?;
-            let begin = file.metadata()?.len();
-            Ok((file, begin))
+            let metadata = file.metadata()?;
+            Ok((file, metadata))
         };
-        let (file, begin) = open().map_err(LaunchError::io("open", &path))?;
-        Ok(Self { path, file, begin })
+        let (file, metadata) = open().map_err(LaunchError::io("open", &path))?;
+        Ok(Self {
+            path,
+            file,
+            begin: metadata.len(),
+            is_regular: metadata.is_file(),
+        })
     }
 
     /// The last output of this daemon. Empty if the log cannot be read.
     pub(super) fn tail(&self) -> String {
-        self.read_tail().unwrap_or_default()
+        let bytes = self.read_tail().unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn read_tail(&self) -> io::Result<String> {
-        let mut file = File::open(&self.path)?;
-        let length = file.metadata()?.len();
-        let from = self.begin.max(length.saturating_sub(MAX_TAIL_SIZE));
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.take(MAX_TAIL_SIZE).read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    /// Reads on in the new file if the daemon has rotated the log meanwhile. After a second rotation, the file in which
+    /// its output began is gone.
+    fn read_tail(&self) -> io::Result<Vec<u8>> {
+        if !self.is_regular {
+            return Ok(Vec::new());
+        }
+        if self.is_at(&self.path) {
+            return end_of(&self.path, self.begin);
+        }
+        let older = log_file::older(&self.path);
+        let mut bytes = if self.is_at(&older) {
+            end_of(&older, self.begin)?
+        } else {
+            Vec::new()
+        };
+        // Missing if the daemon could not create it: then it continues to write to the older one.
+        bytes.extend(end_of(&self.path, 0).unwrap_or_default());
+        let too_many = (bytes.len() as u64).saturating_sub(MAX_TAIL_SIZE);
+        Ok(bytes
+            .into_iter()
+            .skip(usize::try_from(too_many).unwrap_or(0))
+            .collect())
     }
+
+    /// Whether the file in which the output began is at this path.
+    fn is_at(&self, path: &Path) -> bool {
+        platform::is_file_at(&self.file, path).unwrap_or(false)
+    }
+}
+
+/// The last bytes of a file, at most [`MAX_TAIL_SIZE`], and none before `begin`.
+fn end_of(path: &Path, begin: u64) -> io::Result<Vec<u8>> {
+    let mut file = platform::open_regular(path)?;
+    let length = file.metadata()?.len();
+    let from = begin.max(length.saturating_sub(MAX_TAIL_SIZE));
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_TAIL_SIZE).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

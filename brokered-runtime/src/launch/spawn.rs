@@ -97,6 +97,7 @@ fn hand_off_and_spawn(
         instance: instance.name().map(str::to_owned),
         instance_directory: paths.directory().to_owned(),
         log: log.path.clone(),
+        max_log_size: Some(instance.launch.max_log_size.unwrap_or(0)),
         bound: listener.is_some(),
     };
     let failed = || LaunchError::io("create the channel to the daemon of", paths.directory());

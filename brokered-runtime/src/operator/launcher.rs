@@ -41,6 +41,8 @@ pub struct Launcher {
     instance: Option<String>,
     program: Option<(PathBuf, Vec<OsString>)>,
     log: Option<PathBuf>,
+    /// The size beyond which the log is rotated, or 0 if it never is. `None` for the default of [`Instance`].
+    max_log_size: Option<u64>,
 }
 
 /// The outcome of a start.
@@ -78,11 +80,12 @@ impl Launcher {
             instance: None,
             program: None,
             log: None,
+            max_log_size: None,
         })
     }
 
-    /// A launcher of the instance that a record describes, with the executable, the arguments and the log that the
-    /// record names.
+    /// A launcher of the instance that a record describes, with the executable, the arguments, the log and the size of
+    /// the log that the record names.
     ///
     /// # Errors
     ///
@@ -92,6 +95,7 @@ impl Launcher {
         launcher.directory.clone_from(&record.directory);
         launcher.instance.clone_from(&record.instance);
         launcher.log.clone_from(&record.log);
+        launcher.max_log_size = record.max_log_size;
         let program = record.program.clone();
         launcher.program = program.map(|program| (program, record.arguments.clone()));
         Ok(launcher)
@@ -125,6 +129,17 @@ impl Launcher {
     /// The file that receives the daemon's output. Without it, that is `log` in the instance directory.
     pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
         self.log = Some(file.into());
+        self
+    }
+
+    /// The size in bytes beyond which the log is rotated, as for [`Instance::max_log_size`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if the size is 0.
+    pub fn max_log_size(mut self, bytes: Option<u64>) -> Self {
+        assert!(bytes != Some(0), "the size of a log is at least one byte");
+        self.max_log_size = Some(bytes.unwrap_or(0));
         self
     }
 
@@ -192,6 +207,9 @@ impl Launcher {
         }
         if let Some(log) = &self.log {
             instance = instance.log(log);
+        }
+        if let Some(size) = self.max_log_size {
+            instance = instance.max_log_size(Some(size).filter(|size| *size > 0));
         }
         instance
     }

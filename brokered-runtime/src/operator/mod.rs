@@ -58,5 +58,6 @@ pub use launcher::{DaemonEvent, IdentityError, LaunchEvent, Launcher, StartOutco
 pub use record::{DaemonRecord, RecordState};
 pub use removal::RemovalError;
 pub use system::{
-    EXIT_ALREADY_BOUND, canonicalize, fits_endpoint, is_daemon_name, is_same_file, open_files_limit,
+    EXIT_ALREADY_BOUND, canonicalize, fits_endpoint, is_daemon_name, is_same_file, older_log,
+    open_files_limit,
 };

@@ -60,6 +60,9 @@ pub struct DaemonRecord {
     pub version: Option<String>,
     /// The file that receives the output, if a launcher started the daemon.
     pub log: Option<PathBuf>,
+    /// The size in bytes beyond which the log is rotated, or 0 if it never is. `None` if no launcher of this or a later
+    /// release started the daemon.
+    pub max_log_size: Option<u64>,
     /// Why the daemon failed.
     pub failure: Option<String>,
     /// The executable.
@@ -139,6 +142,7 @@ impl DaemonRecord {
             package: record.package,
             version: record.version.filter(|version| !version.is_empty()),
             log: record.log,
+            max_log_size: record.max_log_size,
             failure: record.failure,
             program: record.program,
             arguments: record.arguments,

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{handoff, identity, platform};
+use crate::{handoff, identity, log_file, platform};
 
 /// The exit code of a daemon that finds that another process is this daemon.
 ///
@@ -28,6 +28,12 @@ pub fn fits_endpoint(path: &Path) -> bool {
 #[must_use]
 pub fn is_same_file(open: &File, path: &Path) -> bool {
     platform::is_file_at(open, path).unwrap_or(false)
+}
+
+/// The path to which a log is renamed when it is rotated: the same path with `.1` at its end.
+#[must_use]
+pub fn older_log(log: &Path) -> PathBuf {
+    log_file::older(log)
 }
 
 /// The path by which a daemon with one instance for each directory names an instance.

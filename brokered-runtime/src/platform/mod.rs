@@ -41,20 +41,18 @@ use windows as system;
 
 pub(crate) use types::{
     AcceptError, DirectoryFault, DirectoryMatch, Halt, Line, PathOccupant, PollResult,
-    ProcessActivity, ReceivedMessage, WakeReason,
+    ProcessActivity, ReceivedMessage, RenameOutcome, WakeReason,
 };
 
 // ---- `files.rs`: private directories, locks, files, and the paths of endpoints ----
 
 #[cfg(feature = "testing")]
 pub(crate) use system::files::create_new_directory;
-#[cfg(feature = "operator")]
-pub(crate) use system::files::is_file_at;
 pub(crate) use system::files::{
     FileIdentity, canonicalize, check_directory, create_directory, default_runtime_directory,
     endpoint_path, fallback_directory, file_identity, fits_endpoint, foreign_session_directory,
-    is_lock_at, open_append, open_launch_lock, open_lock, open_read_append, open_regular,
-    path_bytes, path_from_bytes, path_occupant, release_lock, replace_file,
+    is_file_at, is_lock_at, open_append, open_launch_lock, open_lock, open_read_append,
+    open_regular, path_bytes, path_from_bytes, path_occupant, release_lock, replace_file,
 };
 
 /// The runtime directory if `BROKERED_RUNTIME_DIR` is not set. Only the presence of variables and directories decides,
@@ -90,8 +88,7 @@ const _: fn(directory: &Path) -> io::Result<Option<File>> = open_launch_lock;
 const _: fn(&File) = release_lock;
 /// Whether an open lock file is still the one of this directory. False if the directory does not exist any more.
 const _: fn(lock: &File, directory: &Path) -> io::Result<bool> = is_lock_at;
-/// Whether an open file is still the one at this path.
-#[cfg(feature = "operator")]
+/// Whether an open file is still the one at this path. A symbolic link is no file of its own on Unix: false.
 const _: fn(open: &File, &Path) -> io::Result<bool> = is_file_at;
 /// The identity of the file at this path. `None` if there is none. Always `None` on Windows, where it is only used for
 /// endpoints, and a pipe has no file.
@@ -387,6 +384,33 @@ const _: fn() -> bool = has_controlling_terminal;
 /// Replaces the standard streams that are a terminal which has hung up with the null device. A write to such a terminal
 /// fails, and `println!` panics then. Does nothing on Windows.
 const _: fn() = replace_lost_terminal;
+
+// ---- `output.rs`: the files that standard output and standard error are open on ----
+
+pub(crate) use system::output::{
+    OutputFile, is_stderr_regular_file, open_output, output_files, redirect_outputs,
+    regular_file_at, rename_open_file,
+};
+
+/// The regular files that standard output and standard error are open on. `None` for anything else, and always on
+/// Windows, where the files of a running process cannot be replaced safely.
+const _: fn() -> [Option<OutputFile>; 2] = output_files;
+/// Whether both are the same file, whatever its size was.
+const _: fn(&OutputFile, &OutputFile) -> bool = OutputFile::is_same_file;
+/// Whether standard error is open on a regular file.
+const _: fn() -> bool = is_stderr_regular_file;
+/// The regular file at this path. `None` if there is nothing or something else, such as a symbolic link. `Unsupported`
+/// on Windows.
+const _: fn(&Path) -> io::Result<Option<OutputFile>> = regular_file_at;
+/// Opens the file that continues another one, for appending, and creates it if it is missing. `InvalidInput` if it is
+/// not a regular file, and `PermissionDenied` if it belongs neither to this user nor to the owner of the file before.
+/// `Unsupported` on Windows.
+const _: fn(&Path, before: &OutputFile) -> io::Result<(File, OutputFile)> = open_output;
+/// Renames the file at this path, if it is the one that is open. On Unix at most one process does so at a time.
+const _: fn(open: &File, &Path, to: &Path) -> io::Result<RenameOutcome> = rename_open_file;
+/// Continues standard output and standard error in another file, each of them only if it is open on one of the files
+/// before. `Unsupported` on Windows.
+const _: fn(before: &[OutputFile], &File) -> io::Result<()> = redirect_outputs;
 
 // ---- `other_process.rs`: other processes ----
 

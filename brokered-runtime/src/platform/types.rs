@@ -90,6 +90,21 @@ pub(crate) struct ReceivedMessage {
     pub(crate) listener: Option<IpcListener>,
 }
 
+/// The result of renaming the file at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    windows,
+    allow(dead_code, reason = "only on Unix do processes take turns")
+)]
+pub(crate) enum RenameOutcome {
+    /// The file has its new name.
+    Renamed,
+    /// Another file, or none, is at the path.
+    OtherFile,
+    /// Another process is renaming the file at this moment.
+    Busy,
+}
+
 /// The result of waiting for a line from the daemon.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {

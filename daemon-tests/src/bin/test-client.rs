@@ -6,6 +6,7 @@
 //! | `TEST_CLIENT_WAIT` | what to wait for: `ready`, `nothing`, else the bound daemon |
 //! | `TEST_CLIENT_DEADLINE_MS` | the deadline of the call |
 //! | `TEST_CLIENT_LOG` | the daemon's log file |
+//! | `TEST_CLIENT_MAX_LOG_SIZE` | the size beyond which the log is rotated, or `none` |
 //! | `TEST_CLIENT_CURRENT_DIR` | the daemon's working directory |
 //! | `TEST_CLIENT_ARGUMENT` | an argument of the daemon |
 //! | `TEST_CLIENT_CLEAR_ENV` | set to clear the daemon's environment |
@@ -47,6 +48,14 @@ fn run() -> Result<(), Box<dyn Error>> {
     };
     if let Some(log) = env::var_os("TEST_CLIENT_LOG") {
         instance = instance.log(log);
+    }
+    if let Ok(size) = env::var("TEST_CLIENT_MAX_LOG_SIZE") {
+        let size = if size == "none" {
+            None
+        } else {
+            Some(size.parse()?)
+        };
+        instance = instance.max_log_size(size);
     }
     if let Some(argument) = env::var_os("TEST_CLIENT_ARGUMENT") {
         instance = instance.arg(argument);

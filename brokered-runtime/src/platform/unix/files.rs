@@ -178,7 +178,6 @@ pub(crate) fn is_lock_at(lock: &File, directory: &Path) -> io::Result<bool> {
     is_open_at(lock, directory)
 }
 
-#[cfg(feature = "operator")]
 pub(crate) fn is_file_at(open: &File, path: &Path) -> io::Result<bool> {
     is_open_at(open, path)
 }
@@ -205,12 +204,18 @@ pub(crate) struct FileIdentity {
     inode: u64,
 }
 
-pub(crate) fn file_identity(path: &Path) -> io::Result<Option<FileIdentity>> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Some(FileIdentity {
+impl FileIdentity {
+    pub(super) fn new(metadata: &fs::Metadata) -> Self {
+        Self {
             device: metadata.dev(),
             inode: metadata.ino(),
-        })),
+        }
+    }
+}
+
+pub(crate) fn file_identity(path: &Path) -> io::Result<Option<FileIdentity>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(FileIdentity::new(&metadata))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -8,7 +8,7 @@
 //! - [`listener`], [`connect`], [`stream`], [`peer`]: endpoints and connections;
 //! - [`fork_guard`]: descriptors that forked children must not keep;
 //! - [`clock`], [`process_age`], [`process_activity`], [`other_process`]: time and processes;
-//! - [`process`], [`terminal`]: this process, and its terminal;
+//! - [`process`], [`output`], [`terminal`]: this process, where its output goes, and its terminal;
 //! - [`accept`], [`accepted_connections`], [`tokio`], [`poll`]: what a daemon serves and waits for;
 //! - [`channel`], [`spawn`]: starting a daemon and talking to it;
 //! - [`activation`]: service managers;
@@ -28,6 +28,7 @@ pub(super) mod fork_guard;
 pub(super) mod hints;
 pub(super) mod listener;
 pub(super) mod other_process;
+pub(super) mod output;
 pub(super) mod peer;
 pub(super) mod poll;
 pub(super) mod process;

@@ -169,7 +169,6 @@ pub(crate) fn is_lock_at(lock: &File, directory: &Path) -> io::Result<bool> {
     }
 }
 
-#[cfg(feature = "operator")]
 pub(crate) fn is_file_at(open: &File, path: &Path) -> io::Result<bool> {
     Ok(identity(open)? == identity(&File::open(path)?)?)
 }

@@ -12,7 +12,7 @@
 //! - [`pipe`], [`connect`], [`listener`], [`stream`], [`peer`]: endpoints and connections;
 //! - [`accept`], [`accepted_connections`], [`tokio`], [`poll`]: what a daemon serves and waits for;
 //! - [`clock`], [`process_age`], [`process_activity`], [`other_process`]: time and processes;
-//! - [`standard_handles`], [`process`], [`terminal`]: this process;
+//! - [`standard_handles`], [`process`], [`output`], [`terminal`]: this process, and where its output goes;
 //! - [`channel`], [`command_line`], [`spawn`]: starting a daemon and talking to it;
 //! - [`activation`], [`fork_guard`]: service managers and forked children, of which Windows has none;
 //! - [`hints`]: texts for people.
@@ -33,6 +33,7 @@ pub(super) mod fork_guard;
 pub(super) mod hints;
 pub(super) mod listener;
 pub(super) mod other_process;
+pub(super) mod output;
 mod overlapped;
 pub(super) mod peer;
 mod pipe;

@@ -6,7 +6,7 @@ use std::os::windows::io::{AsRawHandle, BorrowedHandle};
 use windows_sys::Win32::Foundation::{
     HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE, SetHandleInformation,
 };
-use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
+use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_DISK, FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::Console::{
     GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
 };
@@ -48,6 +48,12 @@ impl StandardHandle {
 pub(super) fn is_pipe(handle: BorrowedHandle<'_>) -> bool {
     // SAFETY: the handle is open while it is borrowed.
     unsafe { GetFileType(handle.as_raw_handle()) == FILE_TYPE_PIPE }
+}
+
+/// Whether this is the handle of a file on a disk.
+pub(super) fn is_disk_file(handle: BorrowedHandle<'_>) -> bool {
+    // SAFETY: the handle is open while it is borrowed.
+    unsafe { GetFileType(handle.as_raw_handle()) == FILE_TYPE_DISK }
 }
 
 /// Sets whether child processes inherit a handle.
