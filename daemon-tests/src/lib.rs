@@ -26,6 +26,9 @@ pub const IDLE_EXIT_DAEMON: Daemon = Daemon::new("idle-exit").idle_exit_secs(1);
 /// A daemon on tokio, which ends after a second without open connections.
 pub const TOKIO_DAEMON: Daemon = Daemon::new("tokio").idle_exit_secs(1);
 
+/// How many bytes a large state has. It is a large part of a stack.
+pub const LARGE_STATE_SIZE: usize = 1 << 20;
+
 /// A fifo that a load reads to its end, so that the test decides how long the load takes.
 pub const LOAD_FIFO: &str = "TEST_DAEMON_LOAD_FIFO";
 

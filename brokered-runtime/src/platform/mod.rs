@@ -311,7 +311,7 @@ pub(crate) use system::process::kill_this_process;
 pub(crate) use system::process::open_files_limit;
 pub(crate) use system::process::{
     close_inherited_descriptors, current_executable, detach_terminal, end_process, exec,
-    redirect_stdin_to_null, remove_environment_variables, reset_signals,
+    main_stack_size, redirect_stdin_to_null, remove_environment_variables, reset_signals,
 };
 
 /// Closes all descriptors that a launched process has inherited, except the standard ones. Only for a process in which
@@ -331,6 +331,9 @@ const _: fn() -> io::Result<PathBuf> = current_executable;
 /// Runs another program in the place of this process. Returns only if that failed. On Windows this process waits for
 /// the program, and ends with its exit code.
 const _: fn(&mut Command) -> io::Error = exec;
+/// How many bytes the stack of the main thread can have, within limits that make sense for another thread, too. On
+/// Windows a number that is larger than the linker's default.
+const _: fn() -> usize = main_stack_size;
 /// Ends this process. On Unix neither destructors nor exit handlers run.
 const _: fn(exit_code: u8) -> ! = end_process;
 /// Ends this process as a `SIGKILL` from another process does.
