@@ -90,6 +90,7 @@ fn program(
                     #runtime::attribute::option_env!("CARGO_PKG_VERSION"),
                     #runtime::attribute::option_env!("CARGO_PKG_DESCRIPTION"),
                 )
+                .panics_abort(#runtime::attribute::cfg!(panic = "abort"))
                 #help
                 #cli
             }

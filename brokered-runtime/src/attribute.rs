@@ -13,7 +13,7 @@ use crate::daemon::state::{self, LoadFailed};
 use crate::{Bound, Daemon, Never, State};
 
 // `::core` would not do: `extern crate .. as core` in the user's crate takes that path over.
-pub use core::{module_path, option_env};
+pub use core::{cfg, module_path, option_env};
 
 mod sealed {
     /// Limits the implementations of a trait to this file.
@@ -416,9 +416,17 @@ impl<'a> Program<'a> {
                 version,
                 description,
                 help: Help::Generated,
+                panics_abort: false,
             },
             cli: None,
         }
+    }
+
+    /// Whether the executable is built with `panic = "abort"`. The crates that it uses need not be.
+    #[must_use]
+    pub const fn panics_abort(mut self, panics_abort: bool) -> Self {
+        self.program.panics_abort = panics_abort;
+        self
     }
 
     /// `help = text`

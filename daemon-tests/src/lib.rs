@@ -45,6 +45,9 @@ pub const LOAD_ERROR: &str = "TEST_DAEMON_LOAD_ERROR";
 /// Set to make the test daemon print the framework's spans and events.
 pub const PRINT_TRACES: &str = "TEST_DAEMON_PRINT_TRACES";
 
+/// Where the panicking daemon panics.
+pub const PANICS_IN: &str = "TEST_DAEMON_PANICS_IN";
+
 /// How `main` ends at once: `error`, `panic`, or `guard <microseconds>`.
 pub const MAIN_RESULT: &str = "TEST_DAEMON_MAIN_RESULT";
 

@@ -17,6 +17,7 @@ use super::latch::{Latch, LatchWaiter};
 use super::lifecycle::Lifecycle;
 use super::report::LoadIndex;
 use super::state::{LoadFailed, State, load_boxed, name_of};
+use super::thread_role::ThreadRole;
 use super::trace;
 use crate::diagnostics::panic_message;
 use crate::platform;
@@ -184,6 +185,7 @@ fn load<T: State>(
     not_ready: ReadinessGuard,
 ) {
     let _span = trace::load(name);
+    let _role = ThreadRole::Load(name_of::<T>).enter();
     let bound = new_bound_without_listener(Arc::clone(lifecycle));
     let loaded = panic::catch_unwind(AssertUnwindSafe(|| {
         load_boxed(T::load, &bound).map_err(|error| LoadFailed::of(name, error.into().as_ref()))

@@ -206,7 +206,7 @@ pub(super) fn status_of(record: Record) -> Status {
 }
 
 /// The first [`MAX_TEXT`] bytes of a text, or a little less: a character is never cut.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let mut end = text.len().min(MAX_TEXT);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use super::bound::Bound;
+use super::thread_role::ThreadRole;
 use super::trace;
 use crate::{Phase, fault};
 
@@ -106,6 +107,7 @@ pub(crate) fn load<S: State>(
     let name = name_of::<S>();
     let index = lifecycle.report().begin_load(&name, false);
     let _span = trace::load(&name);
+    let _role = ThreadRole::Load(name_of::<S>).enter();
     let loaded =
         load_boxed(load, bound).map_err(|error| LoadFailed::of(&name, error.into().as_ref()));
     let failure = loaded.as_ref().err().map(|failed| failed.reason.as_str());

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::control_server::ControlServer;
 use super::error::exit_code;
 use super::lifecycle::{FAILURE_REPORT_TIMEOUT, Lifecycle};
+use super::thread_role::ThreadRole;
 use super::trace;
 use crate::diagnostics::print;
 use crate::platform::{self, AcceptedConnections, SignalPoller, WakeReason};
@@ -65,6 +66,7 @@ impl Supervisor {
 
 /// The whole life of the thread. The process usually ends while it supervises the drain.
 fn run(lifecycle: &Lifecycle, mut signals: SignalPoller) {
+    let _role = ThreadRole::Supervisor.enter();
     let mut control = ControlServer::new(lifecycle);
     let requested_by = supervise(lifecycle, &mut control, &mut signals);
     let _span = trace::drain();
