@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use brokered_runtime::operator::is_same_file;
+use brokered_runtime::operator::{InstanceDirectory, is_same_file};
 use serde_json::json;
 
 use crate::arguments::Log;
@@ -17,6 +17,9 @@ use crate::select;
 /// How often `--follow` looks for new lines.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// How many bytes of a log are shown at most. A sparse file can have a size of many terabytes.
+const MAX_SHOWN: u64 = 64 * 1024 * 1024;
+
 /// The number of bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
 
@@ -26,7 +29,7 @@ pub(crate) fn log(arguments: &Log, output: &mut Output) -> Result<u8, CliError> 
     let record = record.record();
     let path = record.and_then(|record| record.log.clone());
     let path = path.unwrap_or_else(|| instance.default_log_path());
-    let file = match File::open(&path) {
+    let file = match instance.open_log(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let reason = match record {
@@ -40,7 +43,14 @@ pub(crate) fn log(arguments: &Log, output: &mut Output) -> Result<u8, CliError> 
         }
         Err(error) => return Err(read_error(&path, &error)),
     };
-    let mut reader = Reader::new(path, file);
+    let mut reader = Reader::new(instance, path, file)?;
+    if reader.at > 0 {
+        let size = MAX_SHOWN / 1024 / 1024;
+        let name = reader.path.display();
+        eprintln!(
+            "brokered: the log is long: only its last {size} MiB are shown; all of it is in {name}"
+        );
+    }
     if let Some(lines) = arguments.lines {
         reader.skip_to_last(lines)?;
     }
@@ -62,6 +72,7 @@ fn read_error(path: &Path, error: &io::Error) -> CliError {
 
 /// A log that is being printed.
 struct Reader {
+    instance: InstanceDirectory,
     path: PathBuf,
     file: File,
     /// The position of the next byte.
@@ -71,18 +82,20 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(path: PathBuf, file: File) -> Self {
-        Self {
+    fn new(instance: InstanceDirectory, path: PathBuf, file: File) -> Result<Self, CliError> {
+        let metadata = file.metadata().map_err(|error| read_error(&path, &error))?;
+        Ok(Self {
+            instance,
             path,
             file,
-            at: 0,
+            at: metadata.len().saturating_sub(MAX_SHOWN),
             partial: Vec::new(),
-        }
+        })
     }
 
     /// Continues at the last lines.
     fn skip_to_last(&mut self, lines: usize) -> Result<(), CliError> {
-        self.at = position_of_last(lines, &mut self.file)
+        self.at = position_of_last(lines, self.at, &mut self.file)
             .map_err(|error| read_error(&self.path, &error))?;
         Ok(())
     }
@@ -136,7 +149,7 @@ impl Reader {
             return Ok(());
         };
         let is_new = !is_same_file(&self.file, &self.path) || at_path.len() < self.at;
-        if is_new && let Ok(file) = File::open(&self.path) {
+        if is_new && let Ok(file) = self.instance.open_log(&self.path) {
             self.copy(output)?;
             self.file = file;
             self.at = 0;
@@ -145,8 +158,8 @@ impl Reader {
     }
 }
 
-/// The position at which the last lines begin. Reads from the end.
-fn position_of_last(lines: usize, file: &mut File) -> io::Result<u64> {
+/// The position at which the last lines begin, but not before `first`. Reads from the end.
+fn position_of_last(lines: usize, first: u64, file: &mut File) -> io::Result<u64> {
     let end = file.seek(SeekFrom::End(0))?;
     if lines == 0 {
         return Ok(end);
@@ -154,8 +167,8 @@ fn position_of_last(lines: usize, file: &mut File) -> io::Result<u64> {
     let mut left = lines;
     let mut begin = end;
     let mut buffer = vec![0; CHUNK];
-    while begin > 0 {
-        let length = begin.min(CHUNK as u64);
+    while begin > first {
+        let length = (begin - first).min(CHUNK as u64);
         begin -= length;
         let chunk = &mut buffer[..usize::try_from(length).unwrap_or(CHUNK)];
         file.seek(SeekFrom::Start(begin))?;
@@ -171,5 +184,5 @@ fn position_of_last(lines: usize, file: &mut File) -> io::Result<u64> {
             }
         }
     }
-    Ok(0)
+    Ok(first)
 }

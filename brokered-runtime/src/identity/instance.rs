@@ -228,6 +228,8 @@ impl Instance {
 
     /// Sets the log: the file that receives the daemon's output. The default is `log` in the instance directory, which
     /// is rotated at 1 MiB.
+    ///
+    /// On Unix the path may lead to a device, to a pipe that a process reads, or over symbolic links to a file.
     #[must_use]
     pub fn log(mut self, file: impl AsRef<Path>) -> Self {
         self.launch.log = Some(file.as_ref().to_owned());

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::LaunchError;
 use crate::identity::paths::Paths;
@@ -29,22 +29,22 @@ impl Log {
         match &instance.launch.log {
             Some(path) => {
                 let path = std::path::absolute(path).map_err(LaunchError::io("open", path))?;
-                Self::open_at(path)
+                Self::open_at(path, platform::open_append_anything)
             }
-            None => match Self::open_at(paths.log())? {
+            None => match Self::open_at(paths.log(), platform::open_append)? {
                 log if log.begin > MAX_LOG_SIZE => {
                     // If the rename fails, the log keeps growing, which is better than no daemon.
                     let _ = fs::rename(&log.path, log.path.with_file_name("log.1"));
-                    Self::open_at(log.path)
+                    Self::open_at(log.path, platform::open_append)
                 }
                 log => Ok(log),
             },
         }
     }
 
-    fn open_at(path: PathBuf) -> Result<Self, LaunchError> {
+    fn open_at(path: PathBuf, open: fn(&Path) -> io::Result<File>) -> Result<Self, LaunchError> {
         let open = || -> io::Result<(File, u64)> {
-            let file = platform::open_append(&path)?;
+            let file = open(&path)?;
             let begin = file.metadata()?.len();
             Ok((file, begin))
         };
@@ -58,7 +58,7 @@ impl Log {
     }
 
     fn read_tail(&self) -> io::Result<String> {
-        let mut file = File::open(&self.path)?;
+        let mut file = platform::open_regular_or_link(&self.path)?;
         let length = file.metadata()?.len();
         let from = self.begin.max(length.saturating_sub(MAX_TAIL_SIZE));
         file.seek(SeekFrom::Start(from))?;
