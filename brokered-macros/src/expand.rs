@@ -90,6 +90,7 @@ fn program(
                     #runtime::attribute::option_env!("CARGO_PKG_VERSION"),
                     #runtime::attribute::option_env!("CARGO_PKG_DESCRIPTION"),
                 )
+                .panics_abort(#runtime::attribute::cfg!(panic = "abort"))
                 #help
                 #cli
             }
@@ -249,8 +250,10 @@ fn user_main(main: &MainFn, attributes: &[&Attribute], name: &Ident) -> TokenStr
     }
 }
 
-/// Loads the states and calls the user's function. There is one call for each combination of conditional parameters, because an
-/// argument cannot be conditional.
+/// Loads the states and calls the user's function. The states wait in boxes, and leave them in a closure: its frame, which holds
+/// them as arguments, then does not exist yet while they load.
+///
+/// There is one call for each combination of conditional parameters, because an argument cannot be conditional.
 fn call(runtime: &TokenStream, signature: &Signature) -> TokenStream {
     let conditional = signature
         .parameters
@@ -321,7 +324,7 @@ fn call_with(runtime: &TokenStream, signature: &Signature, taken: &[&Parameter])
         .unzip();
     let arguments = bound
         .into_iter()
-        .chain(names.iter().map(|name| quote!(#name)));
+        .chain(names.iter().map(|name| quote!(*#name)));
     let called = quote!(#name(#(#arguments),*));
     // If the function never returns, the compiler would warn that the rest is unreachable.
     let ended = if signature.never_returns() {
@@ -334,9 +337,12 @@ fn call_with(runtime: &TokenStream, signature: &Signature, taken: &[&Parameter])
         );
         quote!(#ended(#called))
     };
+    if names.is_empty() {
+        return ended;
+    }
     quote! {
         #(#loads)*
-        #ended
+        #runtime::attribute::call_main(move || #ended)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::daemon::state::{self, LoadFailed};
 use crate::{Bound, Daemon, Never, State};
 
 // `::core` would not do: `extern crate .. as core` in the user's crate takes that path over.
-pub use core::{module_path, option_env};
+pub use core::{cfg, module_path, option_env};
 
 mod sealed {
     /// Limits the implementations of a trait to this file.
@@ -250,7 +250,7 @@ pub type HelpText = &'static str;
 #[derive(Debug)]
 pub struct LoadError(LoadFailed);
 
-/// Loads a parameter of `main`.
+/// Loads a parameter of `main`. In the box, a large state does not fill the stack.
 ///
 /// The expansion names the method by its trait, at the user's type: the compiler then reports a missing implementation
 /// there, in the words of [`State`].
@@ -261,8 +261,23 @@ pub struct LoadError(LoadFailed);
 pub fn load<S: State>(
     load: fn(&Bound) -> Result<S, S::Error>,
     bound: &Bound,
-) -> Result<S, LoadError> {
+) -> Result<Box<S>, LoadError> {
     state::load(load, bound).map_err(LoadError)
+}
+
+/// Calls the closure that takes the states out of their boxes and calls the user's function.
+///
+/// The states are then on the stack, as arguments. In a frame of its own, which begins once all states have loaded, they
+/// take no stack from the loads.
+///
+/// # Errors
+///
+/// Those of the closure.
+#[inline(never)]
+pub fn call_main(
+    main: impl FnOnce() -> Result<ExitCode, LoadError>,
+) -> Result<ExitCode, LoadError> {
+    main()
 }
 
 /// What `cli = path` names.
@@ -401,9 +416,17 @@ impl<'a> Program<'a> {
                 version,
                 description,
                 help: Help::Generated,
+                panics_abort: false,
             },
             cli: None,
         }
+    }
+
+    /// Whether the executable is built with `panic = "abort"`. The crates that it uses need not be.
+    #[must_use]
+    pub const fn panics_abort(mut self, panics_abort: bool) -> Self {
+        self.program.panics_abort = panics_abort;
+        self
     }
 
     /// `help = text`

@@ -45,6 +45,9 @@ pub const HOLD: &str = "RELOAD_DAEMON_HOLD";
 /// How the daemon that reloads receives requests: `threads <number>`, `poll`, `task` or `none`.
 pub const RELOAD_MODE: &str = "RELOAD_DAEMON_MODE";
 
+/// How many bytes a large state has. It is a large part of a stack.
+pub const LARGE_STATE_SIZE: usize = 1 << 20;
+
 /// A fifo that a load reads to its end, so that the test decides how long the load takes.
 pub const LOAD_FIFO: &str = "TEST_DAEMON_LOAD_FIFO";
 
@@ -60,6 +63,9 @@ pub const LOAD_ERROR: &str = "TEST_DAEMON_LOAD_ERROR";
 
 /// Set to make the test daemon print the framework's spans and events.
 pub const PRINT_TRACES: &str = "TEST_DAEMON_PRINT_TRACES";
+
+/// Where the panicking daemon panics.
+pub const PANICS_IN: &str = "TEST_DAEMON_PANICS_IN";
 
 /// How `main` ends at once: `error`, `panic`, or `guard <microseconds>`.
 pub const MAIN_RESULT: &str = "TEST_DAEMON_MAIN_RESULT";

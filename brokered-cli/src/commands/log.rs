@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use brokered_runtime::operator::{is_same_file, older_log};
+use brokered_runtime::operator::{InstanceDirectory, is_same_file, older_log};
 use serde_json::json;
 
 use crate::arguments::Log;
@@ -17,6 +17,9 @@ use crate::select;
 /// How often `--follow` looks for new lines.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// How many bytes of each file of a log are shown at most. A sparse file can have a size of many terabytes.
+const MAX_SHOWN: u64 = 64 * 1024 * 1024;
+
 /// The number of bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
 
@@ -26,7 +29,13 @@ pub(crate) fn log(arguments: &Log, output: &mut Output) -> Result<u8, CliError> 
     let record = record.record();
     let path = record.and_then(|record| record.log.clone());
     let path = path.unwrap_or_else(|| instance.default_log_path());
-    let mut reader = match Reader::open(path) {
+    // A log that a user has named may be a link, and rotation is noticed by the file that a path itself leads to.
+    let path = if path.parent() == Some(instance.path()) {
+        path
+    } else {
+        fs::canonicalize(&path).unwrap_or(path)
+    };
+    let mut reader = match Reader::open(instance, path) {
         Ok(reader) => reader,
         Err((path, error)) if error.kind() == io::ErrorKind::NotFound => {
             let reason = match record {
@@ -40,6 +49,13 @@ pub(crate) fn log(arguments: &Log, output: &mut Output) -> Result<u8, CliError> 
         }
         Err((path, error)) => return Err(read_error(&path, &error)),
     };
+    if reader.files.iter().any(|file| file.first > 0) {
+        let size = MAX_SHOWN / 1024 / 1024;
+        let name = reader.path.display();
+        eprintln!(
+            "brokered: the log is long: only its last {size} MiB are shown; all of it is in {name}"
+        );
+    }
     if let Some(lines) = arguments.lines {
         reader.skip_to_last(lines)?;
     }
@@ -61,6 +77,7 @@ fn read_error(path: &Path, error: &io::Error) -> CliError {
 
 /// A log that is being printed.
 struct Reader {
+    instance: InstanceDirectory,
     path: PathBuf,
     /// The files of the log that are being read, oldest first. The last one is at the path, until it is rotated.
     files: Vec<LogFile>,
@@ -70,22 +87,23 @@ struct Reader {
 
 struct LogFile {
     file: File,
+    /// The position of the first byte that is shown.
+    first: u64,
     /// The position of the next byte.
     at: u64,
 }
 
 impl LogFile {
-    fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        Ok(Self { file, at: 0 })
+    fn open(instance: &InstanceDirectory, path: &Path) -> io::Result<Self> {
+        let file = instance.open_log(path)?;
+        let first = file.metadata()?.len().saturating_sub(MAX_SHOWN);
+        let at = first;
+        Ok(Self { file, first, at })
     }
 
     /// Opens the older part of a log, if there is one.
-    fn open_older(log: &Path) -> Option<Self> {
-        let path = older_log(log);
-        // Opening a pipe would block.
-        let is_file = fs::metadata(&path).is_ok_and(|metadata| metadata.is_file());
-        is_file.then(|| Self::open(&path).ok()).flatten()
+    fn open_older(instance: &InstanceDirectory, log: &Path) -> Option<Self> {
+        Self::open(instance, &older_log(log)).ok()
     }
 
     fn is_at(&self, path: &Path) -> bool {
@@ -110,9 +128,9 @@ impl LogFile {
 
 impl Reader {
     /// Opens the log, and its older part if there is one.
-    fn open(path: PathBuf) -> Result<Self, (PathBuf, io::Error)> {
-        let current = LogFile::open(&path);
-        let older = LogFile::open_older(&path).filter(|_| {
+    fn open(instance: InstanceDirectory, path: PathBuf) -> Result<Self, (PathBuf, io::Error)> {
+        let current = LogFile::open(&instance, &path);
+        let older = LogFile::open_older(&instance, &path).filter(|_| {
             // The log may have been rotated between the two calls.
             !matches!(&current, Ok(current) if current.is_at(&older_log(&path)))
         });
@@ -123,6 +141,7 @@ impl Reader {
             (_, Err(error)) => return Err((path, error)),
         };
         Ok(Self {
+            instance,
             path,
             files,
             partial: Vec::new(),
@@ -138,7 +157,7 @@ impl Reader {
     fn copy(&mut self, output: &mut Output) -> Result<(), CliError> {
         let mut buffer = vec![0; CHUNK];
         let mut index = 0;
-        while let Some(LogFile { file, at }) = self.files.get_mut(index) {
+        while let Some(LogFile { file, at, .. }) = self.files.get_mut(index) {
             let read = file
                 .seek(SeekFrom::Start(*at))
                 .and_then(|_| file.read(&mut buffer))
@@ -187,15 +206,16 @@ impl Reader {
         };
         if current.is_at(&self.path) {
             if at_path.len() < current.at {
+                current.first = 0;
                 current.at = 0;
             }
             return Ok(());
         }
-        let Ok(new) = LogFile::open(&self.path) else {
+        let Ok(new) = LogFile::open(&self.instance, &self.path) else {
             return Ok(());
         };
         // After two rotations there is a file between these two.
-        let between = LogFile::open_older(&self.path)
+        let between = LogFile::open_older(&self.instance, &self.path)
             .filter(|_| current.is_unlinked() && !new.is_at(&older_log(&self.path)));
         self.copy(output)?;
         // The file before stays open: a process that has not opened the new one yet may still write to it. So may a
@@ -212,11 +232,11 @@ fn skip_to_last(lines: usize, files: &mut [LogFile]) -> io::Result<()> {
     let mut left = lines;
     let mut has_more = false;
     let mut buffer = vec![0; CHUNK];
-    for LogFile { file, at } in files.iter_mut().rev() {
+    for LogFile { file, first, at } in files.iter_mut().rev() {
         let end = file.seek(SeekFrom::End(0))?;
         *at = end;
-        while left > 0 && *at > 0 {
-            let length = (*at).min(CHUNK as u64);
+        while left > 0 && *at > *first {
+            let length = (*at - *first).min(CHUNK as u64);
             let begin = *at - length;
             let chunk = &mut buffer[..usize::try_from(length).unwrap_or(CHUNK)];
             file.seek(SeekFrom::Start(begin))?;

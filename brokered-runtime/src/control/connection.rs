@@ -7,13 +7,14 @@ use std::time::Instant;
 use super::error::{ControlError, describe_process};
 use super::obstacle;
 use super::protocol::{ERROR, Request};
+use crate::IpcStream;
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::fields::Fields;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
+use crate::platform::{self, PathOccupant};
 use crate::record::Record;
-use crate::{IpcStream, platform};
 
 /// The most bytes of one line of a reply.
 const MAX_LINE_SIZE: usize = 256 * 1024;
@@ -115,7 +116,7 @@ fn connect(paths: &Paths, deadline: &Deadline) -> Result<IpcStream, ControlError
     let control = paths.control();
     let mut backoff = Backoff::new();
     loop {
-        let error = match platform::connect(&control, deadline.end()) {
+        let error = match connect_to_socket(&control, deadline.end()) {
             Ok(stream) => return check_peer(stream, &control),
             Err(error) => error,
         };
@@ -154,6 +155,14 @@ fn connect(paths: &Paths, deadline: &Deadline) -> Result<IpcStream, ControlError
             return Err(no_answer(paths, deadline));
         }
         backoff.pause(deadline);
+    }
+}
+
+/// Connects to the socket at this path. Another process may listen behind a symbolic link, which the daemon never makes.
+fn connect_to_socket(control: &Path, deadline: Instant) -> io::Result<IpcStream> {
+    match platform::path_occupant(control)? {
+        PathOccupant::Other(_) => Err(io::ErrorKind::ConnectionRefused.into()),
+        _ => platform::connect(control, deadline),
     }
 }
 

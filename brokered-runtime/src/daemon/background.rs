@@ -1,6 +1,7 @@
 //! [`Background`]: a state that loads while clients are served (step 6).
 
 use std::any::Any;
+use std::env;
 use std::fmt;
 use std::io;
 use std::mem;
@@ -15,10 +16,11 @@ use super::guards::ReadinessGuard;
 use super::latch::{Latch, LatchWaiter};
 use super::lifecycle::Lifecycle;
 use super::report::LoadIndex;
-use super::state::{LoadFailed, State, name_of};
+use super::state::{LoadFailed, State, load_boxed, name_of};
+use super::thread_role::ThreadRole;
 use super::trace;
 use crate::diagnostics::panic_message;
-use crate::own_daemon;
+use crate::{own_daemon, platform};
 
 /// A state that loads on its own thread, while clients are served.
 ///
@@ -64,7 +66,7 @@ pub struct Background<T> {
 }
 
 struct Cell<T> {
-    value: OnceLock<T>,
+    value: OnceLock<Box<T>>,
     /// Set after the value.
     loaded: Arc<Latch>,
 }
@@ -84,7 +86,7 @@ impl<T> Background<T> {
     /// The value, if it has loaded.
     #[must_use]
     pub fn try_get(&self) -> Option<&T> {
-        self.cell.value.get()
+        self.cell.value.get().map(Box::as_ref)
     }
 
     /// A future that returns the value once it has loaded. It works in any executor.
@@ -160,9 +162,18 @@ where
         };
         thread::Builder::new()
             .name(format!("load {name}"))
+            .stack_size(stack_size())
             .spawn(move || load(&cell, &name, index, &lifecycle, not_ready))?;
         Ok(background)
     }
+}
+
+/// The size of the thread's stack: that of the main thread, where the same state would otherwise load, or what the user
+/// has set for all threads, if that is more.
+fn stack_size() -> usize {
+    let set_by_user = env::var("RUST_MIN_STACK").ok();
+    let set_by_user = set_by_user.and_then(|size| size.parse().ok());
+    platform::main_stack_size().max(set_by_user.unwrap_or(0))
 }
 
 /// Loads the value, on the thread.
@@ -174,10 +185,11 @@ fn load<T: State>(
     not_ready: ReadinessGuard,
 ) {
     let _span = trace::load(name);
+    let _role = ThreadRole::Load(name_of::<T>).enter();
     let bound = new_bound_without_listener(Arc::clone(lifecycle));
     let _task = own_daemon::begin(Some(own_daemon::Task::BackgroundLoad));
     let loaded = panic::catch_unwind(AssertUnwindSafe(|| {
-        T::load(&bound).map_err(|error| LoadFailed::of(name, error.into().as_ref()))
+        load_boxed(T::load, &bound).map_err(|error| LoadFailed::of(name, error.into().as_ref()))
     }));
     let reason = match loaded {
         Ok(Ok(value)) => {

@@ -90,6 +90,7 @@ mod tests {
         version: "1.2.3",
         description: "Indexes",
         help: Help::Generated,
+        panics_abort: false,
     };
 
     fn answer(program: &Program, argument: &str) -> Option<String> {

@@ -527,4 +527,22 @@ impl Lifecycle {
             self.notify_starter(&Event::Failed(reason.to_owned()));
         });
     }
+
+    /// A panic is about to end the process, on whichever thread. Records and reports the reason in bounded time, even if
+    /// that thread holds one of the mutexes here. The lock and the endpoints stay: the kernel releases them in a moment.
+    ///
+    /// The supervisor thread answers the waiting clients, so it does not wait for them itself.
+    pub(super) fn record_last_panic(&self, reason: &str, waits_for_clients: bool) {
+        let deadline = Instant::now() + FAILURE_REPORT_TIMEOUT;
+        self.failure.set(reason);
+        self.readiness.advance(Phase::Failed);
+        self.files.record_last_panic(reason, deadline);
+        let event = Event::Failed(reason.to_owned());
+        self.starter.notify_until(&event, None, deadline);
+        self.wake_supervisor();
+        if waits_for_clients {
+            let deadline = Instant::now() + FAILURE_REPORT_TIMEOUT;
+            self.waiting_clients.wait_for_none_until(deadline);
+        }
+    }
 }

@@ -3,7 +3,8 @@
 //! Read the files in this order, which is that of the protocol's steps:
 //!
 //! 1. `run`: the role of the process, then its start, its `main` and its end. The attribute's `main` calls it.
-//!    `program` is what the attribute passes, and `help` answers `--help` and `--version`.
+//!    `program` is what the attribute passes, and `help` answers `--help` and `--version`. Where a panic ends the
+//!    process, `panic_hook` records it, by the `thread_role` of its thread.
 //! 2. `start`: steps 0 to 4, for each kind of starter. It uses
 //!    - `adopt`: step 0, reset what was inherited; step 1, adopt the hand-off from a launcher;
 //!    - `activation`: step 1 under a service manager, socket activation;
@@ -23,7 +24,8 @@
 //! 6. `bound`, `handle`, `guards` and `reload`: step 7, what `main` receives. It accepts clients with `serve`, on
 //!    `incoming`, or with `tokio_listener`.
 //!
-//! Besides, `trace` has the spans for the feature `tracing`, and `unsupervised` is the daemon of a unit test.
+//! Besides, `lock_until` locks a mutex that the calling thread may hold, `trace` has the spans for the feature `tracing`,
+//! and `unsupervised` is the daemon of a unit test.
 //!
 //! No two files import each other, and none imports `launch`: `tests/architecture.rs` checks both.
 
@@ -45,8 +47,10 @@ mod idle;
 mod incoming;
 mod latch;
 mod lifecycle;
+mod lock_until;
 mod log_rotation;
 mod owned_files;
+mod panic_hook;
 mod program;
 mod project_directory;
 mod readiness;
@@ -61,6 +65,7 @@ mod starter;
 pub(crate) mod state;
 mod stopping;
 mod supervisor;
+mod thread_role;
 #[cfg(feature = "tokio")]
 mod tokio_listener;
 mod trace;

@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::descriptor_reserve::DescriptorReserve;
+use super::lock_until::lock_until;
 use crate::diagnostics::print;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
@@ -256,6 +257,23 @@ impl OwnedFiles {
         }
         before_unlock();
         *held = None;
+    }
+
+    /// Writes the failure into the record before a panic ends the process. The panicking thread may hold the mutex, so
+    /// this waits for it only until the deadline.
+    pub(super) fn record_last_panic(&self, reason: &str, deadline: Instant) {
+        let Some(mut held) = lock_until(&self.held, deadline) else {
+            return;
+        };
+        if let Some(held) = held.as_mut()
+            && held.lock.is_on(&self.paths)
+        {
+            held.record.phase = Phase::Failed;
+            held.record.add_command_line();
+            held.record.failure = Some(reason.to_owned());
+            // Printed nowhere: another thread may hold standard error without an end.
+            let _ = held.record.write(&self.paths);
+        }
     }
 
     /// The mutex may be poisoned: a panic on another thread is no reason to leave files behind.

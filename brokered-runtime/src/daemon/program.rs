@@ -15,6 +15,8 @@ pub(crate) struct Program {
     pub description: &'static str,
     /// What `--help` prints.
     pub help: Help,
+    /// Whether a panic ends the process at once. Only the crate of the executable knows it.
+    pub panics_abort: bool,
 }
 
 /// What `--help` prints.

@@ -13,9 +13,11 @@ use super::bound::Bound;
 use super::error::exit_code;
 use super::help;
 use super::lifecycle::Lifecycle;
+use super::panic_hook;
 pub(crate) use super::program::{Help, Program};
 use super::start::{StartedBy, start};
 use super::state::LoadFailed;
+use super::thread_role::ThreadRole;
 use crate::diagnostics::{panic_message, print};
 use crate::identity::set_daemon_of_this_executable;
 use crate::platform;
@@ -66,7 +68,12 @@ fn run_daemon(
     body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>,
 ) -> ExitCode {
     match start(program, started_by, main_began) {
-        Ok(bound) => run_main(bound, body),
+        Ok(bound) => {
+            if program.panics_abort {
+                panic_hook::install(bound.lifecycle());
+            }
+            run_main(bound, body)
+        }
         Err(error) => {
             print(program.daemon.name(), &error);
             ExitCode::from(error.exit_code())
@@ -77,6 +84,7 @@ fn run_daemon(
 /// Steps 6 and 7, and the end: loads the states, runs `main`, waits for open connections, and releases everything.
 fn run_main(bound: Bound, body: impl FnOnce(Bound) -> Result<ExitCode, LoadFailed>) -> ExitCode {
     let lifecycle = Arc::clone(bound.lifecycle());
+    let _role = ThreadRole::Main.enter();
     match panic::catch_unwind(AssertUnwindSafe(|| body(bound))) {
         Ok(Ok(code)) => {
             lifecycle.request_stop();

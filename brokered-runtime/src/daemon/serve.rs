@@ -9,6 +9,7 @@ use std::thread::{self, Scope};
 
 use super::incoming::{EXHAUSTED_PAUSE, accept};
 use super::lifecycle::Lifecycle;
+use super::thread_role::ThreadRole;
 use super::trace;
 use crate::IpcStream;
 use crate::diagnostics::{panic_message, print};
@@ -144,6 +145,7 @@ where
     /// The error's `Display` and `Drop` are code of the user, too, so they run inside of `catch_unwind`.
     fn serve_one(&self, stream: IpcStream) {
         let _span = trace::connection();
+        let _role = ThreadRole::Handler.enter();
         self.lifecycle.open_connection();
         let served = panic::catch_unwind(AssertUnwindSafe(|| {
             if let Err(error) = (self.handler)(stream)

@@ -1,8 +1,9 @@
 //! [`Starter`]: reports events to the launcher and to the service manager.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::lock_until::lock_until;
 use super::service_manager::ServiceManager;
 use crate::handoff::Event;
 use crate::platform::Channel;
@@ -32,6 +33,17 @@ impl Starter {
             .is_some_and(|channel| channel.send_line(&event.to_line()).is_err())
         {
             *launcher = None;
+        }
+    }
+
+    /// Reports an event before a panic ends the process. The panicking thread may hold the mutex, so this waits for it
+    /// only until the deadline.
+    pub(super) fn notify_until(&self, event: &Event, errno: Option<i32>, deadline: Instant) {
+        self.notify_service_manager(event, errno);
+        if let Some(launcher) = lock_until(&self.launcher, deadline)
+            && let Some(channel) = launcher.as_ref()
+        {
+            let _ = channel.send_line(&event.to_line());
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use super::bound::Bound;
+use super::thread_role::ThreadRole;
 use super::trace;
 use crate::{Phase, fault, own_daemon};
 
@@ -99,7 +100,7 @@ fn errno_of(error: &(dyn Error + 'static)) -> Option<i32> {
 pub(crate) fn load<S: State>(
     load: fn(&Bound) -> Result<S, S::Error>,
     bound: &Bound,
-) -> Result<S, LoadFailed> {
+) -> Result<Box<S>, LoadFailed> {
     let lifecycle = bound.lifecycle();
     lifecycle.enter(Phase::Loading);
     fault::reach("daemon:loading");
@@ -107,11 +108,26 @@ pub(crate) fn load<S: State>(
     let index = lifecycle.report().begin_load(&name, false);
     let _span = trace::load(&name);
     let task = own_daemon::begin(Some(own_daemon::Task::Load));
-    let loaded = load(bound).map_err(|error| LoadFailed::of(&name, error.into().as_ref()));
+    let _role = ThreadRole::Load(name_of::<S>).enter();
+    let loaded =
+        load_boxed(load, bound).map_err(|error| LoadFailed::of(&name, error.into().as_ref()));
     drop(task);
     let failure = loaded.as_ref().err().map(|failed| failed.reason.as_str());
     lifecycle.report().end_foreground_load(index, failure);
     loaded
+}
+
+/// Calls a [`State::load`], and moves the state to the heap at once: a large one must not be on the stack in the frame
+/// of each function that it passes through.
+///
+/// Not inlined, so that the frame is gone before `main` is called. The load is a type parameter, so that it can be inlined
+/// here: the optimiser then loads into the heap. Without optimisation, a `match` would have a copy for each pattern.
+#[inline(never)]
+pub(super) fn load_boxed<S: State>(
+    load: impl FnOnce(&Bound) -> Result<S, S::Error>,
+    bound: &Bound,
+) -> Result<Box<S>, S::Error> {
+    load(bound).map(Box::new)
 }
 
 /// The name of a state's type, without paths.

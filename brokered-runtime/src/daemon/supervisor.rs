@@ -13,6 +13,7 @@ use super::lifecycle::{FAILURE_REPORT_TIMEOUT, Lifecycle};
 use super::log_rotation::LogRotation;
 use super::project_directory::{ProjectDirectory, Update};
 use super::reload_queue::{ReloadEvent, ReloadResult, RequestedBy};
+use super::thread_role::ThreadRole;
 use super::trace;
 use crate::diagnostics::print;
 use crate::platform::{self, AcceptedConnections, SignalPoller, WakeReason};
@@ -87,6 +88,7 @@ fn run(
     hang_up: HangUp,
     mut log: Option<LogRotation>,
 ) {
+    let _role = ThreadRole::Supervisor.enter();
     let mut control = ControlServer::new(lifecycle);
     let requested_by = supervise(lifecycle, &mut control, &mut signals, hang_up, log.as_mut());
     let _span = trace::drain();

@@ -230,6 +230,9 @@ impl Instance {
     ///
     /// The log is rotated when it is larger than [`max_log_size`](Self::max_log_size). A log that is not a regular
     /// file, such as `/dev/null`, is never rotated.
+    ///
+    /// On Unix the path may lead to a device, to a pipe that a process reads, or over symbolic links to a file. None of
+    /// these is rotated.
     #[must_use]
     pub fn log(mut self, file: impl AsRef<Path>) -> Self {
         self.launch.log = Some(file.as_ref().to_owned());

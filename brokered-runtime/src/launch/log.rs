@@ -11,6 +11,9 @@ use crate::{Instance, log_file, platform};
 /// How many bytes of a daemon's output an error shows.
 const MAX_TAIL_SIZE: u64 = 4096;
 
+/// How a log is opened: a log that the client names may be anything.
+type OpenLog = fn(&Path) -> io::Result<File>;
+
 /// The file that receives a daemon's output.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -24,24 +27,27 @@ pub(super) struct Log {
 impl Log {
     /// Opens the log of an instance. Rotates it if it is too large.
     pub(super) fn open(instance: &Instance, paths: &Paths) -> Result<Self, LaunchError> {
-        let path = match &instance.launch.log {
-            Some(path) => std::path::absolute(path).map_err(LaunchError::io("open", path))?,
-            None => paths.log(),
+        let (path, open): (PathBuf, OpenLog) = match &instance.launch.log {
+            Some(path) => (
+                std::path::absolute(path).map_err(LaunchError::io("open", path))?,
+                platform::open_append_anything,
+            ),
+            None => (paths.log(), platform::open_append),
         };
-        let log = Self::open_at(path)?;
+        let log = Self::open_at(path, open)?;
         let is_too_large = |max: u64| log.is_regular && log.begin > max;
         if instance.launch.max_log_size.is_some_and(is_too_large)
             // If the rename fails, the log keeps growing, which is better than no daemon.
             && log_file::rotate(&log.file, &log.path).is_ok()
         {
-            return Self::open_at(log.path);
+            return Self::open_at(log.path, open);
         }
         Ok(log)
     }
 
-    fn open_at(path: PathBuf) -> Result<Self, LaunchError> {
+    fn open_at(path: PathBuf, open: OpenLog) -> Result<Self, LaunchError> {
         let open = || {
-            let file = platform::open_append(&path)?;
+            let file = open(&path)?;
             let metadata = file.metadata()?;
             Ok((file, metadata))
         };
@@ -66,17 +72,19 @@ impl Log {
         if !self.is_regular {
             return Ok(Vec::new());
         }
-        if self.is_at(&self.path) {
-            return end_of(&self.path, self.begin);
+        // A log that the client names may be a link.
+        let path = platform::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        if self.is_at(&path) {
+            return end_of(&path, self.begin);
         }
-        let older = log_file::older(&self.path);
+        let older = log_file::older(&path);
         let mut bytes = if self.is_at(&older) {
             end_of(&older, self.begin)?
         } else {
             Vec::new()
         };
         // Missing if the daemon could not create it: then it continues to write to the older one.
-        bytes.extend(end_of(&self.path, 0).unwrap_or_default());
+        bytes.extend(end_of(&path, 0).unwrap_or_default());
         let too_many = (bytes.len() as u64).saturating_sub(MAX_TAIL_SIZE);
         Ok(bytes
             .into_iter()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
-use std::fs::{self, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -102,6 +102,23 @@ impl InstanceDirectory {
     #[must_use]
     pub fn read_record(&self) -> RecordState {
         RecordState::read(&self.paths.record())
+    }
+
+    /// Opens a log for reading: that of [`default_log_path`](Self::default_log_path), or the one that a record names.
+    ///
+    /// Never waits, as opening a pipe could.
+    ///
+    /// On Unix, the default log is not opened if it is a symbolic link. A log that a user has named may be one.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if it is not a regular file, and the errors of the system.
+    pub fn open_log(&self, path: &Path) -> io::Result<File> {
+        if path.parent() == Some(self.path()) {
+            platform::open_regular(path)
+        } else {
+            platform::open_regular_or_link(path)
+        }
     }
 
     /// Whether the directory exists.

@@ -51,8 +51,9 @@ pub(crate) use system::files::create_new_directory;
 pub(crate) use system::files::{
     FileIdentity, canonicalize, check_directory, create_directory, default_runtime_directory,
     endpoint_path, fallback_directory, file_identity, fits_endpoint, foreign_session_directory,
-    is_file_at, is_lock_at, open_append, open_launch_lock, open_lock, open_read_append,
-    open_regular, path_bytes, path_from_bytes, path_occupant, release_lock, replace_file,
+    is_file_at, is_lock_at, open_append, open_append_anything, open_launch_lock, open_lock,
+    open_read_append, open_regular, open_regular_or_link, path_bytes, path_from_bytes,
+    path_occupant, release_lock, replace_file,
 };
 
 /// The runtime directory if `BROKERED_RUNTIME_DIR` is not set. Only the presence of variables and directories decides,
@@ -96,14 +97,20 @@ const _: fn(&Path) -> io::Result<Option<FileIdentity>> = file_identity;
 /// What is at the path of an endpoint. Always `Nothing` on Windows.
 const _: fn(&Path) -> io::Result<PathOccupant> = path_occupant;
 /// Replaces a file atomically, by way of a temporary file beside it: a reader sees the old or the new contents. After
-/// an error the old file is unchanged.
+/// an error the old file is unchanged. Whatever is at either path is replaced and never opened; a directory is an error.
 const _: fn(&Path, temporary: &Path, contents: &[u8]) -> io::Result<()> = replace_file;
-/// Opens a file for reading. `InvalidInput` if it is not a regular file.
+/// Opens a file for reading, and never waits. `InvalidInput` if it is not a regular file: on Unix, a symbolic link is not.
 const _: fn(&Path) -> io::Result<File> = open_regular;
-/// Opens a file for appending, and creates it if it is missing.
+/// The same, but a symbolic link may lead to the regular file.
+const _: fn(&Path) -> io::Result<File> = open_regular_or_link;
+/// Opens a file for appending, creates it if it is missing, and never waits. `InvalidInput` if it is not a regular file:
+/// on Unix, a symbolic link is not. There, a file that has another name as well is replaced by a new one, so that no file
+/// elsewhere changes.
 const _: fn(&Path) -> io::Result<File> = open_append;
-/// Opens a file for reading and adding to its end, and creates it if it is missing. `InvalidInput` if it is not a
-/// regular file.
+/// Opens for appending whatever a user has chosen: also a device, a pipe that a process reads, and what a symbolic link
+/// leads to. Never waits for the reader of a pipe, which is `InvalidInput` if it has none.
+const _: fn(&Path) -> io::Result<File> = open_append_anything;
+/// Like [`open_append`], but the file can be read, too.
 const _: fn(&Path) -> io::Result<File> = open_read_append;
 /// The bytes that stand for a path in a hash, a record or a message.
 const _: fn(&Path) -> &[u8] = path_bytes;
@@ -347,7 +354,8 @@ const _: fn(&StdChild) -> io::Result<()> = request_stop;
 pub(crate) use system::process::kill_this_process;
 pub(crate) use system::process::{
     close_inherited_descriptors, current_executable, detach_terminal, end_process, exec,
-    open_files_limit, redirect_stdin_to_null, remove_environment_variables, reset_signals,
+    main_stack_size, open_files_limit, redirect_stdin_to_null, remove_environment_variables,
+    reset_signals,
 };
 
 /// Closes all descriptors that a launched process has inherited, except the standard ones. Only for a process in which
@@ -367,6 +375,9 @@ const _: fn() -> io::Result<PathBuf> = current_executable;
 /// Runs another program in the place of this process. Returns only if that failed. On Windows this process waits for
 /// the program, and ends with its exit code.
 const _: fn(&mut Command) -> io::Error = exec;
+/// How many bytes the stack of the main thread can have, within limits that make sense for another thread, too. On
+/// Windows a number that is larger than the linker's default.
+const _: fn() -> usize = main_stack_size;
 /// Ends this process. On Unix neither destructors nor exit handlers run.
 const _: fn(exit_code: u8) -> ! = end_process;
 /// Ends this process as a `SIGKILL` from another process does.

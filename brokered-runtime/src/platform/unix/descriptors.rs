@@ -13,6 +13,21 @@ pub(super) fn set_close_on_exec(descriptor: RawFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes reads and writes block, after an open that did not.
+pub(super) fn set_blocking(descriptor: RawFd) -> io::Result<()> {
+    // SAFETY: `fcntl` with `F_GETFL` and `F_SETFL` takes integers and accesses no memory of this process.
+    let result = unsafe {
+        match libc::fcntl(descriptor, libc::F_GETFL) {
+            -1 => -1,
+            flags => libc::fcntl(descriptor, libc::F_SETFL, flags & !libc::O_NONBLOCK),
+        }
+    };
+    if result == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// Reads a socket option at the level `SOL_SOCKET` whose value is an integer.
 pub(super) fn socket_option(descriptor: RawFd, option: libc::c_int) -> io::Result<libc::c_int> {
     let mut value: libc::c_int = 0;

@@ -4,10 +4,12 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::descriptors::set_blocking;
 use crate::platform::types::{DirectoryFault, PathOccupant};
 
 /// The longest path that a socket can be bound to, without the terminating NUL.
@@ -249,14 +251,26 @@ pub(crate) fn path_occupant(path: &Path) -> io::Result<PathOccupant> {
     })
 }
 
+/// The temporary file is always a new one: what else is at its path may be another file's name or a link to one, and
+/// opening a pipe would block.
 pub(crate) fn replace_file(path: &Path, temporary: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(temporary)?;
+    let create = || {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(temporary)
+    };
+    let mut file = match create() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(temporary).map_err(|error| {
+                let text = format!("{} is in the way: {error}", temporary.display());
+                io::Error::new(error.kind(), text)
+            })?;
+            create()?
+        }
+        created => created?,
+    };
     let written = file
         .write_all(contents)
         .and_then(|()| fs::rename(temporary, path));
@@ -268,39 +282,82 @@ pub(crate) fn replace_file(path: &Path, temporary: &Path, contents: &[u8]) -> io
 
 /// A read never blocks, because pipes and devices are refused.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::ErrorKind::InvalidInput.into())
-    }
+    open_for_reading(path, libc::O_NOFOLLOW)
+}
+
+pub(crate) fn open_regular_or_link(path: &Path) -> io::Result<File> {
+    open_for_reading(path, 0)
+}
+
+fn open_for_reading(path: &Path, flags: libc::c_int) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags | libc::O_NONBLOCK);
+    regular(options.open(path).map_err(explained)?)
 }
 
 pub(crate) fn open_append(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let file = open_own(path, OpenOptions::new().append(true))?;
+    set_blocking(file.as_raw_fd())?;
+    Ok(file)
+}
+
+pub(crate) fn open_append_anything(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options
         .append(true)
         .create(true)
         .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)
+        .custom_flags(libc::O_NONBLOCK);
+    let file = options.open(path).map_err(explained)?;
+    set_blocking(file.as_raw_fd())?;
+    Ok(file)
 }
 
 pub(crate) fn open_read_append(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
+    open_own(path, OpenOptions::new().read(true).append(true))
+}
+
+/// How often a file with several names is replaced before that is an error.
+const REPLACE_ATTEMPTS: u32 = 3;
+
+/// Opens a regular file that has no other name, and creates it if it is missing. Writing into a file with another name
+/// would change it there, so this path gets a new file.
+fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options
         .create(true)
         .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)?;
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    for _ in 0..REPLACE_ATTEMPTS {
+        let file = regular(options.open(path).map_err(explained)?)?;
+        if file.metadata()?.nlink() <= 1 {
+            return Ok(file);
+        }
+        fs::remove_file(path)?;
+    }
+    Err(io::Error::other(
+        "it has several hard links again and again",
+    ))
+}
+
+fn regular(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
-        Err(io::ErrorKind::InvalidInput.into())
+        Err(not_regular("it is not a regular file"))
     }
+}
+
+/// The texts of the system for these errors do not say what is at the path.
+fn explained(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::ELOOP) => not_regular("it is a symbolic link, which is not followed"),
+        Some(libc::ENXIO) => not_regular("it is a pipe that no process reads, or a socket"),
+        _ => error,
+    }
+}
+
+fn not_regular(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
 pub(crate) fn path_bytes(path: &Path) -> &[u8] {

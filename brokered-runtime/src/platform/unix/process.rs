@@ -67,6 +67,30 @@ pub(crate) fn open_files_limit() -> Option<u64> {
     (limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur as u64)
 }
 
+/// The limit of the stack, which the main thread's stack can grow to. Without a limit, and for one that no thread could
+/// have, it is the largest or smallest size here; only the address space is reserved.
+pub(crate) fn main_stack_size() -> usize {
+    const MIB: usize = 1 << 20;
+    const UNLIMITED: usize = 64 * MIB;
+    const LARGEST: usize = if cfg!(target_pointer_width = "64") {
+        1024 * MIB
+    } else {
+        UNLIMITED
+    };
+    // What Rust gives a thread by default.
+    const SMALLEST: usize = 2 * MIB;
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is valid for writes.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) };
+    if result != 0 || limit.rlim_cur == libc::RLIM_INFINITY {
+        return UNLIMITED;
+    }
+    usize::try_from(limit.rlim_cur).map_or(LARGEST, |size| size.clamp(SMALLEST, LARGEST))
+}
+
 /// Resets the signals that are ignored, except `SIGPIPE`, and empties the signal mask. Handlers stay, because Rust's
 /// runtime has installed one that reports stack overflows.
 pub(crate) fn reset_signals() {

@@ -258,7 +258,15 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     regular(File::open(path)?)
 }
 
+pub(crate) fn open_regular_or_link(path: &Path) -> io::Result<File> {
+    open_regular(path)
+}
+
 pub(crate) fn open_append(path: &Path) -> io::Result<File> {
+    regular(open_append_anything(path)?)
+}
+
+pub(crate) fn open_append_anything(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 

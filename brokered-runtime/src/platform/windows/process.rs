@@ -55,6 +55,11 @@ pub(crate) fn remove_environment_variables(names: &[&str]) {
     }
 }
 
+/// Only address space is reserved. The linker's default for the main thread is 1 MiB.
+pub(crate) fn main_stack_size() -> usize {
+    8 << 20
+}
+
 pub(crate) fn end_process(code: u8) -> ! {
     process::exit(i32::from(code))
 }
