@@ -26,11 +26,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("fault", &["platform"]),
     ("fields", &["platform"]),
     // What daemon and client share: names, files, locks, and the texts that they exchange.
-    ("identity", &["hash", "platform"]),
+    ("refusal", &["platform"]),
+    ("identity", &["hash", "platform", "refusal"]),
     ("handoff", &["fields", "identity"]),
     ("instance_lock", &["identity", "platform"]),
-    ("endpoint", &["identity", "instance_lock", "platform"]),
-    ("record", &["fields", "identity", "phase", "platform"]),
+    (
+        "endpoint",
+        &["identity", "instance_lock", "platform", "refusal"],
+    ),
+    (
+        "record",
+        &["fields", "identity", "phase", "platform", "refusal"],
+    ),
     (
         "control",
         &[
@@ -44,6 +51,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "phase",
             "platform",
             "record",
+            "refusal",
         ],
     ),
     // The two sides. Neither imports the other.
@@ -63,6 +71,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "phase",
             "platform",
             "record",
+            "refusal",
         ],
     ),
     (
@@ -83,6 +92,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "phase",
             "platform",
             "record",
+            "refusal",
         ],
     ),
     // What is built on the daemon's side.

@@ -5,7 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::platform::DirectoryFault;
+use crate::platform::{Access, DirectoryFault};
+use crate::refusal::{Advice, Refusal, note_on_users};
 
 /// Why the paths of an [`Instance`](crate::Instance) cannot be computed.
 ///
@@ -127,7 +128,7 @@ pub struct DirectoryError {
 #[derive(Debug)]
 enum Problem {
     Fault(DirectoryFault),
-    Io(io::Error),
+    Io(io::Error, Option<Refusal>),
 }
 
 impl DirectoryError {
@@ -139,9 +140,10 @@ impl DirectoryError {
     }
 
     pub(crate) fn io(path: PathBuf, error: io::Error) -> Self {
+        let refusal = Refusal::of(&error, &path, Access::Entry);
         Self {
             path,
-            problem: Problem::Io(error),
+            problem: Problem::Io(error, refusal),
         }
     }
 
@@ -169,17 +171,20 @@ impl fmt::Display for DirectoryError {
             Problem::Fault(DirectoryFault::Owner { owner, expected }) => write!(
                 f,
                 "the runtime directory {path} belongs to user {owner}, but this process runs as user \
-                 {expected}: run it as the user who owns the directory, {elsewhere}"
+                 {expected}: run it as the user who owns the directory, {elsewhere}{}",
+                note_on_users(&[*owner, *expected])
             ),
             Problem::Fault(DirectoryFault::Mode(mode)) => write!(
                 f,
                 "the runtime directory {path} has mode {mode:04o}, but must have mode 0700, so that no \
                  other user can answer in the daemon's place: run `chmod 700 {path}`, {elsewhere}"
             ),
-            Problem::Io(error) => write!(
+            Problem::Io(error, refusal) => write!(
                 f,
-                "the runtime directory {path} cannot be created or read: {error}; make its parent \
-                 writable, {elsewhere}"
+                "the runtime directory {path} cannot be created or read: {error}{}",
+                Advice::new(error, refusal.as_ref()).or(
+                    "make its parent writable, or set BROKERED_RUNTIME_DIR to a directory of your own"
+                )
             ),
         }
     }
@@ -196,7 +201,7 @@ impl Error for DirectoryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.problem {
             // The text has the text of the inner error, so the next cause is that of the inner error.
-            Problem::Io(error) => error.source(),
+            Problem::Io(error, _) => error.source(),
             Problem::Fault(_) => None,
         }
     }

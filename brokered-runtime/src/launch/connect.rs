@@ -6,7 +6,8 @@ use super::disable;
 use super::error::LaunchError;
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
-use crate::{Daemon, Instance, IpcStream, platform};
+use crate::platform::{self, Access};
+use crate::{Daemon, Instance, IpcStream, Refusal};
 
 impl Instance {
     /// Connects to the daemon. Never starts it.
@@ -89,6 +90,8 @@ pub(super) fn try_connect(
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
                 io::ErrorKind::PermissionDenied => Err(LaunchError::NoPermission {
                     endpoint: endpoint(),
+                    refusal: Refusal::of(&error, &paths.socket, Access::Connect)
+                        .unwrap_or(Refusal::Unknown),
                     source: error,
                 }),
                 io::ErrorKind::WouldBlock => Err(LaunchError::BacklogFull {
@@ -99,7 +102,7 @@ pub(super) fn try_connect(
             };
         }
     };
-    let foreign = platform::foreign_peer(&stream);
+    let foreign = platform::foreign_peer(&stream, Some(paths.directory()));
     match foreign.map_err(LaunchError::io(
         "read the peer credentials on",
         &paths.socket,

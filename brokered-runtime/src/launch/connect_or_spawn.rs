@@ -13,6 +13,7 @@ use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
 use crate::instance_lock::LauncherLocks;
+use crate::platform::Access;
 use crate::record::{Owner, Record};
 use crate::{Daemon, Instance, IpcStream, WaitFor, fault, handoff};
 
@@ -229,7 +230,7 @@ fn try_lock(paths: &Paths) -> Result<Option<LauncherLocks>, LaunchError> {
             paths.prepare()?;
             Ok(None)
         }
-        Err(error) => Err(LaunchError::io("lock", paths.directory())(error)),
+        Err(error) => Err(LaunchError::access("lock", paths.directory(), Access::Lock)(error)),
     }
 }
 

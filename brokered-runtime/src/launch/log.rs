@@ -5,8 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use super::error::LaunchError;
+use crate::Instance;
 use crate::identity::paths::Paths;
-use crate::{Instance, platform};
+use crate::platform::{self, Access};
 
 /// The size in bytes above which the log is renamed to `log.1` at the next start.
 const MAX_LOG_SIZE: u64 = 1024 * 1024;
@@ -48,7 +49,7 @@ impl Log {
             let begin = file.metadata()?.len();
             Ok((file, begin))
         };
-        let (file, begin) = open().map_err(LaunchError::io("open", &path))?;
+        let (file, begin) = open().map_err(LaunchError::access("open", &path, Access::Write))?;
         Ok(Self { path, file, begin })
     }
 

@@ -109,6 +109,7 @@ impl Instance {
                     |paths| paths.directory().to_owned(),
                 ),
                 source: io::Error::other(error),
+                refusal: None,
             },
         }
     }

@@ -1,6 +1,7 @@
 //! The types that are the same on every platform.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use interprocess::local_socket::Listener as IpcListener;
@@ -25,6 +26,56 @@ pub(crate) enum DirectoryFault {
     },
     /// Its permission bits are not `0700`.
     Mode(u32),
+}
+
+/// What a process attempts at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// To connect to the socket.
+    Connect,
+    /// To lock the directory.
+    Lock,
+    /// To create, replace or remove an entry.
+    Entry,
+    /// To write the file, and to create it if it is missing.
+    Write,
+    /// To execute the file.
+    Execute,
+}
+
+/// Why the system refuses an access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    windows,
+    allow(dead_code, reason = "Windows has no permission bits to check")
+)]
+pub(crate) enum AccessFault {
+    /// What is at the path belongs to another user, and its mode keeps this user out.
+    Owner {
+        /// A part of the way to the path of the access, or that path.
+        path: PathBuf,
+        /// The user who owns it.
+        owner: u32,
+        /// The user of this process.
+        user: u32,
+    },
+    /// What is at the path belongs to this user, and its mode keeps this user out.
+    Mode {
+        /// A part of the way to the path of the access, or that path.
+        path: PathBuf,
+        /// The permission bits.
+        mode: u32,
+    },
+    /// The directory has the attribute of the file system that it cannot be changed.
+    Immutable {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Neither owners nor modes refuse the access.
+    Policy,
+    /// This platform cannot tell.
+    #[cfg_attr(unix, allow(dead_code, reason = "Unix can tell"))]
+    Unknown,
 }
 
 /// What is at the path where a socket is to be bound.

@@ -3,7 +3,8 @@
 //! Each file uses only files above it. To read all of them, start at the top:
 //!
 //! - [`descriptors`]: settings of one descriptor, for the other files;
-//! - [`files`]: directories, locks and files;
+//! - [`file_size`]: the signal at the limit of the size of files;
+//! - [`files`], [`access`]: directories, locks and files, and why an access is refused;
 //! - [`listener`], [`connect`], [`stream`], [`peer`]: endpoints and connections;
 //! - [`fork_guard`]: descriptors that forked children must not keep;
 //! - [`clock`], [`process_age`], [`process_activity`], [`other_process`]: time and processes;
@@ -15,11 +16,13 @@
 
 pub(super) mod accept;
 pub(super) mod accepted_connections;
+pub(super) mod access;
 pub(super) mod activation;
 pub(super) mod channel;
 pub(super) mod clock;
 pub(super) mod connect;
 mod descriptors;
+pub(super) mod file_size;
 pub(super) mod files;
 pub(super) mod fork_guard;
 pub(super) mod hints;
