@@ -49,7 +49,9 @@ pub enum Refusal {
         /// The directory.
         path: PathBuf,
     },
-    /// Neither owners nor modes refuse the access, so a sandbox or a security policy does.
+    /// The file system of a program is mounted with the option `noexec`. Linux only.
+    NoExec,
+    /// Nothing of the above refuses the access, so a sandbox or a security policy does.
     Sandbox,
     /// The platform does not tell.
     Unknown,
@@ -69,6 +71,7 @@ impl From<AccessFault> for Refusal {
             AccessFault::Owner { path, owner, user } => Self::ForeignUser { path, owner, user },
             AccessFault::Mode { path, mode } => Self::Mode { path, mode },
             AccessFault::Immutable { path } => Self::Immutable { path },
+            AccessFault::NoExec => Self::NoExec,
             AccessFault::Policy => Self::Sandbox,
             AccessFault::Unknown => Self::Unknown,
         }
@@ -95,6 +98,10 @@ impl fmt::Display for Refusal {
                 "{} cannot be changed, as `lsattr -d {0}` shows: clear that attribute with `chattr`, or set \
                  BROKERED_RUNTIME_DIR to another directory",
                 path.display()
+            ),
+            Self::NoExec => f.write_str(
+                "its file system is mounted `noexec`: install it elsewhere, and set its path with \
+                 `Instance::program`",
             ),
             Self::Sandbox => write!(
                 f,

@@ -5,15 +5,18 @@
 mod common;
 #[path = "common/restricted.rs"]
 mod restricted;
+#[path = "common/tool.rs"]
+mod tool;
 
 use std::path::Path;
 use std::process::{Command, Output};
 
 use common::{
     Fixture, ROOT, TEST_DAEMON, TIMEOUT, TestResult, as_user_nobody, assert_advises_no_deletion,
-    chown, has_requirements, output_within, replied_pid, set_mode, stderr, stdout, wait_until,
+    chown, copy_executable, has_requirements, output_within, replied_pid, set_mode, stderr, stdout,
+    wait_until,
 };
-use restricted::{as_user_of_its_own, is_permitted, restricted, unused_user, wrap};
+use restricted::{as_user_of_its_own, can_restrict, is_permitted, restricted, unused_user, wrap};
 
 const OPERATOR: &str = env!("CARGO_BIN_EXE_test-operator");
 
@@ -52,7 +55,7 @@ fn assert_names_the_sandbox(fixture: &Fixture, case: &str, message: &str) {
 
 #[test]
 fn a_client_in_a_sandbox_gets_an_error_that_names_it() -> TestResult {
-    if !has_requirements(&["python3"]) {
+    if !can_restrict() {
         return Ok(());
     }
     for restriction in [
@@ -94,7 +97,7 @@ fn a_client_in_a_sandbox_gets_an_error_that_names_it() -> TestResult {
 
 #[test]
 fn a_daemon_in_a_sandbox_names_it_and_leaves_the_next_one_alone() -> TestResult {
-    if !has_requirements(&["python3"]) {
+    if !can_restrict() {
         return Ok(());
     }
     for (restrictions, code) in [
@@ -117,7 +120,7 @@ fn a_daemon_in_a_sandbox_names_it_and_leaves_the_next_one_alone() -> TestResult 
 
 #[test]
 fn an_operator_in_a_sandbox_gets_an_error_that_names_it() -> TestResult {
-    if !has_requirements(&["python3"]) {
+    if !can_restrict() {
         return Ok(());
     }
     let fixture = Fixture::new()?;
@@ -134,7 +137,7 @@ fn an_operator_in_a_sandbox_gets_an_error_that_names_it() -> TestResult {
 
 #[test]
 fn landlock_is_a_sandbox_and_not_a_mode() -> TestResult {
-    if !has_requirements(&["python3"]) || !is_permitted("write-below=/tmp") {
+    if !can_restrict() || !is_permitted("write-below=/tmp") {
         return Ok(());
     }
     let fixture = Fixture::new()?;
@@ -336,6 +339,42 @@ fn in_a_read_only_mount_a_running_daemon_serves_and_none_is_started() -> TestRes
     Ok(())
 }
 
+#[test]
+fn a_program_that_may_not_be_executed_is_named_with_the_reason() -> TestResult {
+    if !has_requirements(&[ROOT, "setpriv", "unshare"]) {
+        return Ok(());
+    }
+    let fixture = Fixture::new()?;
+    chown(fixture.path(), "65534:65534")?;
+    let directory = fixture.path().join("programs");
+    std::fs::create_dir(&directory)?;
+    let program = directory.join("daemon");
+    copy_executable(TEST_DAEMON, &program)?;
+    set_mode(&program, 0o700)?;
+    let client = as_user_nobody(&fixture.client_command_for(&program, "pid"));
+    let mut client = wrap(Command::new("env"), &client);
+    let message = failure(&output_within(TIMEOUT, &mut client));
+    let owner = format!("{} belongs to user 0", program.display());
+    assert!(message.contains(&owner), "{message}");
+
+    set_mode(&program, 0o755)?;
+    let mut unshare = Command::new("unshare");
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,noexec,bind \"$1\" || exit 99
+        shift; exec \"$@\"";
+    unshare
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .arg(&directory);
+    let message = failure(&output_within(TIMEOUT, &mut wrap(unshare, &client)));
+    assert!(
+        message.contains(&program.display().to_string()),
+        "{message}"
+    );
+    assert!(message.contains("is mounted `noexec`"), "{message}");
+    let mut client = as_user_nobody(&fixture.client_command_for(&program, "pid"));
+    replied_pid(&fixture, &output_within(TIMEOUT, &mut client))?;
+    Ok(())
+}
+
 /// In a user namespace, all users without a number there look alike.
 #[test]
 fn without_user_numbers_a_daemon_of_another_user_is_still_foreign() -> TestResult {
@@ -376,5 +415,39 @@ fn without_user_numbers_a_daemon_of_another_user_is_still_foreign() -> TestResul
             "{message}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn the_doctor_finds_what_refuses_sockets_and_files() -> TestResult {
+    if !has_requirements(&[ROOT, "unshare"]) || !can_restrict() {
+        return Ok(());
+    }
+    let fixture = Fixture::new()?;
+    fixture.brokered(&["doctor"]).success();
+    let doctor = fixture.tool(&["doctor"]);
+    let mut sandboxed = restricted(&["deny=socket:EPERM"], &doctor);
+    let output = output_within(TIMEOUT, &mut sandboxed);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    let report = stdout(&output);
+    assert!(
+        report.contains("cannot create `AF_UNIX` sockets"),
+        "{report}"
+    );
+    assert!(report.contains("sandbox"), "{report}");
+
+    let mut unshare = Command::new("unshare");
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" || exit 99
+        shift; exec \"$@\"";
+    unshare
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .arg(fixture.runtime_directory());
+    let output = output_within(TIMEOUT, &mut wrap(unshare, &doctor));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let report = stdout(&output);
+    for part in ["no file can be created in it", "Read-only file system"] {
+        assert!(report.contains(part), "no {part}: {report}");
+    }
+    assert_advises_no_deletion(&report);
     Ok(())
 }

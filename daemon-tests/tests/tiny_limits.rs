@@ -11,11 +11,11 @@ use std::fs;
 use std::process::{Command, Output, Stdio};
 
 use common::{
-    Fixture, ROOT, Signal, TEST_DAEMON, TIMEOUT, TestResult, assert_advises_no_deletion, chown,
-    has_requirements, output_within, replied_pid, script, signal_process, spawn_piped, stderr,
-    stdout, wait_until,
+    Fixture, ROOT, SINGLE_INSTANCE_DAEMON, Signal, TEST_DAEMON, TIMEOUT, TestResult,
+    assert_advises_no_deletion, chown, has_requirements, output_within, replied_pid, script,
+    signal_process, spawn_piped, stderr, stdout, wait_until,
 };
-use restricted::{as_user_of_its_own, restricted, unused_user, wrap};
+use restricted::{as_user_of_its_own, can_restrict, restricted, unused_user, wrap};
 
 const OPERATOR: &str = env!("CARGO_BIN_EXE_test-operator");
 
@@ -38,7 +38,7 @@ fn ended(case: &str, output: &Output) -> String {
 
 #[test]
 fn at_the_limit_of_file_sizes_a_launch_fails_with_its_reason() -> TestResult {
-    if !has_requirements(&["python3"]) {
+    if !can_restrict() {
         return Ok(());
     }
     let mut failed = 0;
@@ -67,7 +67,7 @@ fn at_the_limit_of_file_sizes_a_launch_fails_with_its_reason() -> TestResult {
 
 #[test]
 fn at_the_limit_of_file_sizes_a_daemon_by_hand_fails_with_its_exit_code() -> TestResult {
-    if !has_requirements(&["python3"]) {
+    if !can_restrict() {
         return Ok(());
     }
     let fixture = Fixture::new()?;
@@ -76,6 +76,20 @@ fn at_the_limit_of_file_sizes_a_daemon_by_hand_fails_with_its_exit_code() -> Tes
     assert_eq!(output.status.code(), Some(73), "{}", output.status);
     assert!(stderr(&output).contains("does not serve"), "{output:?}");
     fixture.start_daemon()?;
+    Ok(())
+}
+
+/// The log of a launched daemon is a file, too.
+#[test]
+fn at_the_limit_of_file_sizes_a_refused_hand_off_has_its_exit_code() -> TestResult {
+    if !can_restrict() {
+        return Ok(());
+    }
+    let fixture = Fixture::new()?;
+    let client = fixture.client_command_for(SINGLE_INSTANCE_DAEMON, "pid");
+    let mut client = restricted(&["limit=FSIZE:0"], &client);
+    let message = ended("another daemon", &output_within(TIMEOUT, &mut client));
+    assert!(message.contains("(exit status: 64)"), "{message}");
     Ok(())
 }
 
@@ -103,7 +117,7 @@ fn a_limit_of_file_sizes_that_comes_later_kills_no_daemon() -> TestResult {
 /// The limit of processes counts threads, too.
 #[test]
 fn at_the_limit_of_threads_a_start_fails_with_its_reason() -> TestResult {
-    if !has_requirements(&[ROOT, "python3", "setpriv"]) {
+    if !has_requirements(&[ROOT, "setpriv"]) || !can_restrict() {
         return Ok(());
     }
     let mut failed = 0;
@@ -138,7 +152,7 @@ fn at_the_limit_of_threads_a_start_fails_with_its_reason() -> TestResult {
 
 #[test]
 fn a_kernel_without_newer_calls_is_enough() -> TestResult {
-    if !has_requirements(&["python3"]) {
+    if !can_restrict() {
         return Ok(());
     }
     let calls = [
@@ -180,7 +194,7 @@ fn a_kernel_without_newer_calls_is_enough() -> TestResult {
 #[cfg(not(brokered_portable))]
 #[test]
 fn without_pidfds_a_hung_daemon_is_still_killed() -> TestResult {
-    if !has_requirements(&["python3"]) {
+    if !can_restrict() {
         return Ok(());
     }
     for denied in [
@@ -202,7 +216,7 @@ fn without_pidfds_a_hung_daemon_is_still_killed() -> TestResult {
 #[cfg(not(brokered_portable))]
 #[test]
 fn without_pidfds_stop_signals_a_daemon_through_its_directory_in_proc() -> TestResult {
-    if !has_requirements(&["python3"]) {
+    if !can_restrict() {
         return Ok(());
     }
     for denied in ["deny=pidfd_open:EPERM", "deny=pidfd_open:ENOSYS"] {
@@ -224,7 +238,7 @@ fn without_pidfds_stop_signals_a_daemon_through_its_directory_in_proc() -> TestR
 /// With retries, `accept` would use a whole processor, and clients would wait without limit.
 #[test]
 fn a_daemon_that_may_not_accept_ends_with_the_reason() -> TestResult {
-    if !has_requirements(&["python3"]) {
+    if !can_restrict() {
         return Ok(());
     }
     let fixture = Fixture::new()?;
@@ -300,5 +314,32 @@ fn a_daemon_that_cannot_update_its_record_says_so_once_and_serves() -> TestResul
     let left: Vec<_> = fs::read_dir(fixture.instance_directory()?)?.collect();
     assert!(left.is_empty(), "{left:?}");
     assert_advises_no_deletion(&message);
+    Ok(())
+}
+
+#[test]
+fn a_control_endpoint_that_cannot_be_bound_is_reported_once() -> TestResult {
+    let fixture = Fixture::new()?;
+    drop(fixture.start_daemon()?);
+    let control = fixture.instance_directory()?.join("control");
+    let _ = fs::remove_file(&control);
+    fs::create_dir(&control)?;
+    let daemon = fixture.start_daemon()?;
+    fixture.wait_for_phase("ready");
+    let mut held = fixture.send("hold")?;
+    assert_eq!(common::read_line(&mut held)?, "holding");
+    daemon.signal(Signal::SIGTERM);
+    fixture.wait_for_phase("draining");
+    drop(held);
+    let message = stderr(&daemon.wait_with_output()?);
+    assert_eq!(
+        message.matches("no control endpoint").count(),
+        1,
+        "{message}"
+    );
+    assert!(
+        message.contains(&control.display().to_string()),
+        "{message}"
+    );
     Ok(())
 }

@@ -54,5 +54,6 @@ pub use instance_directory::{
 pub use launcher::{DaemonEvent, IdentityError, LaunchEvent, Launcher, StartOutcome};
 pub use record::{DaemonRecord, RecordState};
 pub use system::{
-    EXIT_ALREADY_BOUND, canonicalize, fits_endpoint, is_daemon_name, is_same_file, open_files_limit,
+    EXIT_ALREADY_BOUND, canonicalize, fits_endpoint, is_daemon_name, is_same_file,
+    open_files_limit, why_not_writable,
 };

@@ -124,10 +124,16 @@ const _: fn() = survive_file_size_limit;
 // ---- `access.rs`: why an access is refused ----
 
 pub(crate) use system::access::access_fault;
+#[cfg(feature = "operator")]
+pub(crate) use system::access::check_entry;
 
 /// Why the system has refused an access to this path with this error, which is `PermissionDenied`. It asks the system
 /// again, from the root directory to the path. Always `Unknown` on Windows.
 const _: fn(&io::Error, &Path, Access) -> AccessFault = access_fault;
+/// Whether entries can be created in this directory, as far as the system says so without an attempt. Not all sandboxes
+/// show in the answer. Windows is not asked.
+#[cfg(feature = "operator")]
+const _: fn(directory: &Path) -> io::Result<()> = check_entry;
 
 // ---- `listener.rs`: binding, and adopting a listener ----
 

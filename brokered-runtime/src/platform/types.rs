@@ -71,7 +71,9 @@ pub(crate) enum AccessFault {
         /// The directory.
         path: PathBuf,
     },
-    /// Neither owners nor modes refuse the access.
+    /// The file system of the file is mounted so that no file on it can be executed.
+    NoExec,
+    /// Nothing of the above refuses the access.
     Policy,
     /// This platform cannot tell.
     #[cfg_attr(unix, allow(dead_code, reason = "Unix can tell"))]

@@ -4,7 +4,27 @@
 
 use std::process::Command;
 
-use crate::common::stderr;
+use crate::common::{has_requirements, stderr};
+
+/// Whether commands can be restricted. That needs a Python with its usual modules; a minimal one lacks `ctypes`.
+#[track_caller]
+pub(crate) fn can_restrict() -> bool {
+    if !has_requirements(&["python3"]) {
+        return false;
+    }
+    let imports = Command::new("python3")
+        .args(["-c", "import ctypes, resource"])
+        .output();
+    let imports = imports.expect("python3");
+    if !imports.status.success() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "needs python3 with ctypes"
+        );
+        eprintln!("skipped: needs python3 with ctypes: {}", stderr(&imports));
+    }
+    imports.status.success()
+}
 
 /// The same command under restrictions. `restricted.py` lists them.
 pub(crate) fn restricted(restrictions: &[&str], command: &Command) -> Command {

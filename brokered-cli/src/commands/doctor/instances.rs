@@ -1,9 +1,12 @@
 //! Checks each instance: its directory, its record, and the process that holds its lock.
 
+use std::path::Path;
 use std::time::Duration;
 
 use brokered_runtime::Status;
-use brokered_runtime::operator::{InstanceDirectories, RecordState, instance_directories};
+use brokered_runtime::operator::{
+    InstanceDirectories, RecordState, instance_directories, runtime_directories, why_not_writable,
+};
 
 use super::finding::{Findings, Level};
 use crate::duration::format;
@@ -28,6 +31,9 @@ pub(super) fn check_instances(findings: &mut Findings) {
             return;
         }
     };
+    for runtime in runtime_directories().unwrap_or_default() {
+        check_writable(&runtime, findings);
+    }
     for path in other_entries {
         findings.add(
             Level::Note,
@@ -38,6 +44,20 @@ pub(super) fn check_instances(findings: &mut Findings) {
     }
     for inspection in inspect_all(&instances, Duration::from_secs(1)) {
         check_instance(&inspection, findings);
+    }
+}
+
+/// Checks that files can be created in a directory that this user owns.
+fn check_writable(directory: &Path, findings: &mut Findings) {
+    if directory.exists()
+        && let Some(reason) = why_not_writable(directory)
+    {
+        findings.add(
+            Level::Problem,
+            directory.display().to_string(),
+            format!("no file can be created in it: {reason}"),
+            "correct what the error names; until then no daemon starts there",
+        );
     }
 }
 
@@ -52,6 +72,7 @@ fn check_instance(inspection: &Inspection, findings: &mut Findings) {
         );
         return;
     }
+    check_writable(instance.path(), findings);
     if let Some(conflict) = instance.endpoint_conflict() {
         findings.add(
             Level::Problem,
@@ -107,7 +128,7 @@ fn check_process(inspection: &Inspection, findings: &mut Findings) {
             Level::Problem,
             path,
             error.clone(),
-            "correct what the error names, or run this as the user who owns the daemon",
+            "correct what the error names",
         ),
     }
 }

@@ -3,6 +3,8 @@
 use std::ffi::CString;
 use std::fs::{self, Metadata};
 use std::io;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -16,6 +18,9 @@ pub(crate) fn access_fault(error: &io::Error, path: &Path, access: Access) -> Ac
         if let Some(fault) = first_closed(path, access) {
             return fault;
         }
+        if access == Access::Execute && is_mounted_noexec(path) {
+            return AccessFault::NoExec;
+        }
     } else if access == Access::Entry
         && let Some(directory) = path.parent().filter(|directory| is_immutable(directory))
     {
@@ -24,6 +29,15 @@ pub(crate) fn access_fault(error: &io::Error, path: &Path, access: Access) -> Ac
         };
     }
     AccessFault::Policy
+}
+
+#[cfg(feature = "operator")]
+pub(crate) fn check_entry(directory: &Path) -> io::Result<()> {
+    match ask(directory, libc::W_OK | libc::X_OK) {
+        // A sandbox refuses the question itself.
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => Ok(()),
+        answer => answer,
+    }
 }
 
 /// The first part of the way to a path whose owner or mode keeps this process out.
@@ -76,17 +90,24 @@ fn closed(path: &Path, right: libc::c_int) -> Option<AccessFault> {
 
 /// Whether the system refuses this right to the effective user. It also knows capabilities and access control lists.
 fn is_refused(path: &Path, right: libc::c_int) -> bool {
-    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
-        return false;
-    };
-    // SAFETY: the path ends with a NUL, and the other arguments are integers.
-    let answer = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), right, libc::AT_EACCESS) };
     // A sandbox may refuse the question itself, and says `EPERM` or `ENOSYS`. The mode then decides alone.
-    answer != 0
-        && matches!(
-            io::Error::last_os_error().raw_os_error(),
+    ask(path, right).is_err_and(|error| {
+        matches!(
+            error.raw_os_error(),
             Some(libc::EACCES | libc::EPERM | libc::ENOSYS)
         )
+    })
+}
+
+/// Asks the system whether the effective user has a right.
+fn ask(path: &Path, right: libc::c_int) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the path ends with a NUL, and the other arguments are integers.
+    let answer = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), right, libc::AT_EACCESS) };
+    if answer != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// Whether the permission bits give all these rights to the effective user.
@@ -135,6 +156,25 @@ fn is_immutable(directory: &Path) -> bool {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn is_immutable(_directory: &Path) -> bool {
+    false
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_mounted_noexec(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
+        return false;
+    };
+    let mut file_system = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the path ends with a NUL, and `file_system` is valid for writes. It is read only after the call has
+    // filled it.
+    unsafe {
+        libc::statvfs(path.as_ptr(), file_system.as_mut_ptr()) == 0
+            && file_system.assume_init().f_flag & libc::ST_NOEXEC != 0
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn is_mounted_noexec(_path: &Path) -> bool {
     false
 }
 
