@@ -252,6 +252,39 @@ fn a_daemon_that_may_not_accept_ends_with_the_reason() -> TestResult {
 }
 
 #[test]
+fn without_dev_a_launch_succeeds() -> TestResult {
+    if !has_requirements(&[ROOT, "unshare"]) {
+        return Ok(());
+    }
+    let fixture = Fixture::new()?;
+    let mut unshare = Command::new("unshare");
+    let script = "mount -t tmpfs none /dev || exit 99; exec \"$@\"";
+    unshare.args(["--mount", "sh", "-c", script, "sh"]);
+    let mut client = wrap(unshare, &fixture.client_command("pid"));
+    replied_pid(&fixture, &output_within(TIMEOUT, &mut client))?;
+    Ok(())
+}
+
+/// Its output goes to the log, which is at the limit, too.
+#[test]
+fn at_the_limit_of_file_sizes_a_hand_written_backend_reports_its_reason() -> TestResult {
+    if !can_restrict() {
+        return Ok(());
+    }
+    for mode in ["launcher-binds", "daemon-binds"] {
+        let fixture = Fixture::new()?;
+        let mut client = restricted(&["limit=FSIZE:0"], &fixture.backend_client(mode));
+        let message = ended(mode, &output_within(TIMEOUT, &mut client));
+        for part in ["cannot write the record", "ulimit -f"] {
+            assert!(message.contains(part), "{mode}: no {part}: {message}");
+        }
+        let next = output_within(TIMEOUT, &mut fixture.backend_client(mode));
+        assert!(next.status.success(), "{mode}: {}", stderr(&next));
+    }
+    Ok(())
+}
+
+#[test]
 fn without_proc_a_client_starts_its_own_executable_as_the_daemon() -> TestResult {
     if !has_requirements(&[ROOT, "unshare"]) {
         return Ok(());

@@ -166,7 +166,8 @@ impl fmt::Display for ControlError {
                 waited,
             } => write!(
                 f,
-                "no answer on {} within {}; the daemon's lock is held by {}",
+                "no answer on {} within {}; the daemon's lock is held by {}, which may be stopped, hung, or at \
+                 its limit of open files",
                 control.display(),
                 diagnostics::format_duration(*waited),
                 holder

@@ -4,8 +4,9 @@ use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -112,7 +113,11 @@ pub(crate) fn detach_terminal() {
 }
 
 pub(crate) fn redirect_stdin_to_null() -> io::Result<()> {
-    let null = File::open("/dev/null")?;
+    let null = match File::open("/dev/null") {
+        Ok(null) => OwnedFd::from(null),
+        // A container may lack the device. A socket whose peer is closed is at its end as well.
+        Err(_) => OwnedFd::from(UnixStream::pair()?.0),
+    };
     // SAFETY: `dup2` replaces descriptor 0 atomically, and standard input has no owner.
     if unsafe { libc::dup2(null.as_raw_fd(), 0) } == -1 {
         return Err(io::Error::last_os_error());
