@@ -156,7 +156,7 @@ pub fn bootstrap<B: BrokeredBackend>(endpoint: &Endpoint) -> Result<Never, BindE
     let mut locked = Locked::new(endpoint)?;
     let listener = match locked.adopted.take() {
         Some(listener) => listener,
-        None => B::bind(endpoint)?,
+        None => B::bind(endpoint).inspect_err(|error| locked.report(error))?,
     };
     let _fork_guard = ForkGuard::of_listener(&listener);
     let _recorded = locked.write_record()?;
@@ -190,9 +190,14 @@ impl Locked {
         if handoff.message.directory.is_some() {
             daemon = daemon.per_directory();
         }
-        let instance = handoff.instance_of(daemon)?;
-        let paths = instance.paths()?.clone();
-        paths.check()?;
+        let prepare = || -> Result<(Instance, Paths), StartError> {
+            let instance = handoff.instance_of(daemon)?;
+            let paths = instance.paths()?.clone();
+            paths.check()?;
+            Ok((instance, paths))
+        };
+        let (instance, paths) =
+            prepare().inspect_err(|error| send_failure(&handoff.channel, error))?;
         Ok(Self {
             instance,
             paths,
@@ -204,6 +209,13 @@ impl Locked {
                 handoff.message.max_log_size,
             )),
         })
+    }
+
+    /// Reports an error to the launcher, if there is one.
+    fn report(&self, error: &BindError) {
+        if let Some((channel, _, _)) = &self.launcher {
+            send_failure(channel, error);
+        }
     }
 
     fn by_hand(instance: Instance) -> Result<Self, StartError> {
@@ -234,7 +246,11 @@ impl Locked {
             paths: self.paths,
             lock: self.lock,
         };
-        record.write(&recorded.paths)?;
+        record.write(&recorded.paths).inspect_err(|error| {
+            if let Some(channel) = &channel {
+                send_failure(channel, error);
+            }
+        })?;
         if let Some(channel) = channel {
             // The launcher may have ended; the daemon serves all the same.
             let _ = channel.send_line(&Event::Bound.to_line());
@@ -242,6 +258,11 @@ impl Locked {
         }
         Ok(recorded)
     }
+}
+
+/// Sends an error to the launcher. The log, to which the program prints it, can be at a limit.
+fn send_failure(channel: &Channel, error: &dyn Error) {
+    let _ = channel.send_line(&Event::Failed(error.to_string()).to_line());
 }
 
 /// A recorded hand-written daemon. Dropping it releases the endpoint, the record and the lock.

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, PathOccupant};
+use crate::platform::{self, Access, PathOccupant};
+use crate::refusal::{Advice, Refusal};
 
 /// A bound endpoint: a Unix socket that listens, or a named pipe on Windows.
 pub type IpcListener = interprocess::local_socket::Listener;
@@ -99,13 +100,18 @@ pub(crate) enum EndpointError {
     /// Something other than a socket is at the path.
     NotASocket { path: PathBuf, kind: &'static str },
     /// The system refused the call.
-    Io { path: PathBuf, source: io::Error },
+    Io {
+        path: PathBuf,
+        source: io::Error,
+        refusal: Option<Refusal>,
+    },
 }
 
 impl EndpointError {
     fn io(path: &Path, source: io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
+            refusal: Refusal::of(&source, path, Access::Entry),
             source,
         }
     }
@@ -132,10 +138,15 @@ impl fmt::Display for EndpointError {
                 "cannot bind {}: {kind} is in the way; no daemon created it, so it is left as it is; {ELSEWHERE}",
                 path.display()
             ),
-            Self::Io { path, source } => write!(
+            Self::Io {
+                path,
+                source,
+                refusal,
+            } => write!(
                 f,
-                "cannot bind {}: {source}; check the free space and the permissions there, or {ELSEWHERE}",
-                path.display()
+                "cannot bind {}: {source}{}",
+                path.display(),
+                Advice::new(source, refusal.as_ref()).or(ELSEWHERE)
             ),
         }
     }

@@ -30,6 +30,7 @@ mod phase;
 #[allow(unsafe_code, reason = "the only module that makes system calls")]
 mod platform;
 mod record;
+mod refusal;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timestamp;
@@ -58,3 +59,4 @@ pub use interprocess;
 pub use launch::{Failure, LaunchError, StartStage};
 pub use never::Never;
 pub use phase::{Phase, UnknownPhase};
+pub use refusal::Refusal;

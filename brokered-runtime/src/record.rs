@@ -13,7 +13,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::fields::{Fields, Lines, from_unix_time, unix_time};
 use crate::identity::paths::Paths;
-use crate::{Instance, Phase, platform};
+use crate::platform::{self, Access};
+use crate::refusal::{Advice, Refusal};
+use crate::{Instance, Phase};
 
 /// How many bytes of a record are read. A usual record has a few hundred bytes.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -109,8 +111,13 @@ impl Record {
     /// Replaces the file with this record, in one step.
     pub(crate) fn write(&self, paths: &Paths) -> Result<(), RecordError> {
         let path = paths.record();
-        platform::replace_file(&path, &paths.new_record(), self.to_text().as_bytes())
-            .map_err(|source| RecordError { path, source })
+        platform::replace_file(&path, &paths.new_record(), self.to_text().as_bytes()).map_err(
+            |source| RecordError {
+                refusal: Refusal::of(&source, &path, Access::Entry),
+                path,
+                source,
+            },
+        )
     }
 
     /// Reads the record of an instance. `None` if the file is missing or malformed.
@@ -244,11 +251,12 @@ fn read_limited(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// The error of writing a record. Clients and operators could not find a daemon without one, so it does not serve.
+/// The error of writing a record.
 #[derive(Debug)]
 pub(crate) struct RecordError {
     path: PathBuf,
     source: io::Error,
+    refusal: Option<Refusal>,
 }
 
 impl RecordError {
@@ -270,10 +278,11 @@ impl fmt::Display for RecordError {
         }
         write!(
             f,
-            "cannot write the record {}: {}; a daemon without a record cannot be found, so it does not serve: \
-             free some space, or set BROKERED_RUNTIME_DIR to a directory on another file system",
+            "cannot write the record {}: {}{}",
             self.path.display(),
-            self.source
+            self.source,
+            Advice::new(&self.source, self.refusal.as_ref())
+                .or("set BROKERED_RUNTIME_DIR to a directory on another file system")
         )
     }
 }

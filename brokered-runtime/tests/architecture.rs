@@ -30,11 +30,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // What this process is.
     ("own_daemon", &[]),
     // What daemon and client share: names, files, locks, and the texts that they exchange.
-    ("identity", &["hash", "platform"]),
+    ("refusal", &["platform"]),
+    ("identity", &["hash", "platform", "refusal"]),
     ("handoff", &["fields", "identity"]),
     ("instance_lock", &["identity", "platform"]),
-    ("endpoint", &["identity", "instance_lock", "platform"]),
-    ("record", &["fields", "identity", "phase", "platform"]),
+    (
+        "endpoint",
+        &["identity", "instance_lock", "platform", "refusal"],
+    ),
+    (
+        "record",
+        &["fields", "identity", "phase", "platform", "refusal"],
+    ),
     (
         "control",
         &[
@@ -49,6 +56,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "phase",
             "platform",
             "record",
+            "refusal",
         ],
     ),
     // The two sides. Neither imports the other.
@@ -70,6 +78,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "phase",
             "platform",
             "record",
+            "refusal",
         ],
     ),
     (
@@ -92,6 +101,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "phase",
             "platform",
             "record",
+            "refusal",
         ],
     ),
     // What is built on the daemon's side.

@@ -7,14 +7,14 @@ use std::time::Instant;
 use super::error::{ControlError, describe_process};
 use super::obstacle;
 use super::protocol::{ERROR, Request};
-use crate::IpcStream;
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::fields::Fields;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::{self, PathOccupant};
+use crate::platform::{self, Access, PathOccupant};
 use crate::record::Record;
+use crate::{IpcStream, Refusal};
 
 /// The most bytes of one line of a reply.
 const MAX_LINE_SIZE: usize = 256 * 1024;
@@ -117,14 +117,15 @@ fn connect(paths: &Paths, deadline: &Deadline) -> Result<IpcStream, ControlError
     let mut backoff = Backoff::new();
     loop {
         let error = match connect_to_socket(&control, deadline.end()) {
-            Ok(stream) => return check_peer(stream, &control),
+            Ok(stream) => return check_peer(stream, &control, paths.directory()),
             Err(error) => error,
         };
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {}
             io::ErrorKind::PermissionDenied => {
                 return Err(ControlError::NoPermission {
-                    advice: paths.permission_advice(),
+                    refusal: Refusal::of(&error, &control, Access::Connect)
+                        .unwrap_or(Refusal::Unknown),
                     control,
                     source: error,
                 });
@@ -135,13 +136,7 @@ fn connect(paths: &Paths, deadline: &Deadline) -> Result<IpcStream, ControlError
         match InstanceLock::is_held(paths) {
             Ok(true) => {}
             Ok(false) => return Err(ControlError::NotRunning { control }),
-            Err(error) => {
-                return Err(ControlError::io(
-                    "inspect the lock on",
-                    paths.directory(),
-                    error,
-                ));
-            }
+            Err(error) => return Err(ControlError::lock(paths.directory(), error)),
         }
         if let Some(record) = Record::read(paths)
             && !record.has_control
@@ -166,8 +161,12 @@ fn connect_to_socket(control: &Path, deadline: Instant) -> io::Result<IpcStream>
     }
 }
 
-fn check_peer(stream: IpcStream, control: &Path) -> Result<IpcStream, ControlError> {
-    match platform::foreign_peer(&stream) {
+fn check_peer(
+    stream: IpcStream,
+    control: &Path,
+    directory: &Path,
+) -> Result<IpcStream, ControlError> {
+    match platform::foreign_peer(&stream, Some(directory)) {
         Ok(None) => Ok(stream),
         Ok(Some(user)) => Err(ControlError::ForeignPeer {
             control: control.to_owned(),

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::obstacle::Obstacle;
+use crate::platform::Access;
 use crate::record::Record;
-use crate::{InstanceError, Phase, diagnostics};
+use crate::refusal::{Advice, note_on_users};
+use crate::{InstanceError, Phase, Refusal, diagnostics};
 
 /// Why a request to a daemon has failed.
 ///
@@ -32,14 +34,15 @@ pub enum ControlError {
         /// The control endpoint on which the daemon would listen.
         control: PathBuf,
     },
-    /// This user has no permission to connect to the control endpoint.
+    /// This process has no permission to connect to the control endpoint. The refusal says whether that is because of its
+    /// user, of a mode, or of a sandbox.
     NoPermission {
         /// The control endpoint.
         control: PathBuf,
         /// The error of the system call.
         source: io::Error,
-        /// Whose directory is in the way, and what to do.
-        advice: String,
+        /// Who or what refuses it.
+        refusal: Refusal,
     },
     /// A process of a foreign user listens on the control endpoint. Nothing was sent to it.
     ForeignPeer {
@@ -139,14 +142,29 @@ pub enum ControlError {
         path: PathBuf,
         /// The error of the system call.
         source: io::Error,
+        /// Who or what refuses it, if the error is a refusal.
+        refusal: Option<Refusal>,
     },
 }
 
 impl ControlError {
+    /// The error of a call that concerns no entry of a file system, such as one with a connection.
     pub(super) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        let is_refused = source.kind() == io::ErrorKind::PermissionDenied;
         Self::Io {
             operation,
             path: path.to_owned(),
+            refusal: is_refused.then_some(Refusal::Sandbox),
+            source,
+        }
+    }
+
+    /// The error of an attempt to inspect the lock on a directory.
+    pub(super) fn lock(directory: &Path, source: io::Error) -> Self {
+        Self::Io {
+            operation: "inspect the lock on",
+            path: directory.to_owned(),
+            refusal: Refusal::of(&source, directory, Access::Lock),
             source,
         }
     }
@@ -164,17 +182,18 @@ impl fmt::Display for ControlError {
             Self::NoPermission {
                 control,
                 source,
-                advice,
+                refusal,
             } => write!(
                 f,
-                "no permission to connect to {}: {source}; {advice}",
+                "no permission to connect to {}: {source}; {refusal}",
                 control.display()
             ),
             Self::ForeignPeer { control, user } => write!(
                 f,
                 "a process of user {user} listens on {}, and this process runs as another user: nothing was \
-                 sent; set BROKERED_RUNTIME_DIR to a directory that only this user can write to",
-                control.display()
+                 sent; set BROKERED_RUNTIME_DIR to a directory that only this user can write to{}",
+                control.display(),
+                note_on_users(&[*user])
             ),
             Self::NoAnswer {
                 control,
@@ -254,7 +273,13 @@ impl fmt::Display for ControlError {
                 operation,
                 path,
                 source,
-            } => write!(f, "cannot {operation} {}: {source}", path.display()),
+                refusal,
+            } => write!(
+                f,
+                "cannot {operation} {}: {source}{}",
+                path.display(),
+                Advice::new(source, refusal.as_ref())
+            ),
         }
     }
 }

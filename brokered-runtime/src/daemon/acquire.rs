@@ -14,9 +14,9 @@ use crate::deadline::Deadline;
 use crate::endpoint;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
-use crate::platform::Channel;
+use crate::platform::{Access, Channel};
 use crate::record::Record;
-use crate::{Instance, IpcListener};
+use crate::{Instance, IpcListener, Refusal};
 
 /// How long a daemon that was started by hand waits for the lock. A process that looks at the lock holds it for less. A
 /// daemon that drains holds it longer, and the second daemon ends with 69.
@@ -89,6 +89,7 @@ pub(crate) fn take_lock(paths: &Paths) -> Result<InstanceLock, StartError> {
             Err(source) => {
                 return Err(StartError::Lock {
                     path: paths.directory().to_owned(),
+                    refusal: Refusal::of(&source, paths.directory(), Access::Lock),
                     source,
                 });
             }

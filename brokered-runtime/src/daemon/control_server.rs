@@ -41,6 +41,8 @@ const UPDATE_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct ControlServer {
     listener: Option<AcceptQueue>,
+    /// Whether the last attempt to bind it has failed. The reason is printed once.
+    bind_failed: bool,
     /// The clients that are sending a request, oldest first.
     pending: VecDeque<PendingRequest>,
     waiters: Vec<Waiter>,
@@ -94,6 +96,7 @@ impl ControlServer {
         Self {
             next_watchdog: lifecycle.watchdog_interval().map(|_| Instant::now()),
             listener: None,
+            bind_failed: false,
             pending: VecDeque::new(),
             waiters: Vec::new(),
             exhausted_until: None,
@@ -114,12 +117,16 @@ impl ControlServer {
                     lifecycle.descriptors().open();
                 }
             }
-            Err(error) => print(
-                lifecycle.name(),
-                format_args!(
-                    "no control endpoint, so `status` and `stop` cannot reach this daemon: {error}"
-                ),
-            ),
+            Err(_) if self.bind_failed => {}
+            Err(error) => {
+                self.bind_failed = true;
+                print(
+                    lifecycle.name(),
+                    format_args!(
+                        "no control endpoint, so `status` and `stop` cannot reach this daemon: {error}"
+                    ),
+                );
+            }
         }
     }
 
@@ -268,7 +275,7 @@ impl ControlServer {
         if platform::set_nonblocking(&stream).is_err() {
             return;
         }
-        match platform::foreign_peer(&stream) {
+        match platform::foreign_peer(&stream, None) {
             Ok(None) => {}
             Ok(Some(_)) => return send_error(&stream, "this daemon answers only its own user"),
             Err(_) => {

@@ -9,6 +9,7 @@ use crate::diagnostics::format_duration;
 use crate::endpoint::EndpointError;
 use crate::handoff::EXIT_ALREADY_BOUND;
 use crate::record::{Record, RecordError};
+use crate::refusal::{Advice, Refusal};
 use crate::{DirectoryError, InstanceError, platform};
 
 /// Exit codes, from `sysexits.h`.
@@ -39,7 +40,11 @@ pub(crate) enum StartError {
     /// A directory could not be created, or other users can access it.
     Directory(DirectoryError),
     /// The lock could not be taken, for another reason than a holder.
-    Lock { path: PathBuf, source: io::Error },
+    Lock {
+        path: PathBuf,
+        source: io::Error,
+        refusal: Option<Refusal>,
+    },
     /// Another process holds the lock.
     AlreadyBound {
         endpoint: PathBuf,
@@ -81,18 +86,25 @@ impl fmt::Display for StartError {
             ),
             Self::Handoff { source } => write!(
                 f,
-                "cannot adopt the hand-off from the launcher: {source}; build client and daemon with the same \
-                 version of brokered-runtime"
+                "cannot adopt the hand-off from the launcher: {source}{}",
+                Advice::new(source, refused_by_sandbox(source))
+                    .or("build client and daemon with the same version of brokered-runtime")
             ),
             Self::Activation { source } => write!(
                 f,
                 "cannot adopt the listener of the service manager: {source}; check the socket in its configuration"
             ),
             Self::Directory(error) => error.fmt(f),
-            Self::Lock { path, source } => write!(
+            Self::Lock {
+                path,
+                source,
+                refusal,
+            } => write!(
                 f,
-                "cannot lock {}: {source}; set BROKERED_RUNTIME_DIR to a directory on a local file system",
-                path.display()
+                "cannot lock {}: {source}{}",
+                path.display(),
+                Advice::new(source, refusal.as_ref())
+                    .or("set BROKERED_RUNTIME_DIR to a directory on a local file system")
             ),
             Self::AlreadyBound { endpoint, holder } => {
                 write!(f, "{} is already bound by ", endpoint.display())?;
@@ -111,13 +123,23 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Endpoint(error) => error.fmt(f),
-            Self::Record(error) => error.fmt(f),
+            Self::Record(error) => write!(
+                f,
+                "{error}; a daemon without a record cannot be found, so it does not serve"
+            ),
             Self::Thread { source } => write!(
                 f,
-                "cannot set up signals and threads: {source}; check the limits of processes and open files (`ulimit -u`, `ulimit -n`)"
+                "cannot set up signals and threads: {source}{}",
+                Advice::new(source, refused_by_sandbox(source))
+                    .or("check the limits of processes and open files (`ulimit -u`, `ulimit -n`)")
             ),
         }
     }
+}
+
+/// No owner and no mode keeps a process from using its own sockets, threads and signals.
+fn refused_by_sandbox(error: &io::Error) -> Option<&'static Refusal> {
+    (error.kind() == io::ErrorKind::PermissionDenied).then_some(&Refusal::Sandbox)
 }
 
 impl Error for StartError {

@@ -47,6 +47,8 @@ struct Held {
     record: Record,
     endpoint_exists: bool,
     control_exists: bool,
+    /// Whether the last update of the record has failed. The reason is printed once, and not at each new attempt.
+    update_failed: bool,
     lock: InstanceLock,
     /// The directory of a unit test's daemon, dropped after the lock on it.
     #[cfg(feature = "testing")]
@@ -80,6 +82,7 @@ impl OwnedFiles {
             held: Mutex::new(Some(Held {
                 record,
                 endpoint_exists: !is_shared,
+                update_failed: false,
                 control_exists: false,
                 lock,
                 #[cfg(feature = "testing")]
@@ -145,8 +148,18 @@ impl OwnedFiles {
                 record.premain = premain();
             }
             match self.write(&record) {
-                Ok(()) => held.record = record,
-                Err(error) => print(self.name, error),
+                Ok(()) => {
+                    held.record = record;
+                    held.update_failed = false;
+                }
+                Err(error) if !mem::replace(&mut held.update_failed, true) => print(
+                    self.name,
+                    format_args!(
+                        "{error}; the daemon runs, and its record still says `{}`",
+                        held.record.phase
+                    ),
+                ),
+                Err(_) => {}
             }
         }
     }

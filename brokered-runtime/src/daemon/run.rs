@@ -75,6 +75,8 @@ fn run_daemon(
             run_main(bound, body)
         }
         Err(error) => {
+            // The launcher's log may have reached its limit, and the exit code must still be that of the error.
+            platform::survive_file_size_limit();
             print(program.daemon.name(), &error);
             ExitCode::from(error.exit_code())
         }

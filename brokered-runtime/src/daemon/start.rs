@@ -70,8 +70,16 @@ pub(super) fn start(
     lifecycle.report().add_milestone_at("main", main);
     lifecycle.report().add_milestone_at("bound", bound);
     if let Err(error) = catch_signals_and_record(&lifecycle, hang_up) {
-        lifecycle.notify_starter(&Event::Failed(error.to_string()));
-        lifecycle.shut_down();
+        let reason = error.to_string();
+        match error {
+            // There is no record to keep the reason, so the launcher writes one.
+            StartError::Record(_) => {
+                lifecycle.notify_starter(&Event::Failed(reason));
+                lifecycle.shut_down();
+            }
+            // The launcher may have returned already, and its client asks the record for the reason.
+            _ => lifecycle.shut_down_after_failure(&reason),
+        }
         return Err(error);
     }
     if owner == Owner::Hand {

@@ -1,12 +1,12 @@
 //! [`InstanceError`] and [`DirectoryError`]: why the files of an instance cannot be used.
 
-use std::env;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::platform::DirectoryFault;
+use crate::platform::{Access, DirectoryFault};
+use crate::refusal::{Advice, LeadsThere, Refusal, note_on_users, variable_of};
 
 /// Why the paths of an [`Instance`](crate::Instance) cannot be computed.
 ///
@@ -130,7 +130,7 @@ pub struct DirectoryError {
 #[derive(Debug)]
 enum Problem {
     Fault(DirectoryFault),
-    Io(io::Error),
+    Io(io::Error, Option<Refusal>),
 }
 
 impl DirectoryError {
@@ -143,10 +143,11 @@ impl DirectoryError {
     }
 
     pub(crate) fn io(path: PathBuf, error: io::Error) -> Self {
+        let refusal = Refusal::of(&error, &path, Access::Entry);
         Self {
             variable: variable_of(&path),
             path,
-            problem: Problem::Io(error),
+            problem: Problem::Io(error, refusal),
         }
     }
 
@@ -155,22 +156,6 @@ impl DirectoryError {
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
-
-/// The environment variable that leads to a directory, in the order in which they are looked at.
-///
-/// A variable of another user often remains in a shell that `su` or `sudo` has started.
-fn variable_of(directory: &Path) -> Option<&'static str> {
-    let leads_there = |variable: &&str| {
-        env::var_os(variable)
-            .filter(|value| !value.is_empty())
-            .is_some_and(|value| {
-                directory.starts_with(&value) || Path::new(&value).starts_with(directory)
-            })
-    };
-    ["BROKERED_RUNTIME_DIR", "XDG_RUNTIME_DIR", "HOME"]
-        .into_iter()
-        .find(leads_there)
 }
 
 impl fmt::Display for DirectoryError {
@@ -190,56 +175,35 @@ impl fmt::Display for DirectoryError {
             Problem::Fault(DirectoryFault::Owner { owner, expected }) => write!(
                 f,
                 "the runtime directory {path} belongs to user {owner}, but this process runs as user \
-                 {expected}{}: run it as the user who owns the directory, {elsewhere}",
-                LeadsThere(self.variable)
+                 {expected}{}: run it as the user who owns the directory, {elsewhere}{}",
+                LeadsThere(self.variable),
+                note_on_users(&[*owner, *expected])
             ),
             Problem::Fault(DirectoryFault::Mode(mode)) => write!(
                 f,
                 "the runtime directory {path} has mode {mode:04o}, but must have mode 0700, so that no \
                  other user can answer in the daemon's place: run `chmod 700 {path}`, {elsewhere}"
             ),
-            Problem::Io(error) => {
-                let advice = match error.kind() {
+            Problem::Io(error, refusal) => {
+                let otherwise = match error.kind() {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                        "free some space there"
+                        "free some space there, or set BROKERED_RUNTIME_DIR to a directory of your own"
                     }
                     io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-                        "move the file or the link that is in its path"
+                        "move the file or the link that is in its path, or set BROKERED_RUNTIME_DIR to a directory \
+                         of your own"
                     }
-                    _ => "make its parent writable",
+                    _ => {
+                        "make its parent writable, or set BROKERED_RUNTIME_DIR to a directory of your own"
+                    }
                 };
                 write!(
                     f,
-                    "the runtime directory {path} cannot be created or read{}: {error}; {advice}, {elsewhere}",
-                    LeadsThere(self.variable)
+                    "the runtime directory {path} cannot be created or read{}: {error}{}",
+                    LeadsThere(self.variable),
+                    Advice::new(error, refusal.as_ref()).or(otherwise)
                 )
             }
-        }
-    }
-}
-
-/// Why this user has no permission to connect below a directory, and what to do: the advice of an error.
-pub(super) fn permission_advice(directory: &Path, owner: u32, user: u32) -> String {
-    let variable = variable_of(directory);
-    format!(
-        "{} belongs to user {owner}, but this process runs as user {user}{}: run as the user who owns the daemon, or \
-         set {} to a directory of your own",
-        directory.display(),
-        LeadsThere(variable),
-        variable
-            .filter(|variable| *variable != "HOME")
-            .unwrap_or("BROKERED_RUNTIME_DIR")
-    )
-}
-
-/// A part of a sentence: which environment variable leads to a directory.
-struct LeadsThere(Option<&'static str>);
-
-impl fmt::Display for LeadsThere {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(variable) => write!(f, " ({variable} leads there)"),
-            None => Ok(()),
         }
     }
 }
@@ -255,7 +219,7 @@ impl Error for DirectoryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.problem {
             // The text has the text of the inner error, so the next cause is that of the inner error.
-            Problem::Io(error) => error.source(),
+            Problem::Io(error, _) => error.source(),
             Problem::Fault(_) => None,
         }
     }

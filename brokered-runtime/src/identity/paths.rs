@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::daemon::Daemon;
-use super::error::{DirectoryError, InstanceError, permission_advice};
+use super::error::{DirectoryError, InstanceError};
 use crate::hash::hash;
 use crate::platform;
 
@@ -119,21 +119,6 @@ impl Paths {
     pub(crate) fn check(&self) -> Result<(), DirectoryError> {
         check(&self.runtime)?;
         check(&self.directory)
-    }
-
-    /// After a connect without permission: whose directory is in the way, and what to do.
-    pub(crate) fn permission_advice(&self) -> String {
-        for directory in self.directory.ancestors() {
-            match platform::check_directory(directory) {
-                Ok(Some(platform::DirectoryFault::Owner { owner, expected })) => {
-                    return permission_advice(directory, owner, expected);
-                }
-                // The directory above it may not be searched.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-                _ => break,
-            }
-        }
-        "run as the user who owns the daemon".to_owned()
     }
 
     /// Refuses a runtime directory that is not private to this user.

@@ -7,7 +7,8 @@ use super::error::LaunchError;
 use crate::control::{obstacle, wait_cycle};
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
-use crate::{Daemon, Instance, IpcStream, WaitFor, platform};
+use crate::platform::{self, Access};
+use crate::{Daemon, Instance, IpcStream, Refusal, WaitFor};
 
 impl Instance {
     /// Connects to the daemon. Never starts it.
@@ -115,8 +116,9 @@ pub(super) fn try_connect(
                 | io::ErrorKind::NotADirectory => Ok(None),
                 io::ErrorKind::PermissionDenied => Err(LaunchError::NoPermission {
                     endpoint: endpoint(),
+                    refusal: Refusal::of(&error, &paths.socket, Access::Connect)
+                        .unwrap_or(Refusal::Unknown),
                     source: error,
-                    advice: paths.permission_advice(),
                 }),
                 io::ErrorKind::WouldBlock => Err(LaunchError::BacklogFull {
                     endpoint: endpoint(),
@@ -127,7 +129,7 @@ pub(super) fn try_connect(
             };
         }
     };
-    let foreign = platform::foreign_peer(&stream);
+    let foreign = platform::foreign_peer(&stream, Some(paths.directory()));
     match foreign.map_err(LaunchError::io(
         "read the peer credentials on",
         &paths.socket,

@@ -14,6 +14,7 @@ use crate::control::{client, obstacle};
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
 use crate::instance_lock::LauncherLocks;
+use crate::platform::Access;
 use crate::record::{Owner, Record};
 use crate::{Daemon, Instance, IpcStream, WaitFor, fault, handoff, own_daemon};
 
@@ -262,7 +263,7 @@ fn try_lock(paths: &Paths) -> Result<Option<LauncherLocks>, LaunchError> {
             paths.prepare()?;
             Ok(None)
         }
-        Err(error) => Err(LaunchError::io("lock", paths.directory())(error)),
+        Err(error) => Err(LaunchError::access("lock", paths.directory(), Access::Lock)(error)),
     }
 }
 

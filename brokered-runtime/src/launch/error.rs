@@ -10,8 +10,10 @@ use std::time::Duration;
 use super::failure::Failure;
 use crate::control::{Obstacle, describe_process, write_obstacle, write_own_daemon};
 use crate::endpoint::EndpointError;
+use crate::platform::Access;
 use crate::record::Record;
-use crate::{ControlError, DirectoryError, InstanceError, Phase, diagnostics};
+use crate::refusal::{Advice, note_on_users};
+use crate::{ControlError, DirectoryError, InstanceError, Phase, Refusal, diagnostics};
 
 /// Why a client is not connected to its daemon.
 ///
@@ -40,14 +42,15 @@ pub enum LaunchError {
         /// The endpoint on which the daemon would listen.
         endpoint: PathBuf,
     },
-    /// This user has no permission to connect to the endpoint.
+    /// This process has no permission to connect to the endpoint. The refusal says whether that is because of its user,
+    /// of a mode, or of a sandbox.
     NoPermission {
         /// The endpoint.
         endpoint: PathBuf,
         /// The error of the system call.
         source: io::Error,
-        /// Whose directory is in the way, and what to do.
-        advice: String,
+        /// Who or what refuses it.
+        refusal: Refusal,
     },
     /// A process of a foreign user listens on the endpoint. Nothing was sent to it.
     ForeignPeer {
@@ -121,6 +124,8 @@ pub enum LaunchError {
         program: PathBuf,
         /// The error of the system call.
         source: io::Error,
+        /// Who or what refuses it, if the error is a refusal.
+        refusal: Option<Refusal>,
     },
     /// The daemon ended during its start-up.
     Died {
@@ -190,6 +195,8 @@ pub enum LaunchError {
         path: PathBuf,
         /// The error of the system call.
         source: io::Error,
+        /// Who or what refuses it, if the error is a refusal.
+        refusal: Option<Refusal>,
     },
 }
 
@@ -238,10 +245,33 @@ impl LaunchError {
         )
     }
 
+    /// The error of a call that concerns no entry of a file system, such as one with a connection.
     pub(super) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        Self::io_with(operation, path, |error, _| {
+            (error.kind() == io::ErrorKind::PermissionDenied).then_some(Refusal::Sandbox)
+        })
+    }
+
+    /// The error of an attempt to access a path.
+    pub(super) fn access(
+        operation: &'static str,
+        path: &Path,
+        access: Access,
+    ) -> impl FnOnce(io::Error) -> Self {
+        Self::io_with(operation, path, move |error, path| {
+            Refusal::of(error, path, access)
+        })
+    }
+
+    fn io_with(
+        operation: &'static str,
+        path: &Path,
+        refusal: impl FnOnce(&io::Error, &Path) -> Option<Refusal>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {
             operation,
+            refusal: refusal(&source, &path),
             path,
             source,
         }
@@ -263,12 +293,8 @@ impl fmt::Display for LaunchError {
             Self::NoPermission {
                 endpoint,
                 source,
-                advice,
-            } => write!(
-                f,
-                "no permission to connect to {}: {source}; {advice}",
-                endpoint.display()
-            ),
+                refusal,
+            } => no_permission(f, endpoint, source, refusal),
             Self::ForeignPeer { endpoint, user } => foreign_peer(f, endpoint, *user),
             Self::BacklogFull {
                 endpoint,
@@ -307,11 +333,11 @@ impl fmt::Display for LaunchError {
                 "cannot start a daemon in {}: {source}; choose another directory with `Instance::current_dir`",
                 directory.display()
             ),
-            Self::ProgramNotExecutable { program, source } => write!(
-                f,
-                "cannot start {}: {source}; check its permissions, and that it is built for this machine",
-                program.display()
-            ),
+            Self::ProgramNotExecutable {
+                program,
+                source,
+                refusal,
+            } => program_not_executable(f, program, source, refusal.as_ref()),
             Self::Died {
                 daemon,
                 status,
@@ -351,17 +377,52 @@ impl fmt::Display for LaunchError {
                 operation,
                 path,
                 source,
-            } => write!(f, "cannot {operation} {}: {source}", path.display()),
+                refusal,
+            } => write!(
+                f,
+                "cannot {operation} {}: {source}{}",
+                path.display(),
+                Advice::new(source, refusal.as_ref())
+            ),
         }
     }
+}
+
+fn no_permission(
+    f: &mut fmt::Formatter<'_>,
+    endpoint: &Path,
+    source: &io::Error,
+    refusal: &Refusal,
+) -> fmt::Result {
+    write!(
+        f,
+        "no permission to connect to {}: {source}; {refusal}",
+        endpoint.display()
+    )
 }
 
 fn foreign_peer(f: &mut fmt::Formatter<'_>, endpoint: &Path, user: u32) -> fmt::Result {
     write!(
         f,
         "a process of user {user} listens on {}, and this process runs as another user: nothing was sent; set \
-         BROKERED_RUNTIME_DIR to a directory that only this user can write to",
-        endpoint.display()
+         BROKERED_RUNTIME_DIR to a directory that only this user can write to{}",
+        endpoint.display(),
+        note_on_users(&[user])
+    )
+}
+
+fn program_not_executable(
+    f: &mut fmt::Formatter<'_>,
+    program: &Path,
+    source: &io::Error,
+    refusal: Option<&Refusal>,
+) -> fmt::Result {
+    write!(
+        f,
+        "cannot start {}: {source}{}",
+        program.display(),
+        Advice::new(source, refusal)
+            .or("check its permissions, and that it is built for this machine")
     )
 }
 
@@ -562,6 +623,7 @@ mod tests {
             operation: "send a request to",
             path: PathBuf::new(),
             source: source(),
+            refusal: None,
         }
     }
 

@@ -7,6 +7,7 @@ use super::error::LaunchError;
 use super::failure::Failure;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
+use crate::platform::Access;
 use crate::record::Record;
 use crate::{Daemon, Instance, Phase};
 
@@ -73,7 +74,11 @@ fn is_lock_released(paths: &Paths) -> Result<bool, LaunchError> {
     let deadline = Instant::now() + RELEASE_TIMEOUT;
     loop {
         let is_held = InstanceLock::is_held(paths);
-        if !is_held.map_err(LaunchError::io("inspect the lock on", paths.directory()))? {
+        if !is_held.map_err(LaunchError::access(
+            "inspect the lock on",
+            paths.directory(),
+            Access::Lock,
+        ))? {
             return Ok(true);
         }
         if Instant::now() >= deadline {

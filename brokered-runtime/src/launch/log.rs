@@ -5,8 +5,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::error::LaunchError;
+use crate::Instance;
 use crate::identity::paths::Paths;
-use crate::{Instance, log_file, platform};
+use crate::log_file;
+use crate::platform::{self, Access};
 
 /// How many bytes of a daemon's output an error shows.
 const MAX_TAIL_SIZE: u64 = 4096;
@@ -51,7 +53,7 @@ impl Log {
             let metadata = file.metadata()?;
             Ok((file, metadata))
         };
-        let (file, metadata) = open().map_err(LaunchError::io("open", &path))?;
+        let (file, metadata) = open().map_err(LaunchError::access("open", &path, Access::Write))?;
         Ok(Self {
             path,
             file,

@@ -14,8 +14,9 @@ use crate::deadline::Deadline;
 use crate::handoff::Event;
 use crate::identity::paths::Paths;
 use crate::instance_lock::LauncherLocks;
+use crate::platform::{self, Access};
 use crate::record::Record;
-use crate::{Instance, IpcStream, platform};
+use crate::{Instance, IpcStream};
 
 /// A step of a launch, as the launcher sees it. [`Launcher::trace`](crate::operator::Launcher::trace) reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +69,11 @@ pub(crate) fn launch(
     let deadline = Deadline::after(timeout);
     let paths = instance.paths()?;
     paths.prepare()?;
-    let lock =
-        LauncherLocks::try_take(paths).map_err(LaunchError::io("lock", paths.directory()))?;
+    let lock = LauncherLocks::try_take(paths).map_err(LaunchError::access(
+        "lock",
+        paths.directory(),
+        Access::Lock,
+    ))?;
     let Some(lock) = lock else {
         return Ok(ObservedLaunch::AlreadyRunning);
     };

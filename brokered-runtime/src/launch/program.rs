@@ -9,7 +9,8 @@ use std::process::Command;
 
 use super::error::LaunchError;
 use crate::identity::is_served_by_this_executable;
-use crate::{Instance, handoff, platform};
+use crate::platform::{self, Access};
+use crate::{Instance, Refusal, handoff};
 
 /// Environment variables that belong to the client alone: make's job server, the sockets of a service manager, and the
 /// client's own role in a start.
@@ -60,6 +61,7 @@ fn program(instance: &Instance) -> Result<PathBuf, LaunchError> {
     let unknown = |source| LaunchError::Io {
         operation: "find this process's executable, whose directory has the daemon's:",
         path: PathBuf::from(env::args_os().next().unwrap_or_default()),
+        refusal: None,
         source,
     };
     let daemon = instance.daemon();
@@ -71,7 +73,7 @@ fn program(instance: &Instance) -> Result<PathBuf, LaunchError> {
     if is_served_by_this_executable(daemon) {
         return Ok(current);
     }
-    let current = env::current_exe().map_err(unknown)?;
+    let current = env::current_exe().unwrap_or(current);
     Ok(current.with_file_name(format!("{}{}", daemon.name(), env::consts::EXE_SUFFIX)))
 }
 
@@ -96,6 +98,7 @@ pub(super) fn start_error(
         }
     } else {
         LaunchError::ProgramNotExecutable {
+            refusal: Refusal::of(&error, &program, Access::Execute),
             program,
             source: error,
         }

@@ -8,7 +8,7 @@
 //! that cannot be started.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek};
 use std::time::Duration;
 
 use super::error::LaunchError;
@@ -115,7 +115,7 @@ fn append(
         lines.push('\n');
     }
     lines += &line(now);
-    file.write_all(lines.as_bytes())?;
+    platform::write_all(file, lines.as_bytes())?;
     Ok(kept_length)
 }
 

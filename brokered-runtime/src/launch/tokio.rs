@@ -114,6 +114,7 @@ impl Instance {
                     |paths| paths.directory().to_owned(),
                 ),
                 source: io::Error::other(error),
+                refusal: None,
             },
         }
     }

@@ -59,5 +59,5 @@ pub use record::{DaemonRecord, RecordState};
 pub use removal::RemovalError;
 pub use system::{
     EXIT_ALREADY_BOUND, canonicalize, fits_endpoint, is_daemon_name, is_same_file, older_log,
-    open_files_limit,
+    open_files_limit, why_not_writable,
 };

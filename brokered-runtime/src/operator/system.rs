@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{handoff, identity, log_file, platform};
+use crate::platform::{self, Access};
+use crate::refusal::{Advice, Refusal};
+use crate::{handoff, identity, log_file};
 
 /// The exit code of a daemon that finds that another process is this daemon.
 ///
@@ -18,6 +20,18 @@ pub const EXIT_ALREADY_BOUND: u8 = handoff::EXIT_ALREADY_BOUND;
 #[must_use]
 pub fn fits_endpoint(path: &Path) -> bool {
     platform::fits_endpoint(path)
+}
+
+/// Why no file can be created in this directory, in words, and what to do: for example because its file system is
+/// mounted read-only.
+///
+/// `None` if files can be created, as far as the system says so without an attempt: it knows modes, mounts and
+/// attributes, but not all sandboxes. On Windows, it is always `None`.
+#[must_use]
+pub fn why_not_writable(directory: &Path) -> Option<String> {
+    let error = platform::check_entry(directory).err()?;
+    let refusal = Refusal::of(&error, &directory.join("entry"), Access::Entry);
+    Some(format!("{error}{}", Advice::new(&error, refusal.as_ref())))
 }
 
 /// Whether the path leads to the file that is open.

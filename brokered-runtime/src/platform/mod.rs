@@ -40,8 +40,8 @@ use unix as system;
 use windows as system;
 
 pub(crate) use types::{
-    AcceptError, DirectoryFault, DirectoryMatch, Halt, Line, PathOccupant, PollResult,
-    ProcessActivity, ReceivedMessage, RenameOutcome, WakeReason,
+    AcceptError, Access, AccessFault, DirectoryFault, DirectoryMatch, Halt, Line, PathOccupant,
+    PollResult, ProcessActivity, ReceivedMessage, RenameOutcome, WakeReason,
 };
 
 // ---- `files.rs`: private directories, locks, files, and the paths of endpoints ----
@@ -53,7 +53,7 @@ pub(crate) use system::files::{
     endpoint_path, fallback_directory, file_identity, fits_endpoint, foreign_session_directory,
     is_file_at, is_lock_at, open_append, open_append_anything, open_launch_lock, open_lock,
     open_read_append, open_regular, open_regular_or_link, path_bytes, path_from_bytes,
-    path_occupant, release_lock, replace_file,
+    path_occupant, release_lock, replace_file, write_all,
 };
 
 /// The runtime directory if `BROKERED_RUNTIME_DIR` is not set. Only the presence of variables and directories decides,
@@ -98,7 +98,11 @@ const _: fn(&Path) -> io::Result<Option<FileIdentity>> = file_identity;
 const _: fn(&Path) -> io::Result<PathOccupant> = path_occupant;
 /// Replaces a file atomically, by way of a temporary file beside it: a reader sees the old or the new contents. After
 /// an error the old file is unchanged. Whatever is at either path is replaced and never opened; a directory is an error.
+/// `FileTooLarge` at the limit of the size of files.
 const _: fn(&Path, temporary: &Path, contents: &[u8]) -> io::Result<()> = replace_file;
+/// Writes to an open file. On Unix, a limit of the size of files is the error `FileTooLarge`, and not a signal that
+/// ends the process.
+const _: fn(&mut File, contents: &[u8]) -> io::Result<()> = write_all;
 /// Opens a file for reading, and never waits. `InvalidInput` if it is not a regular file: on Unix, a symbolic link is not.
 const _: fn(&Path) -> io::Result<File> = open_regular;
 /// The same, but a symbolic link may lead to the regular file.
@@ -130,6 +134,28 @@ const _: fn(&DirectoryIdentity, &DirectoryIdentity) -> bool =
 /// How what is at the path now compares with what was there before. Never `Unknown` on Windows.
 const _: fn(&DirectoryIdentity, now: &DirectoryIdentity, &Path) -> DirectoryMatch =
     DirectoryIdentity::compare;
+
+// ---- `file_size.rs`: the limit of the size of files ----
+
+pub(crate) use system::file_size::survive_file_size_limit;
+
+/// From now on, a write beyond the limit of the size of files is an error, and does not end the process. Programs that
+/// this process starts are not affected. Does nothing on Windows.
+const _: fn() = survive_file_size_limit;
+
+// ---- `access.rs`: why an access is refused ----
+
+pub(crate) use system::access::access_fault;
+#[cfg(feature = "operator")]
+pub(crate) use system::access::check_entry;
+
+/// Why the system has refused an access to this path with this error, which is `PermissionDenied`. It asks the system
+/// again, from the root directory to the path. Always `Unknown` on Windows.
+const _: fn(&io::Error, &Path, Access) -> AccessFault = access_fault;
+/// Whether entries can be created in this directory, as far as the system says so without an attempt. Not all sandboxes
+/// show in the answer. Windows is not asked.
+#[cfg(feature = "operator")]
+const _: fn(directory: &Path) -> io::Result<()> = check_entry;
 
 // ---- `listener.rs`: binding, and adopting a listener ----
 
@@ -185,7 +211,10 @@ pub(crate) use system::peer::listening_process;
 
 /// The peer's user, if that is a foreign user. On Windows the number is the last part of the user's SID, and of a
 /// client the owner of the pipe is reported, because no other user can connect.
-const _: fn(&IpcStream) -> io::Result<Option<u32>> = foreign_peer;
+///
+/// In a Linux user namespace, all users without a number there have the same one. If this process has it, too, the peer
+/// counts as foreign unless this process's user owns the directory of the endpoint, which a client passes.
+const _: fn(&IpcStream, directory: Option<&Path>) -> io::Result<Option<u32>> = foreign_peer;
 /// The process that listens on the endpoint of a client's connection. `None` if the system does not report it.
 #[cfg(feature = "operator")]
 const _: fn(&IpcStream) -> Option<u32> = listening_process;
@@ -497,7 +526,7 @@ const _: fn(&Notifier, &str) = Notifier::notify;
 
 // ---- `hints.rs`: texts for people ----
 
-pub(crate) use system::hints::{STOP_HINT, connect_hint, kill_hint};
+pub(crate) use system::hints::{SANDBOX_HINT, STOP_HINT, connect_hint, error_hint, kill_hint};
 
 /// What asks a daemon to stop, with the verb: "SIGTERM asks".
 const _: &str = STOP_HINT;
@@ -505,3 +534,7 @@ const _: &str = STOP_HINT;
 const _: fn(endpoint: &Path) -> Option<String> = connect_hint;
 /// The command that ends a process.
 const _: fn(pid: u32) -> String = kill_hint;
+/// What to do about an error of the system, which says enough whatever the call was. `None` for other errors.
+const _: fn(&io::Error) -> Option<&'static str> = error_hint;
+/// What may refuse a call although owners and modes permit it, as it follows "such as".
+const _: &str = SANDBOX_HINT;

@@ -1,6 +1,7 @@
 //! The types that are the same on every platform.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use interprocess::local_socket::Listener as IpcListener;
@@ -38,6 +39,58 @@ pub(crate) enum DirectoryMatch {
     OtherFileSystem,
     /// It may be either, because the file system has neither stable numbers nor times of creation.
     #[cfg_attr(windows, allow(dead_code, reason = "Windows has stable numbers"))]
+    Unknown,
+}
+
+/// What a process attempts at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// To connect to the socket.
+    Connect,
+    /// To lock the directory.
+    Lock,
+    /// To create, replace or remove an entry.
+    Entry,
+    /// To write the file, and to create it if it is missing.
+    Write,
+    /// To execute the file.
+    Execute,
+}
+
+/// Why the system refuses an access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    windows,
+    allow(dead_code, reason = "Windows has no permission bits to check")
+)]
+pub(crate) enum AccessFault {
+    /// What is at the path belongs to another user, and its mode keeps this user out.
+    Owner {
+        /// A part of the way to the path of the access, or that path.
+        path: PathBuf,
+        /// The user who owns it.
+        owner: u32,
+        /// The user of this process.
+        user: u32,
+    },
+    /// What is at the path belongs to this user, and its mode keeps this user out.
+    Mode {
+        /// A part of the way to the path of the access, or that path.
+        path: PathBuf,
+        /// The permission bits.
+        mode: u32,
+    },
+    /// The directory has the attribute of the file system that it cannot be changed.
+    Immutable {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The file system of the file is mounted so that no file on it can be executed.
+    NoExec,
+    /// Nothing of the above refuses the access.
+    Policy,
+    /// This platform cannot tell.
+    #[cfg_attr(unix, allow(dead_code, reason = "Unix can tell"))]
     Unknown,
 }
 

@@ -133,6 +133,23 @@ fn check_name_length(runtime: &Path, fallback: Option<&Path>, findings: &mut Fin
     }
 }
 
+/// Checks that this process may use sockets, which a sandbox can forbid.
+#[cfg(unix)]
+pub(super) fn check_sockets(findings: &mut Findings) {
+    if let Err(error) = std::os::unix::net::UnixDatagram::unbound() {
+        findings.add(
+            Level::Problem,
+            "sockets",
+            format!("this process cannot create `AF_UNIX` sockets: {error}"),
+            "allow them in the sandbox that this process runs in, or set BROKERED_DISABLE=1, so that clients \
+             do without daemons",
+        );
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn check_sockets(_findings: &mut Findings) {}
+
 /// Checks the limits of this process, which daemons that are started from here inherit.
 pub(super) fn check_limits(findings: &mut Findings) {
     match open_files_limit() {

@@ -1,10 +1,13 @@
 //! Checks each instance: its directory, its record, and the process that holds its lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use brokered_runtime::Status;
-use brokered_runtime::operator::{InstanceDirectories, RecordState, instance_directories};
+use brokered_runtime::operator::{
+    InstanceDirectories, RecordState, instance_directories, runtime_directories, why_not_writable,
+};
 
 use super::finding::{Findings, Level};
 use super::service_manager;
@@ -31,6 +34,9 @@ pub(super) fn check_instances(timeout: Duration, findings: &mut Findings) {
             return;
         }
     };
+    for runtime in runtime_directories().unwrap_or_default() {
+        check_writable(&runtime, findings);
+    }
     for path in other_entries {
         findings.add(
             Level::Note,
@@ -75,6 +81,20 @@ fn check_contracts(inspections: &[Inspection], findings: &mut Findings) {
     }
 }
 
+/// Checks that files can be created in a directory that this user owns.
+fn check_writable(directory: &Path, findings: &mut Findings) {
+    if directory.exists()
+        && let Some(reason) = why_not_writable(directory)
+    {
+        findings.add(
+            Level::Problem,
+            directory.display().to_string(),
+            format!("no file can be created in it: {reason}"),
+            "correct what the error names; until then no daemon starts there",
+        );
+    }
+}
+
 fn check_instance(inspection: &Inspection, timeout: Duration, findings: &mut Findings) {
     let instance = &inspection.instance;
     if let Err(error) = instance.check_permissions() {
@@ -86,6 +106,7 @@ fn check_instance(inspection: &Inspection, timeout: Duration, findings: &mut Fin
         );
         return;
     }
+    check_writable(instance.path(), findings);
     if let Some(conflict) = instance.endpoint_conflict() {
         findings.add(
             Level::Problem,
@@ -144,7 +165,7 @@ fn check_process(inspection: &Inspection, timeout: Duration, findings: &mut Find
             Level::Problem,
             path,
             error.clone(),
-            "correct what the error names, or run this as the user who owns the daemon",
+            "correct what the error names",
         ),
     }
 }

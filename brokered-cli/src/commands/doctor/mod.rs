@@ -22,6 +22,7 @@ pub(crate) fn doctor(arguments: &Doctor, output: &mut Output) -> Result<u8, CliE
     environment::check_variables(&mut findings);
     environment::check_runtime_directory(&mut findings);
     instances::check_instances(arguments.timeout, &mut findings);
+    environment::check_sockets(&mut findings);
     environment::check_limits(&mut findings);
     if output.is_json() {
         print_json(&findings, output)?;

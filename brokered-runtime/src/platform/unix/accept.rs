@@ -53,7 +53,7 @@ pub(crate) fn accept_error(error: &io::Error) -> AcceptError {
         // The listener was shut down, and its backlog is empty.
         Some(libc::EINVAL | libc::EAGAIN) => AcceptError::ShutDown,
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => AcceptError::Exhausted,
-        Some(libc::EINTR | libc::ECONNABORTED | libc::EPROTO | libc::EPERM) => AcceptError::Retry,
+        Some(libc::EINTR | libc::ECONNABORTED | libc::EPROTO) => AcceptError::Retry,
         _ => AcceptError::Broken,
     }
 }

@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt}
 use std::path::{Path, PathBuf};
 
 use super::descriptors::set_blocking;
+use super::file_size::FileSizeSignalBlock;
 use crate::platform::types::{DirectoryFault, PathOccupant};
 
 /// The longest path that a socket can be bound to, without the terminating NUL.
@@ -271,13 +272,16 @@ pub(crate) fn replace_file(path: &Path, temporary: &Path, contents: &[u8]) -> io
         }
         created => created?,
     };
-    let written = file
-        .write_all(contents)
-        .and_then(|()| fs::rename(temporary, path));
+    let written = write_all(&mut file, contents).and_then(|()| fs::rename(temporary, path));
     if written.is_err() {
         let _ = fs::remove_file(temporary);
     }
     written
+}
+
+pub(crate) fn write_all(file: &mut File, contents: &[u8]) -> io::Result<()> {
+    let _blocked = FileSizeSignalBlock::if_limited();
+    file.write_all(contents)
 }
 
 /// A read never blocks, because pipes and devices are refused.

@@ -3,7 +3,8 @@
 //! Each file uses only files above it. To read all of them, start at the top:
 //!
 //! - [`descriptors`]: settings of one descriptor, for the other files;
-//! - [`files`]: directories, locks and files;
+//! - [`file_size`]: the signal at the limit of the size of files;
+//! - [`files`], [`access`]: directories, locks and files, and why an access is refused;
 //! - [`directory_identity`]: whether a directory is still the same one;
 //! - [`listener`], [`connect`], [`stream`], [`peer`]: endpoints and connections;
 //! - [`fork_guard`]: descriptors that forked children must not keep;
@@ -16,6 +17,7 @@
 
 pub(super) mod accept;
 pub(super) mod accepted_connections;
+pub(super) mod access;
 pub(super) mod activation;
 pub(super) mod channel;
 pub(super) mod clock;
@@ -23,6 +25,7 @@ pub(super) mod connect;
 pub(super) mod descriptor_reserve;
 mod descriptors;
 pub(super) mod directory_identity;
+pub(super) mod file_size;
 pub(super) mod files;
 pub(super) mod fork_guard;
 pub(super) mod hints;

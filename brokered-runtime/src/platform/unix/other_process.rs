@@ -38,12 +38,30 @@ impl OtherProcess {
 }
 
 /// The check comes after opening, so that a process which has reused the ID is not killed.
+///
+/// Where a sandbox refuses the calls for pidfds, the ID alone must do: it cannot be reused before this process has
+/// reaped the child, and it was not reaped at the moment before.
 pub(crate) fn kill_child(pid: u32) -> io::Result<()> {
-    let process = OtherProcess::open(pid)?;
+    let process = OtherProcess::open(pid);
+    if matches!(&process, Err(error) if !handle::lacks_pidfd(error)) {
+        return process.map(drop);
+    }
     if !is_child(pid) {
         return Err(io::ErrorKind::NotFound.into());
     }
-    process.kill()
+    match process.and_then(|process| process.kill()) {
+        Err(error) if handle::lacks_pidfd(&error) => kill_by_id(pid),
+        killed => killed,
+    }
+}
+
+fn kill_by_id(pid: u32) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    // SAFETY: `kill` takes integers.
+    if unsafe { libc::kill(pid, libc::SIGKILL) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// Whether this is a child of this process that was not reaped.
@@ -74,14 +92,29 @@ mod handle {
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
+    use std::thread;
     use std::time::{Duration, Instant};
 
     use super::super::process_age::started_at;
+
+    /// How often to look for the end of a process that `poll` cannot wait for.
+    const END_CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
     #[derive(Debug)]
     pub(super) struct Handle {
         pid: u32,
         descriptor: OwnedFd,
+        /// Whether the descriptor is a pidfd. If not, it is the directory of the process in `/proc`.
+        is_pidfd: bool,
+    }
+
+    /// Whether an error means that the kernel is older than the calls for pidfds, or that a sandbox refuses them. Old
+    /// filters say `EPERM` for calls that they do not know.
+    pub(super) fn lacks_pidfd(error: &io::Error) -> bool {
+        matches!(
+            error.raw_os_error(),
+            Some(libc::ENOSYS | libc::EPERM | libc::EACCES)
+        )
     }
 
     impl Handle {
@@ -91,17 +124,22 @@ mod handle {
             if number <= 0 {
                 return Err(io::Error::from_raw_os_error(libc::ESRCH));
             }
-            // SAFETY: `pidfd_open` takes integers. The descriptor that it returns is new and has no owner.
-            let descriptor = unsafe {
-                let descriptor = libc::syscall(libc::SYS_pidfd_open, number, 0);
-                if descriptor < 0 {
-                    return Err(io::Error::last_os_error());
-                }
-                let descriptor = libc::c_int::try_from(descriptor)
-                    .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-                OwnedFd::from_raw_fd(descriptor)
-            };
-            Ok(Self { pid, descriptor })
+            match open_pidfd(number) {
+                Ok(descriptor) => Ok(Self {
+                    pid,
+                    descriptor,
+                    is_pidfd: true,
+                }),
+                // The directory stays that of this process, and a signal can be sent through it.
+                Err(error) if lacks_pidfd(&error) => Ok(Self {
+                    pid,
+                    descriptor: fs::File::open(format!("/proc/{pid}"))
+                        .map_err(|_| error)?
+                        .into(),
+                    is_pidfd: false,
+                }),
+                Err(error) => Err(error),
+            }
         }
 
         pub(super) fn identity_mismatch(
@@ -117,7 +155,12 @@ mod handle {
                     return Some("it began after the record was written".to_owned());
                 }
                 Some(_) => {}
-                None => return Some("the system does not say when it began".to_owned()),
+                None => {
+                    return Some(
+                        "the system does not say when it began, so `/proc` may not be mounted"
+                            .to_owned(),
+                    );
+                }
             }
             // `/proc` is read by process ID. Should the process have ended, and the ID been reused, then the pidfd
             // refers to no process, and a signal to it reaches none.
@@ -153,6 +196,9 @@ mod handle {
         }
 
         pub(super) fn wait(&self, deadline: Instant) -> io::Result<bool> {
+            if !self.is_pidfd {
+                return Ok(self.wait_without_poll(deadline));
+            }
             loop {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let mut entry = libc::pollfd {
@@ -173,6 +219,36 @@ mod handle {
                     },
                 }
             }
+        }
+    }
+
+    impl Handle {
+        /// `poll` cannot wait for a directory in `/proc`.
+        fn wait_without_poll(&self, deadline: Instant) -> bool {
+            let stat = format!("/proc/self/fd/{}/stat", self.descriptor.as_raw_fd());
+            loop {
+                let runs = fs::read_to_string(&stat).is_ok_and(|stat| {
+                    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+                    state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+                });
+                if !runs || Instant::now() >= deadline {
+                    return !runs;
+                }
+                thread::sleep(END_CHECK_INTERVAL);
+            }
+        }
+    }
+
+    fn open_pidfd(pid: libc::pid_t) -> io::Result<OwnedFd> {
+        // SAFETY: `pidfd_open` takes integers. The descriptor that it returns is new and has no owner.
+        unsafe {
+            let descriptor = libc::syscall(libc::SYS_pidfd_open, pid, 0);
+            if descriptor < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            let descriptor = libc::c_int::try_from(descriptor)
+                .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+            Ok(OwnedFd::from_raw_fd(descriptor))
         }
     }
 
@@ -203,6 +279,11 @@ mod handle {
 
     #[derive(Debug)]
     pub(super) struct Handle(Infallible);
+
+    /// Without pidfds, no process is signalled.
+    pub(super) fn lacks_pidfd(_error: &io::Error) -> bool {
+        false
+    }
 
     impl Handle {
         pub(super) fn open(_pid: u32) -> io::Result<Self> {

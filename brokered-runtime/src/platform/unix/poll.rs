@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use interprocess::local_socket::Stream as IpcStream;
 
 use super::accept::AcceptQueue;
+use super::file_size::survive_file_size_limit;
 use super::listener::as_unix;
 use super::process::is_ignored;
 use super::signal_handler;
@@ -40,6 +41,7 @@ impl SignalPoller {
                 .filter(|signal| !is_ignored(*signal)),
         );
         signal_handler::install(&signals, writer.try_clone()?)?;
+        survive_file_size_limit();
         Ok((Self(reader), PollWaker(Arc::new(writer))))
     }
 

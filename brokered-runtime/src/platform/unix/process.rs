@@ -4,8 +4,9 @@ use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -135,7 +136,11 @@ pub(crate) fn detach_terminal() {
 }
 
 pub(crate) fn redirect_stdin_to_null() -> io::Result<()> {
-    let null = File::open("/dev/null")?;
+    let null = match File::open("/dev/null") {
+        Ok(null) => OwnedFd::from(null),
+        // A container may lack the device. A socket whose peer is closed is at its end as well.
+        Err(_) => OwnedFd::from(UnixStream::pair()?.0),
+    };
     // SAFETY: `dup2` replaces descriptor 0 atomically, and standard input has no owner.
     if unsafe { libc::dup2(null.as_raw_fd(), 0) } == -1 {
         return Err(io::Error::last_os_error());
@@ -169,7 +174,7 @@ pub(crate) fn kill_this_process() -> ! {
 
 /// On Linux `/proc/self/exe` leads to this executable even after its file was replaced.
 pub(crate) fn current_executable() -> io::Result<PathBuf> {
-    let path = env::current_exe()?;
+    let path = env::current_exe().or_else(|error| started_as().ok_or(error))?;
     if cfg!(brokered_portable) {
         return Ok(path);
     }
@@ -183,6 +188,31 @@ pub(crate) fn current_executable() -> io::Result<PathBuf> {
         (Ok(_), _) => Ok(running),
         (Err(_), _) => Ok(path),
     }
+}
+
+/// The path by which this executable was started. It is known without `/proc`, and may be a different file by now.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn started_as() -> Option<PathBuf> {
+    use std::ffi::{CStr, OsStr};
+    use std::os::unix::ffi::OsStrExt;
+
+    // SAFETY: `getauxval` takes an integer. The kernel has put the address of a string there, which ends with a NUL and
+    // lives as long as the process, or 0.
+    let path = unsafe {
+        let address = libc::getauxval(libc::AT_EXECFN) as *const libc::c_char;
+        if address.is_null() {
+            return None;
+        }
+        CStr::from_ptr(address)
+    };
+    let path = PathBuf::from(OsStr::from_bytes(path.to_bytes()));
+    // A relative path could mean another file, because the working directory can have changed.
+    (path.is_absolute() && path.exists()).then_some(path)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn started_as() -> Option<PathBuf> {
+    None
 }
 
 pub(crate) fn exec(command: &mut Command) -> io::Error {

@@ -427,7 +427,7 @@ mod tests {
     fn only_a_pipe_of_another_user_has_a_foreign_peer() -> Outcome {
         let path = secret_pipe_name("test");
         let _listener = bind(&path)?;
-        assert_eq!(foreign_peer(&connect(&path, soon())?)?, None);
+        assert_eq!(foreign_peer(&connect(&path, soon())?, None)?, None);
 
         let path = secret_pipe_name("test");
         // Setting another owner takes a privilege that not every user has.
@@ -441,7 +441,10 @@ mod tests {
             return Ok(());
         };
         let local_system = 18;
-        assert_eq!(foreign_peer(&connect(&path, soon())?)?, Some(local_system));
+        assert_eq!(
+            foreign_peer(&connect(&path, soon())?, None)?,
+            Some(local_system)
+        );
         Ok(())
     }
 }

@@ -239,6 +239,10 @@ pub(crate) fn replace_file(path: &Path, temporary: &Path, contents: &[u8]) -> io
     written
 }
 
+pub(crate) fn write_all(file: &mut File, contents: &[u8]) -> io::Result<()> {
+    file.write_all(contents)
+}
+
 /// The system refuses to replace a file that another process is reading, so this retries.
 fn replace(path: &Path, temporary: &Path) -> io::Result<()> {
     let deadline = Instant::now() + REPLACE_TIMEOUT;

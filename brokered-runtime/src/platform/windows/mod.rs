@@ -7,18 +7,20 @@
 //!
 //! - [`ffi`], [`event`], [`overlapped`]: results, texts, event objects and overlapped I/O, for the other files;
 //! - [`user`], [`security_descriptor`]: users, owners, and who may access an object;
-//! - [`files`]: directories, locks, files, and the names of pipes;
+//! - [`files`], [`access`]: directories, locks, files, the names of pipes, and why an access is refused;
 //! - [`directory_identity`]: whether a directory is still the same one;
 //! - [`pipe`], [`connect`], [`listener`], [`stream`], [`peer`]: endpoints and connections;
 //! - [`accept`], [`accepted_connections`], [`tokio`], [`poll`]: what a daemon serves and waits for;
 //! - [`clock`], [`process_age`], [`process_activity`], [`other_process`]: time and processes;
 //! - [`standard_handles`], [`process`], [`output`], [`terminal`]: this process, and where its output goes;
 //! - [`channel`], [`command_line`], [`spawn`]: starting a daemon and talking to it;
-//! - [`activation`], [`fork_guard`]: service managers and forked children, of which Windows has none;
+//! - [`activation`], [`fork_guard`], [`file_size`]: service managers, forked children and a limit of the size of
+//!   files, of which Windows has none;
 //! - [`hints`]: texts for people.
 
 pub(super) mod accept;
 pub(super) mod accepted_connections;
+pub(super) mod access;
 pub(super) mod activation;
 pub(super) mod channel;
 pub(super) mod clock;
@@ -28,6 +30,7 @@ pub(super) mod descriptor_reserve;
 pub(super) mod directory_identity;
 mod event;
 mod ffi;
+pub(super) mod file_size;
 pub(super) mod files;
 pub(super) mod fork_guard;
 pub(super) mod hints;
