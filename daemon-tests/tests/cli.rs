@@ -101,7 +101,7 @@ fn status_says_that_the_project_directory_is_gone() -> TestResult {
         .env("BROKERED_TEST_CONFIRM_MS", "600000");
     let _daemon = fixture.start(command)?;
     let notice = || fixture.brokered_json(&["status", "test-daemon"])["directory_notice"].take();
-    assert_eq!(notice(), Value::Null);
+    wait_until("there is none", || notice() == Value::Null);
     let project = fixture.project_directory();
     fs::remove_dir(&project)?;
     let expected = format!("the directory {} was removed", text(&project));
