@@ -280,7 +280,7 @@ impl Known {
             }),
             DirectoryMatch::OtherFileSystem => unmounted(path),
             DirectoryMatch::Unknown => Finding::Uncertain(format!(
-                "{} may have been replaced by another directory, which its file system does not tell apart",
+                "{} may have been replaced: its file system does not show whether it is the same directory",
                 path.display()
             )),
         })
