@@ -214,6 +214,7 @@ pub(super) fn status_of(record: Record) -> Status {
         idle_exit: None,
         progress: None,
         waits_for: Vec::new(),
+        connected_to: Vec::new(),
         loads: Vec::new(),
         last_error: None,
         premain: record.premain,
