@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 
 /// A process is a daemon only once.
 static OWN: OnceLock<OwnDaemon> = OnceLock::new();
@@ -21,6 +22,8 @@ struct OwnDaemon {
     main_accepts: AtomicBool,
     /// The instance directories of the daemons that threads wait for before this one can be ready.
     awaited: Mutex<Vec<PathBuf>>,
+    /// The instance directories of the daemons that loads have connected to, with the threads of the loads.
+    connected: Mutex<Vec<(ThreadId, PathBuf)>>,
 }
 
 /// What a thread does before the daemon can be ready.
@@ -45,6 +48,7 @@ pub(crate) fn set(instance_directory: &Path) {
         pid: process::id(),
         main_accepts: AtomicBool::new(false),
         awaited: Mutex::default(),
+        connected: Mutex::default(),
     });
     TASK.set(Some(Task::Main));
 }
@@ -61,6 +65,26 @@ pub(crate) fn begin(task: Option<Task>) -> TaskGuard {
     TaskGuard(TASK.replace(task))
 }
 
+/// Records that this thread has connected to the daemon of an instance directory, until its task ends. It may wait for a
+/// reply.
+pub(crate) fn add_connected(instance_directory: &Path) {
+    if let (Some(own), Some(Task::Load | Task::BackgroundLoad)) = (OWN.get(), task()) {
+        let entry = (thread::current().id(), instance_directory.to_owned());
+        locked(&own.connected).push(entry);
+    }
+}
+
+/// The instance directories of the daemons that loads have connected to.
+pub(crate) fn connected() -> Vec<PathBuf> {
+    let connected = OWN.get().map(|own| locked(&own.connected));
+    let directories = connected.iter().flat_map(|entries| entries.iter());
+    sorted(
+        directories
+            .map(|(_, directory)| directory.clone())
+            .collect(),
+    )
+}
+
 /// Restores the task that the thread had before.
 #[derive(Debug)]
 pub(crate) struct TaskGuard(Option<Task>);
@@ -68,6 +92,10 @@ pub(crate) struct TaskGuard(Option<Task>);
 impl Drop for TaskGuard {
     fn drop(&mut self) {
         TASK.set(self.0);
+        if let Some(own) = OWN.get() {
+            let this = thread::current().id();
+            locked(&own.connected).retain(|(thread, _)| *thread != this);
+        }
     }
 }
 
@@ -96,7 +124,7 @@ pub(crate) fn instance_directory() -> Option<&'static Path> {
 pub(crate) fn begin_wait(instance_directory: &Path) -> Option<WaitGuard> {
     task()?;
     let own = OWN.get()?;
-    own.awaited().push(instance_directory.to_owned());
+    locked(&own.awaited).push(instance_directory.to_owned());
     Some(WaitGuard {
         own,
         instance_directory: instance_directory.to_owned(),
@@ -105,10 +133,16 @@ pub(crate) fn begin_wait(instance_directory: &Path) -> Option<WaitGuard> {
 
 /// The instance directories of the daemons that this one waits for before it can be ready.
 pub(crate) fn awaited() -> Vec<PathBuf> {
-    let mut awaited = OWN.get().map_or_else(Vec::new, |own| own.awaited().clone());
-    awaited.sort_unstable();
-    awaited.dedup();
-    awaited
+    sorted(
+        OWN.get()
+            .map_or_else(Vec::new, |own| locked(&own.awaited).clone()),
+    )
+}
+
+fn sorted(mut directories: Vec<PathBuf>) -> Vec<PathBuf> {
+    directories.sort_unstable();
+    directories.dedup();
+    directories
 }
 
 /// Ends the wait when it is dropped.
@@ -120,7 +154,7 @@ pub(crate) struct WaitGuard {
 
 impl Drop for WaitGuard {
     fn drop(&mut self) {
-        let mut awaited = self.own.awaited();
+        let mut awaited = locked(&self.own.awaited);
         if let Some(index) = awaited
             .iter()
             .position(|one| *one == self.instance_directory)
@@ -130,8 +164,6 @@ impl Drop for WaitGuard {
     }
 }
 
-impl OwnDaemon {
-    fn awaited(&self) -> MutexGuard<'_, Vec<PathBuf>> {
-        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

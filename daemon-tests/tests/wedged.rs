@@ -645,3 +645,19 @@ fn a_client_at_its_deadline_learns_what_a_load_waits_for() -> TestResult {
     stop_all(&fixture);
     Ok(())
 }
+
+/// The framework cannot know whether a load waits for a reply. It says to which daemon the load has connected.
+#[test]
+fn a_client_at_its_deadline_learns_where_a_load_has_connected() -> TestResult {
+    let fixture = Fixture::new()?;
+    let calls = "a:request:b:60000;b:request:a:60000";
+    let mut launcher = call(&fixture, calls, ["spawn-ready", "a", "1000"]);
+    let output = output_within(TIMEOUT, &mut launcher);
+    assert_failed(&output, "it has connected to the daemon of");
+    let message = stderr(&output);
+    let other = message.split("daemon of ").nth(1).unwrap_or_default();
+    let other = fs::read_to_string(Path::new(other.trim_end()).join("record"))?;
+    assert!(other.contains("INSTANCE=b\n"), "{message}: {other}");
+    stop_all(&fixture);
+    Ok(())
+}

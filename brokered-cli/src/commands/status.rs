@@ -87,8 +87,13 @@ fn push_status(pairs: &mut Vec<(&'static str, Cell)>, status: &Status) {
     if let Some(text) = pressure::descriptors(status) {
         pairs.push(("descriptors", Cell::new(style::WARNING, text)));
     }
-    for awaited in &status.waits_for {
-        pairs.push(("waits for", Cell::from(awaited.to_string_lossy())));
+    for (heading, instances) in [
+        ("waits for", &status.waits_for),
+        ("connected to", &status.connected_to),
+    ] {
+        for instance in instances {
+            pairs.push((heading, Cell::from(instance.to_string_lossy())));
+        }
     }
     if status.errors + status.panics > 0 {
         let text = format!("{} errors, {} panics", status.errors, status.panics);

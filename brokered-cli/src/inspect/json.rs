@@ -1,6 +1,6 @@
 //! An inspection for programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use brokered_runtime::{Load, LoadState};
@@ -39,7 +39,6 @@ impl Inspection {
             );
         }
         if let Some(status) = self.status() {
-            let waits_for = status.waits_for.iter().map(|path| path.to_string_lossy());
             let loads: Vec<Value> = status.loads.iter().map(load_to_json).collect();
             add(
                 &mut document,
@@ -53,7 +52,8 @@ impl Inspection {
                     "descriptors": status.descriptors_open,
                     "descriptors_limit": status.descriptors_limit,
                     "descriptor_shortages": status.descriptor_shortages,
-                    "waits_for": waits_for.collect::<Vec<_>>(),
+                    "waits_for": paths_to_json(&status.waits_for),
+                    "connected_to": paths_to_json(&status.connected_to),
                     "served": status.connections_served,
                     "errors": status.errors,
                     "panics": status.panics,
@@ -91,6 +91,10 @@ impl State {
             Self::Inaccessible(_) => "hidden",
         }
     }
+}
+
+fn paths_to_json(paths: &[PathBuf]) -> Value {
+    paths.iter().map(|path| path.to_string_lossy()).collect()
 }
 
 fn load_to_json(load: &Load) -> Value {

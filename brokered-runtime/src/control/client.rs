@@ -141,7 +141,14 @@ pub(crate) fn wait_ready(
 pub(crate) fn obstacle_to_readiness(paths: &Paths) -> Option<Obstacle> {
     obstacle::of(paths).or_else(|| {
         let status = status(paths, &Deadline::after(STATUS_TIMEOUT)).ok()?;
-        let instances = status.waits_for;
-        (!instances.is_empty()).then_some(Obstacle::WaitsFor { instances })
+        match (status.waits_for, status.connected_to) {
+            (waits_for, _) if !waits_for.is_empty() => Some(Obstacle::WaitsFor {
+                instances: waits_for,
+            }),
+            (_, connected_to) if !connected_to.is_empty() => Some(Obstacle::ConnectedTo {
+                instances: connected_to,
+            }),
+            _ => None,
+        }
     })
 }

@@ -50,6 +50,11 @@ pub enum Obstacle {
         /// Their instance directories.
         instances: Vec<PathBuf>,
     },
+    /// The daemon's load has connected to other daemons, and may wait for a reply.
+    ConnectedTo {
+        /// Their instance directories.
+        instances: Vec<PathBuf>,
+    },
     /// The daemon drains, and still serves connections.
     OpenConnections {
         /// Their number.
@@ -78,11 +83,11 @@ impl fmt::Display for Obstacle {
             ),
             Self::WaitsFor { instances } => {
                 f.write_str("its load waits for the daemon of")?;
-                for (index, instance) in instances.iter().enumerate() {
-                    let comma = if index == 0 { "" } else { "," };
-                    write!(f, "{comma} {}", instance.display())?;
-                }
-                Ok(())
+                write_list(f, instances)
+            }
+            Self::ConnectedTo { instances } => {
+                f.write_str("its load may wait for a reply: it has connected to the daemon of")?;
+                write_list(f, instances)
             }
             Self::OpenConnections { number } => write!(
                 f,
@@ -93,6 +98,14 @@ impl fmt::Display for Obstacle {
             }
         }
     }
+}
+
+fn write_list(f: &mut fmt::Formatter<'_>, instances: &[PathBuf]) -> fmt::Result {
+    for (index, instance) in instances.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        write!(f, "{comma} {}", instance.display())?;
+    }
+    Ok(())
 }
 
 /// What keeps the daemon that holds the instance lock from answering.

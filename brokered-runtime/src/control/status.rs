@@ -88,6 +88,8 @@ pub struct Status {
     pub progress: Option<String>,
     /// The instance directories of the daemons that the loads wait for, until those are ready.
     pub waits_for: Vec<PathBuf>,
+    /// The instance directories of the daemons that the loads have connected to. A load may wait for a reply of them.
+    pub connected_to: Vec<PathBuf>,
     /// The loads of the daemon's states, in the order in which they began.
     pub loads: Vec<Load>,
     /// The last error or panic of a connection handler.
@@ -236,6 +238,9 @@ impl Status {
         for (index, awaited) in self.waits_for.iter().enumerate() {
             lines.push_path(&numbered("WAITS_FOR", index), awaited);
         }
+        for (index, other) in self.connected_to.iter().enumerate() {
+            lines.push_path(&numbered("CONNECTED_TO", index), other);
+        }
         self.push_loads(&mut lines);
         for (index, milestone) in self.milestones.iter().enumerate() {
             let key = numbered("AT", index);
@@ -303,9 +308,8 @@ impl Status {
             is_reloading: fields.text("RELOADING").is_some(),
             reload_refusal: fields.text("RELOAD_REFUSED"),
             progress: fields.text(PROGRESS),
-            waits_for: (0..MAX_ENTRIES)
-                .map_while(|index| fields.path(&numbered("WAITS_FOR", index)))
-                .collect(),
+            waits_for: paths(&fields, "WAITS_FOR"),
+            connected_to: paths(&fields, "CONNECTED_TO"),
             loads: (0..MAX_ENTRIES)
                 .map_while(|index| load(&fields, &numbered("LOAD", index)))
                 .collect(),
@@ -327,6 +331,12 @@ impl Status {
             .find(|reached| reached.name == milestone)
             .map(|reached| reached.at)
     }
+}
+
+fn paths(fields: &Fields<'_>, key: &str) -> Vec<PathBuf> {
+    (0..MAX_ENTRIES)
+        .map_while(|index| fields.path(&numbered(key, index)))
+        .collect()
 }
 
 fn load(fields: &Fields<'_>, key: &str) -> Option<Load> {
@@ -408,6 +418,7 @@ mod tests {
             reload_refusal: Some("line 3: no such option".to_owned()),
             progress: Some("loading 3 of 8 shards".to_owned()),
             waits_for: vec![PathBuf::from("/run/user/1000/brokered/other\nline")],
+            connected_to: vec![PathBuf::from("/run/a"), PathBuf::from("/run/b")],
             loads,
             last_error: Some("100% of\nthe disk".to_owned()),
             directory_notice: Some("the directory /srv was removed".to_owned()),

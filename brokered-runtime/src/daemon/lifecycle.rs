@@ -287,6 +287,7 @@ impl Lifecycle {
         self.report.fill(&mut status);
         if self.is_supervised() {
             status.waits_for = own_daemon::awaited();
+            status.connected_to = own_daemon::connected();
         }
         Some(status)
     }

@@ -226,6 +226,7 @@ pub(super) fn status_of(record: Record) -> Status {
         reload_refusal: None,
         progress: None,
         waits_for: Vec::new(),
+        connected_to: Vec::new(),
         loads: Vec::new(),
         last_error: None,
         directory_notice: None,

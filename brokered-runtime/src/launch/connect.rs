@@ -8,7 +8,7 @@ use crate::control::{obstacle, wait_cycle};
 use crate::deadline::Deadline;
 use crate::identity::paths::Paths;
 use crate::platform::{self, Access};
-use crate::{Daemon, Instance, IpcStream, Refusal, WaitFor};
+use crate::{Daemon, Instance, IpcStream, Refusal, WaitFor, own_daemon};
 
 impl Instance {
     /// Connects to the daemon. Never starts it.
@@ -61,13 +61,13 @@ impl Instance {
 
     /// Refuses a load that would wait for a reply of its own daemon.
     fn check_not_in_load(paths: &Paths) -> Result<(), LaunchError> {
-        wait_cycle::refuse_own_in_load(paths).map_err(|_| own_daemon(paths))
+        wait_cycle::refuse_own_in_load(paths).map_err(|_| own_daemon_error(paths))
     }
 
     /// Refuses a client that would wait for its own daemon: for a reply, or until that is ready.
     pub(super) fn check_not_own(&self, paths: &Paths) -> Result<(), LaunchError> {
         match self.launch.wait {
-            WaitFor::Ready => wait_cycle::refuse_own(paths).map_err(|_| own_daemon(paths)),
+            WaitFor::Ready => wait_cycle::refuse_own(paths).map_err(|_| own_daemon_error(paths)),
             WaitFor::Bound | WaitFor::Nothing => Self::check_not_in_load(paths),
         }
     }
@@ -94,7 +94,7 @@ impl Daemon {
     }
 }
 
-fn own_daemon(paths: &Paths) -> LaunchError {
+fn own_daemon_error(paths: &Paths) -> LaunchError {
     LaunchError::OwnDaemon {
         endpoint: paths.socket.clone(),
     }
@@ -134,7 +134,10 @@ pub(super) fn try_connect(
         "read the peer credentials on",
         &paths.socket,
     ))? {
-        None => Ok(Some(stream)),
+        None => {
+            own_daemon::add_connected(paths.directory());
+            Ok(Some(stream))
+        }
         Some(user) => Err(LaunchError::ForeignPeer {
             endpoint: endpoint(),
             user,
