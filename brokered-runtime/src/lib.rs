@@ -40,7 +40,7 @@ pub use backend::{BindError, BrokeredBackend, Endpoint, bootstrap};
 pub use brokered_macros::brokered_daemon;
 pub use control::{ControlError, Load, LoadState, Milestone, Status, StopOutcome};
 pub use daemon::{
-    Background, Bound, ConnectionGuard, Handle, Incoming, ReadinessGuard, State, Stopping,
+    Background, Bound, ConnectionGuard, Drained, Handle, Incoming, ReadinessGuard, State, Stopping,
 };
 #[cfg(feature = "tokio")]
 pub use daemon::{TokioListener, TokioStream};

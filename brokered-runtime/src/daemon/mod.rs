@@ -14,7 +14,8 @@
 //!    - `readiness` (the phase), `failure`, `report` (counters and progress), `idle` and `connections`;
 //!    - `owned_files`: the record, the endpoints and the lock;
 //!    - `starter` and `service_manager`: notifications; `waiting_clients`: waiters on the control endpoint;
-//!    - `stopping`, on a `latch`: the flag that tells when the daemon shuts down.
+//!    - `stopping` and `drained`, each on a `latch`: the flags that tell when the daemon shuts down, and when its
+//!      clients have had their chance. `settling`, with `tracked_streams`, sets the second one.
 //! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`.
 //! 5. `state` and `background`: step 6, load the states.
 //! 6. `bound`, `handle` and `guards`: step 7, what `main` receives. It accepts clients with `serve`, on
@@ -32,6 +33,7 @@ mod background;
 mod bound;
 mod connections;
 mod control_server;
+mod drained;
 pub(crate) mod error;
 mod failure;
 mod guards;
@@ -48,6 +50,7 @@ mod report;
 pub(crate) mod run;
 mod serve;
 mod service_manager;
+mod settling;
 mod start;
 mod starter;
 pub(crate) mod state;
@@ -56,12 +59,15 @@ mod supervisor;
 #[cfg(feature = "tokio")]
 mod tokio_listener;
 mod trace;
+#[cfg(feature = "tokio")]
+mod tracked_streams;
 #[cfg(feature = "testing")]
 pub(crate) mod unsupervised;
 mod waiting_clients;
 
 pub use background::Background;
 pub use bound::Bound;
+pub use drained::Drained;
 pub use guards::{ConnectionGuard, ReadinessGuard};
 pub use handle::Handle;
 pub use incoming::Incoming;

@@ -213,6 +213,7 @@ fn supervise_drain(
                 (deadline - began).as_secs()
             );
         }
+        let sample_at = lifecycle.take_drain_sample(began + (deadline - began) / 2);
         if now >= quiet_check_at {
             connections.shut_down_quiet();
             quiet_check_at = now + QUIET_CHECK_INTERVAL;
@@ -234,7 +235,8 @@ fn supervise_drain(
         }
         let next = deadline
             .min(quiet_check_at)
-            .min(notice_at.unwrap_or(deadline));
+            .min(notice_at.unwrap_or(deadline))
+            .min(sample_at.unwrap_or(deadline));
         match wait(lifecycle, control, signals, next, &mut wait_failed) {
             WakeReason::Thread => lifecycle.update_record(),
             WakeReason::Signal if signal_received => return "received another signal".to_owned(),

@@ -218,7 +218,7 @@ const _: fn(&mut AcceptedConnections) = AcceptedConnections::shut_down_quiet;
 // ---- `tokio.rs`: listeners and streams in tokio, each to be called within a runtime ----
 
 #[cfg(feature = "tokio")]
-pub(crate) use system::tokio::{AsyncListener, AsyncStream, into_tokio};
+pub(crate) use system::tokio::{AsyncListener, AsyncStream, StreamProbe, into_tokio};
 
 /// The same connection as a stream of tokio.
 #[cfg(feature = "tokio")]
@@ -233,6 +233,17 @@ const _: fn(&AsyncListener, &mut Context<'_>) -> Poll<io::Result<AsyncStream>> =
 /// The next client in the backlog. `WouldBlock` if there is none.
 #[cfg(feature = "tokio")]
 const _: fn(&AsyncListener) -> io::Result<AsyncStream> = AsyncListener::accept_queued;
+
+/// What another thread can ask about a stream. It must not be asked once the stream is closed.
+#[cfg(feature = "tokio")]
+const _: fn(&AsyncStream) -> StreamProbe = StreamProbe::of;
+/// Whether bytes have arrived that were not read. Always false on Windows, where tokio reads ahead.
+#[cfg(feature = "tokio")]
+const _: fn(&StreamProbe) -> bool = StreamProbe::has_unread;
+/// Shuts down the reading side. The stream's reader gets the bytes that have arrived, then the end of the stream. Does
+/// nothing on Windows.
+#[cfg(feature = "tokio")]
+const _: fn(&StreamProbe) = StreamProbe::shut_down_reading;
 
 // ---- `poll.rs`: waiting for signals and more ----
 
