@@ -160,6 +160,8 @@ impl Bound {
     /// A non-blocking listener reports `WouldBlock` instead, while `poll` reports that it is readable. So an executor's
     /// loop must also watch [`stopping`](Handle::stopping).
     ///
+    /// The daemon cannot see which clients the listener has accepted. So [`drained`](Handle::drained) is set at once.
+    ///
     /// A process that has not ended after ten seconds is ended. Idle exit is off unless
     /// [`connection`](Handle::connection)s are counted.
     ///
@@ -182,6 +184,10 @@ impl Bound {
     ///
     /// When `main` returns, tokio ends all spawned tasks. To serve the last clients to the end, wait for their tasks
     /// first.
+    ///
+    /// An HTTP server on this listener must not begin its graceful shutdown at [`stopping`](Handle::stopping): it would
+    /// close connections whose requests it has not read. It waits for [`drained`](Handle::drained).
+    /// [`guide::servers`](crate::guide::servers) has complete daemons on axum, hyper and tonic.
     ///
     /// ```no_run
     /// # use std::io;

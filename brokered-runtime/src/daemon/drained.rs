@@ -18,25 +18,26 @@ use super::latch::{Latch, LatchWaiter};
 /// # When it is set
 ///
 /// 1. The drain has begun, and new clients are refused.
-/// 2. The clients in the backlog are accepted: [`TokioListener::accept`](crate::TokioListener::accept) has returned
-///    `None`, or the iterator of [`Bound::incoming`](crate::Bound::incoming) or the listener itself was dropped.
-///    [`Bound::serve`](crate::Bound::serve) accepts them, too.
-/// 3. Each [`TokioStream`](crate::TokioStream) is settled: no bytes wait for its reader, and none were read for 200 ms.
+/// 2. The clients in the backlog are accepted, or nothing accepts any more: `TokioListener::accept` has returned `None`,
+///    [`serve`](crate::Bound::serve) or the iterator of [`incoming`](crate::Bound::incoming) has ended, or what accepts
+///    was dropped. Under a service manager, the backlog stays for the next process.
+/// 3. Each connection of a `TokioListener` is settled: no bytes wait for its reader, and none were read for 200 ms.
 ///    Bytes that the server does not want to read yet do not count.
 ///
 /// So open connections delay it by 200 ms, and clients that send without a pause by a second. After half of the time that
 /// the drain may take (five seconds, or half a second after a failure), it is set in any case.
 ///
-/// When it is set, a client that has sent nothing is disconnected: the reader of its stream gets the end of the stream.
+/// When it is set, a connection whose client has sent nothing ends: its reader gets the end of the stream. Otherwise a
+/// server on HTTP/2 would wait for the handshake until the drain is cut short.
 ///
-/// It covers no connections but those of [`TokioStream`](crate::TokioStream)s. After
-/// [`Bound::into_listener`](crate::Bound::into_listener), the daemon sees neither the backlog nor the connections, so it
-/// is set as soon as new clients are refused.
+/// With [`serve`](crate::Bound::serve) and [`incoming`](crate::Bound::incoming), only the first two conditions count,
+/// because their connections are not observed. After [`into_listener`](crate::Bound::into_listener) the backlog is not
+/// observed either, so it is set as soon as new clients are refused.
 ///
 /// # Platform differences
 ///
-/// On Windows, tokio reads bytes before the server asks for them. So the daemon cannot tell whether bytes wait for a
-/// reader, and only the times decide.
+/// On Windows, tokio reads before the server asks for bytes. So the daemon cannot see which bytes wait for a reader, and
+/// a connection is settled if none were read for 200 ms. Connections whose client has sent nothing stay open.
 ///
 /// # Example
 ///

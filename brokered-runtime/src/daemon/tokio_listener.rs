@@ -104,6 +104,9 @@ impl TokioListener {
 }
 
 /// A connection to a client in tokio. It counts as open until it is dropped.
+///
+/// If the daemon has called [`Handle::drained`](crate::Handle::drained), and the client has sent nothing by the time that
+/// this is set, a read finds the end of the stream.
 #[derive(Debug)]
 pub struct TokioStream {
     /// Declared first, because it must be dropped before the stream that it observes.
