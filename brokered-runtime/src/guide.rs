@@ -28,6 +28,13 @@ pub mod operation {}
 #[doc = include_str!("../docs/guide-shutdown.md")]
 pub mod shutdown {}
 
+// The programs are ignored here, because this crate does not depend on servers. The package `server-tests` runs them.
+#[doc = include_str!("../docs/guide-servers.md")]
+#[doc = concat!("# axum\n\n```rust,ignore\n", include_str!("../docs/servers/axum.rs"), "```\n\n")]
+#[doc = concat!("# hyper\n\n```rust,ignore\n", include_str!("../docs/servers/hyper.rs"), "```\n\n")]
+#[doc = concat!("# tonic\n\n```rust,ignore\n", include_str!("../docs/servers/tonic.rs"), "```\n\n")]
+pub mod servers {}
+
 #[doc = include_str!("../docs/guide-tests.md")]
 #[cfg_attr(
     feature = "testing",

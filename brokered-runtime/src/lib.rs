@@ -46,8 +46,8 @@ pub use control::{
     ControlError, Load, LoadState, Milestone, Obstacle, Reloaded, Status, StopOutcome,
 };
 pub use daemon::{
-    Background, Bound, ConnectionGuard, Handle, Incoming, ReadinessGuard, Reload, Reloads, State,
-    Stopping,
+    Background, Bound, ConnectionGuard, Drained, Handle, Incoming, ReadinessGuard, Reload, Reloads,
+    State, Stopping,
 };
 #[cfg(feature = "tokio")]
 pub use daemon::{TokioListener, TokioStream};

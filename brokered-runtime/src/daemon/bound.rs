@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::guards::ReadinessGuard;
+use super::guards::{AcceptGuard, ReadinessGuard};
 use super::handle::Handle;
 use super::incoming::Incoming;
 use super::lifecycle::Lifecycle;
@@ -24,7 +24,7 @@ const DEFAULT_MAX_CONNECTIONS: usize = 256;
 #[derive(Debug)]
 pub struct Bound {
     /// `None` for a load in the background, which can only borrow it.
-    listener: Option<AcceptQueue>,
+    listener: Option<(AcceptQueue, AcceptGuard)>,
     lifecycle: Arc<Lifecycle>,
     max_connections: usize,
 }
@@ -32,8 +32,9 @@ pub struct Bound {
 /// Makes the proof. It is a free function because the compiler would suggest even a private method `Bound::new` to a
 /// user who tries to make a `Bound`.
 pub(super) fn new_bound(listener: AcceptQueue, lifecycle: Arc<Lifecycle>) -> Bound {
+    let guard = AcceptGuard::of(&lifecycle);
     Bound {
-        listener: Some(listener),
+        listener: Some((listener, guard)),
         lifecycle,
         max_connections: DEFAULT_MAX_CONNECTIONS,
     }
@@ -116,7 +117,7 @@ impl Bound {
         F: Fn(IpcStream) -> io::Result<()> + Send + Sync,
     {
         let max_connections = self.max_connections;
-        let (listener, lifecycle) = self.accepting();
+        let (listener, _guard, lifecycle) = self.accepting();
         serve::serve(&listener, &lifecycle, max_connections, &handler)
     }
 
@@ -141,9 +142,9 @@ impl Bound {
     /// ```
     #[must_use]
     pub fn incoming(self) -> Incoming {
-        let (listener, lifecycle) = self.accepting();
+        let (listener, guard, lifecycle) = self.accepting();
         lifecycle.idle().set_counted(false);
-        Incoming::new(listener, lifecycle)
+        Incoming::new(listener, guard, lifecycle)
     }
 
     /// The listener, for an executor or for a loop that you write yourself.
@@ -161,6 +162,8 @@ impl Bound {
     /// A non-blocking listener reports `WouldBlock` instead, while `poll` reports that it is readable. So an executor's
     /// loop must also watch [`stopping`](Handle::stopping).
     ///
+    /// The daemon cannot see which clients the listener has accepted. So [`drained`](Handle::drained) is set at once.
+    ///
     /// A process that has not ended after ten seconds is ended. Idle exit is off unless
     /// [`connection`](Handle::connection)s are counted.
     ///
@@ -173,7 +176,7 @@ impl Bound {
     /// would outlive the daemon.
     #[must_use]
     pub fn into_listener(self) -> IpcListener {
-        let (listener, lifecycle) = self.accepting();
+        let (listener, _guard, lifecycle) = self.accepting();
         lifecycle.idle().set_counted(false);
         lifecycle.set_user_accepts();
         platform::into_listener(listener)
@@ -183,6 +186,10 @@ impl Bound {
     ///
     /// When `main` returns, tokio ends all spawned tasks. To serve the last clients to the end, wait for their tasks
     /// first.
+    ///
+    /// An HTTP server on this listener must not begin its graceful shutdown at [`stopping`](Handle::stopping): it would
+    /// close connections whose requests it has not read. It waits for [`drained`](Handle::drained).
+    /// [`guide::servers`](crate::guide::servers) has complete daemons on axum, hyper and tonic.
     ///
     /// ```no_run
     /// # use std::io;
@@ -208,17 +215,17 @@ impl Bound {
     /// Panics outside of a tokio runtime with I/O enabled.
     #[cfg(feature = "tokio")]
     pub fn into_tokio(self) -> io::Result<TokioListener> {
-        let (listener, lifecycle) = self.accepting();
-        TokioListener::new(listener, lifecycle)
+        let (listener, guard, lifecycle) = self.accepting();
+        TokioListener::new(listener, guard, lifecycle)
     }
 
     /// `main` accepts clients from now on, so it no longer blocks readiness.
-    fn accepting(self) -> (AcceptQueue, Arc<Lifecycle>) {
-        let Some(listener) = self.listener else {
+    fn accepting(self) -> (AcceptQueue, AcceptGuard, Arc<Lifecycle>) {
+        let Some((listener, guard)) = self.listener else {
             unreachable!("a load only borrows its `Bound`");
         };
         own_daemon::set_main_accepts();
         self.lifecycle.remove_readiness_blocker();
-        (listener, self.lifecycle)
+        (listener, guard, self.lifecycle)
     }
 }

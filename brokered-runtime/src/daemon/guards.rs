@@ -1,4 +1,4 @@
-//! [`ConnectionGuard`] and [`ReadinessGuard`]: values that count while they are held.
+//! [`ConnectionGuard`], [`ReadinessGuard`] and [`AcceptGuard`]: values that count while they are held.
 
 use std::sync::Arc;
 use std::thread;
@@ -42,5 +42,21 @@ impl Drop for ReadinessGuard {
         if !thread::panicking() {
             self.0.remove_readiness_blocker();
         }
+    }
+}
+
+/// Is held by what accepts clients. Once it is dropped, no client is accepted any more.
+#[derive(Debug)]
+pub(super) struct AcceptGuard(Arc<Lifecycle>);
+
+impl AcceptGuard {
+    pub(super) fn of(lifecycle: &Arc<Lifecycle>) -> Self {
+        Self(Arc::clone(lifecycle))
+    }
+}
+
+impl Drop for AcceptGuard {
+    fn drop(&mut self) {
+        self.0.settling().set_accept_ended();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::drained::Drained;
 use super::guards::{ConnectionGuard, ReadinessGuard};
 use super::lifecycle::Lifecycle;
 use super::reload::Reloads;
@@ -77,9 +78,22 @@ impl Handle {
     }
 
     /// Tells when the daemon shuts down: to poll, to wait for, or to `.await`.
+    ///
+    /// It is too early for the graceful shutdown of an HTTP server: clients that have just connected would be reset. Use
+    /// [`drained`](Self::drained) there.
     #[must_use]
     pub fn stopping(&self) -> Stopping {
         self.0.stopping()
+    }
+
+    /// Tells when a server may close its connections without losing a client: to poll, to wait for, or to `.await`.
+    ///
+    /// Pass it to the graceful shutdown of axum, hyper or tonic. [`guide::servers`](crate::guide::servers) shows how, and
+    /// [`Drained`] says when it is set. Call it before the shutdown if possible: what it waits for is observed only
+    /// while a `Drained` exists.
+    #[must_use]
+    pub fn drained(&self) -> Drained {
+        self.0.drained()
     }
 
     /// The requests to reload, from `SIGHUP`, a service manager, [`Instance::reload`] or `brokered reload`: to poll, to

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::descriptor_reserve::{REFUSE_AFTER, WithoutDescriptor};
+use super::guards::AcceptGuard;
 use super::lifecycle::Lifecycle;
 use crate::IpcStream;
 use crate::diagnostics::print;
@@ -45,6 +46,7 @@ pub(super) fn accept(
         match platform::accept_error(&error) {
             AcceptError::ShutDown if lifecycle.is_stopping() => {
                 lifecycle.unlink_endpoint();
+                lifecycle.settling().set_accept_ended();
                 return Ok(None);
             }
             AcceptError::Retry => {}
@@ -99,13 +101,19 @@ pub(super) fn print_refusal(lifecycle: &Lifecycle) {
 #[derive(Debug)]
 pub struct Incoming {
     listener: AcceptQueue,
+    _guard: AcceptGuard,
     lifecycle: Arc<Lifecycle>,
 }
 
 impl Incoming {
-    pub(super) fn new(listener: AcceptQueue, lifecycle: Arc<Lifecycle>) -> Self {
+    pub(super) fn new(
+        listener: AcceptQueue,
+        guard: AcceptGuard,
+        lifecycle: Arc<Lifecycle>,
+    ) -> Self {
         Self {
             listener,
+            _guard: guard,
             lifecycle,
         }
     }

@@ -7,11 +7,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+#[cfg(feature = "testing")]
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::acquire::Acquired;
 use super::connections::OpenConnections;
 use super::descriptor_reserve::DescriptorReserve;
+use super::drained::Drained;
 use super::error::StartError;
 use super::failure::FailureReason;
 use super::idle::Idle;
@@ -22,6 +25,7 @@ use super::owned_files::OwnedFiles;
 use super::readiness::Readiness;
 use super::reload_queue::{ReloadEvent, ReloadQueue, ReloadResult, RequestedBy};
 use super::report::{self, Report, shortened};
+use super::settling::{SAMPLE_INTERVAL, Settling};
 use super::starter::Starter;
 use super::stopping::Stopping;
 use super::waiting_clients::WaitingClients;
@@ -33,6 +37,10 @@ use crate::{Instance, IpcStream, Phase, endpoint, fault, own_daemon};
 
 /// How long a failed daemon waits until the clients of its control endpoint have received the reason.
 pub(super) const FAILURE_REPORT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long the clients of a unit test's daemon can delay [`Drained`].
+#[cfg(feature = "testing")]
+const UNSUPERVISED_LIMIT: Duration = Duration::from_secs(5);
 
 /// What the threads of a running daemon share.
 #[derive(Debug)]
@@ -57,6 +65,7 @@ pub(super) struct Lifecycle {
     stop: Arc<Latch>,
     /// Set when new clients are refused.
     refuses_new_clients: Arc<Latch>,
+    settling: Settling,
     /// Wakes the supervisor thread.
     supervisor_waker: OnceLock<PollWaker>,
     /// Whether this is the daemon of a unit test. It has no supervisor thread: each caller does its work.
@@ -113,6 +122,7 @@ impl Lifecycle {
             stop_requested: AtomicBool::new(false),
             stop: Arc::default(),
             refuses_new_clients: Arc::default(),
+            settling: Settling::default(),
             supervisor_waker: OnceLock::new(),
         })
     }
@@ -430,6 +440,30 @@ impl Lifecycle {
         Stopping::new(&self.stop)
     }
 
+    /// Becomes set when a server may close its connections without losing a client.
+    pub(super) fn drained(self: &Arc<Self>) -> Drained {
+        let drained = self.settling.drained();
+        if !self.is_supervised() {
+            #[cfg(feature = "testing")]
+            take_samples_of(self);
+        } else if self.is_stopping() {
+            // The supervisor thread takes samples only while something waits.
+            self.wake_supervisor();
+        }
+        drained
+    }
+
+    pub(super) fn settling(&self) -> &Settling {
+        &self.settling
+    }
+
+    /// Takes a sample of the drain. Returns when to take the next one, if something waits for it.
+    pub(super) fn take_drain_sample(&self, limit: Instant) -> Option<Instant> {
+        let now = Instant::now();
+        let again = self.refuses_new_clients.is_set() && self.settling.take_sample(now, limit);
+        again.then(|| now + SAMPLE_INTERVAL)
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.stop.is_set()
     }
@@ -546,4 +580,24 @@ impl Lifecycle {
             self.waiting_clients.wait_for_none_until(deadline);
         }
     }
+}
+
+/// Takes the samples of the drain of a unit test's daemon, which has no supervisor thread. The thread ends when nothing
+/// waits for the samples any more, or with the daemon.
+#[cfg(feature = "testing")]
+fn take_samples_of(lifecycle: &Arc<Lifecycle>) {
+    let lifecycle = Arc::downgrade(lifecycle);
+    thread::spawn(move || {
+        let mut began = None;
+        while let Some(lifecycle) = lifecycle.upgrade() {
+            if lifecycle.refuses_new_clients.is_set() {
+                let limit = *began.get_or_insert_with(Instant::now) + UNSUPERVISED_LIMIT;
+                if lifecycle.take_drain_sample(limit).is_none() {
+                    return;
+                }
+            }
+            drop(lifecycle);
+            thread::sleep(SAMPLE_INTERVAL);
+        }
+    });
 }

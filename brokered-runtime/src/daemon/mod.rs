@@ -16,7 +16,8 @@
 //!    - `owned_files`: the record, the endpoints and the lock;
 //!    - `descriptor_reserve`: descriptors for the time when clients hold all others;
 //!    - `starter` and `service_manager`: notifications; `waiting_clients`: waiters on the control endpoint;
-//!    - `stopping`, on a `latch`: the flag that tells when the daemon shuts down;
+//!    - `stopping` and `drained`, each on a `latch`: the flags that tell when the daemon shuts down, and when its
+//!      clients have had their chance. `settling`, with `tracked_streams`, sets the second one;
 //!    - `reload_queue`: which reload is under way, and who works on it.
 //! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`. It looks
 //!    at the directory of the instance with `project_directory`, and rotates the log with `log_rotation`.
@@ -38,6 +39,7 @@ mod bound;
 mod connections;
 mod control_server;
 mod descriptor_reserve;
+mod drained;
 pub(crate) mod error;
 mod failure;
 mod guards;
@@ -60,6 +62,7 @@ mod report;
 pub(crate) mod run;
 mod serve;
 mod service_manager;
+mod settling;
 mod start;
 mod starter;
 pub(crate) mod state;
@@ -69,12 +72,15 @@ mod thread_role;
 #[cfg(feature = "tokio")]
 mod tokio_listener;
 mod trace;
+#[cfg(feature = "tokio")]
+mod tracked_streams;
 #[cfg(feature = "testing")]
 pub(crate) mod unsupervised;
 mod waiting_clients;
 
 pub use background::Background;
 pub use bound::Bound;
+pub use drained::Drained;
 pub use guards::{ConnectionGuard, ReadinessGuard};
 pub use handle::Handle;
 pub use incoming::Incoming;

@@ -305,6 +305,7 @@ fn supervise_drain(
                 (deadline - began).as_secs()
             );
         }
+        let sample_at = lifecycle.take_drain_sample(began + (deadline - began) / 2);
         if now >= quiet_check_at {
             // It reads directories and files.
             lifecycle
@@ -329,7 +330,8 @@ fn supervise_drain(
         }
         let next = deadline
             .min(quiet_check_at)
-            .min(notice_at.unwrap_or(deadline));
+            .min(notice_at.unwrap_or(deadline))
+            .min(sample_at.unwrap_or(deadline));
         match wait(lifecycle, control, signals, next, &mut wait_failed) {
             WakeReason::Thread => lifecycle.update_record(),
             WakeReason::Signal if signal_received => return "received another signal".to_owned(),

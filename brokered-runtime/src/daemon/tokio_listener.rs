@@ -11,22 +11,29 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::descriptor_reserve::WithoutDescriptor;
-use super::guards::ConnectionGuard;
+use super::guards::{AcceptGuard, ConnectionGuard};
 use super::incoming::{CLIENT_TIMEOUT, EXHAUSTED_PAUSE, print_refusal};
 use super::lifecycle::Lifecycle;
-use crate::platform::{self, AcceptError, AcceptQueue, AsyncListener, AsyncStream};
+use super::tracked_streams::StreamState;
+use crate::platform::{self, AcceptError, AcceptQueue, AsyncListener, AsyncStream, StreamProbe};
 
 /// Accepts the clients of a daemon in tokio. From [`Bound::into_tokio`](crate::Bound::into_tokio).
 #[derive(Debug)]
 pub struct TokioListener {
     listener: AsyncListener,
+    _guard: AcceptGuard,
     lifecycle: Arc<Lifecycle>,
 }
 
 impl TokioListener {
-    pub(super) fn new(listener: AcceptQueue, lifecycle: Arc<Lifecycle>) -> io::Result<Self> {
+    pub(super) fn new(
+        listener: AcceptQueue,
+        guard: AcceptGuard,
+        lifecycle: Arc<Lifecycle>,
+    ) -> io::Result<Self> {
         Ok(Self {
             listener: AsyncListener::new(listener)?,
+            _guard: guard,
             lifecycle,
         })
     }
@@ -48,6 +55,7 @@ impl TokioListener {
         .await?;
         if accepted.is_none() {
             self.lifecycle.unlink_endpoint();
+            self.lifecycle.settling().set_accept_ended();
         }
         Ok(accepted)
     }
@@ -161,6 +169,14 @@ impl TokioListener {
 
     fn count(&self, stream: AsyncStream) -> TokioStream {
         TokioStream {
+            tracked: TrackedStream {
+                state: self
+                    .lifecycle
+                    .settling()
+                    .streams()
+                    .add(StreamProbe::of(&stream)),
+                lifecycle: Arc::clone(&self.lifecycle),
+            },
             stream,
             _connection: ConnectionGuard::of(&self.lifecycle),
         }
@@ -168,10 +184,28 @@ impl TokioListener {
 }
 
 /// A connection to a client in tokio. It counts as open until it is dropped.
+///
+/// If the daemon has called [`Handle::drained`](crate::Handle::drained), and the client has sent nothing by the time that
+/// this is set, a read finds the end of the stream.
 #[derive(Debug)]
 pub struct TokioStream {
+    /// Declared first, because it must be dropped before the stream that it observes.
+    tracked: TrackedStream,
     stream: AsyncStream,
     _connection: ConnectionGuard,
+}
+
+/// Tells a drain what the reader of a stream does.
+#[derive(Debug)]
+struct TrackedStream {
+    state: StreamState,
+    lifecycle: Arc<Lifecycle>,
+}
+
+impl Drop for TrackedStream {
+    fn drop(&mut self) {
+        self.lifecycle.settling().streams().remove(&self.state);
+    }
 }
 
 impl AsyncRead for TokioStream {
@@ -180,7 +214,13 @@ impl AsyncRead for TokioStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        self.tracked.state.begin_read();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        match read {
+            Poll::Ready(_) => self.tracked.state.end_read(),
+            Poll::Pending => self.tracked.state.wait(),
+        }
+        read
     }
 }
 

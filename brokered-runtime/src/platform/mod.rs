@@ -289,7 +289,7 @@ const _: fn() -> Option<u64> = open_descriptors;
 // ---- `tokio.rs`: listeners and streams in tokio, each to be called within a runtime ----
 
 #[cfg(feature = "tokio")]
-pub(crate) use system::tokio::{AsyncListener, AsyncStream, into_tokio};
+pub(crate) use system::tokio::{AsyncListener, AsyncStream, StreamProbe, into_tokio};
 
 /// The same connection as a stream of tokio.
 #[cfg(feature = "tokio")]
@@ -307,6 +307,17 @@ const _: fn(&AsyncListener) -> types::ClientWait = AsyncListener::client_wait;
 /// The next client in the backlog. `WouldBlock` if there is none.
 #[cfg(feature = "tokio")]
 const _: fn(&AsyncListener) -> io::Result<AsyncStream> = AsyncListener::accept_queued;
+
+/// What another thread can ask about a stream. It must not be asked once the stream is closed.
+#[cfg(feature = "tokio")]
+const _: fn(&AsyncStream) -> StreamProbe = StreamProbe::of;
+/// Whether bytes have arrived that were not read. Always false on Windows, where tokio reads ahead.
+#[cfg(feature = "tokio")]
+const _: fn(&StreamProbe) -> bool = StreamProbe::has_unread;
+/// Shuts down the reading side. The stream's reader gets the bytes that have arrived, then the end of the stream. Does
+/// nothing on Windows.
+#[cfg(feature = "tokio")]
+const _: fn(&StreamProbe) = StreamProbe::shut_down_reading;
 
 // ---- `poll.rs`: waiting for signals and more ----
 

@@ -1,5 +1,5 @@
 //! A daemon whose state loads in the background, from a fifo. Each line is progress; `fail` and `panic` end the load
-//! in that way, and so does the end of the file, with success.
+//! in that way, and so does the end of the file, with success. It prints when it is drained.
 
 #![forbid(unsafe_code)]
 
@@ -34,6 +34,7 @@ impl State for Lines {
 #[brokered_daemon(BACKGROUND_LOAD_DAEMON)]
 fn main(bound: Bound, lines: Background<Lines>) -> io::Result<()> {
     let handle = bound.handle();
+    let drained = handle.drained();
     bound.serve(move |client| {
         let mut line = String::new();
         BufReader::new(&client).read_line(&mut line)?;
@@ -43,5 +44,8 @@ fn main(bound: Bound, lines: Background<Lines>) -> io::Result<()> {
             "phase" => writeln!(reply, "{}", handle.phase()),
             _ => writeln!(reply, "{}", lines.get().0),
         }
-    })
+    })?;
+    drained.wait();
+    eprintln!("drained");
+    Ok(())
 }

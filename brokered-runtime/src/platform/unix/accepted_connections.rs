@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::descriptors::{inode, socket_option};
+use super::descriptors::{inode, socket_option, unread};
 
 /// The number of samples in a row that must find a connection quiet before its reading side is shut down.
 ///
@@ -62,7 +62,7 @@ impl AcceptedConnections {
             if !self.is_accepted(copy.as_raw_fd()) || is_listener(copy.as_raw_fd()) {
                 continue;
             }
-            if let (Some(inode), Ok(0)) = (inode(copy.as_raw_fd()), unread(&copy)) {
+            if let (Some(inode), Ok(0)) = (inode(copy.as_raw_fd()), unread(copy.as_raw_fd())) {
                 let samples = match self.quiet.get(&inode) {
                     Some((before, samples)) if *before == reader => samples + 1,
                     _ => 1,
@@ -165,16 +165,6 @@ pub(super) fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
 /// Whether a socket listens. A socket that cannot be asked counts as one that does, so that it is left alone.
 fn is_listener(descriptor: RawFd) -> bool {
     socket_option(descriptor, libc::SO_ACCEPTCONN).map_or(true, |listens| listens != 0)
-}
-
-/// The number of bytes that have arrived and were not read.
-fn unread(socket: &OwnedFd) -> io::Result<libc::c_int> {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: `FIONREAD` writes one integer, and `bytes` is valid for that.
-    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONREAD, &raw mut bytes) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(bytes)
 }
 
 #[cfg(all(test, target_os = "linux", not(brokered_portable)))]

@@ -62,3 +62,13 @@ pub(super) fn inode(descriptor: RawFd) -> Option<u64> {
     #[allow(clippy::unnecessary_cast, reason = "not as wide on every system")]
     Some(metadata.st_ino as u64)
 }
+
+/// The number of bytes that have arrived and were not read.
+pub(super) fn unread(descriptor: RawFd) -> io::Result<libc::c_int> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: `FIONREAD` writes one integer, and `bytes` is valid for that.
+    if unsafe { libc::ioctl(descriptor, libc::FIONREAD, &raw mut bytes) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(bytes)
+}

@@ -1,7 +1,7 @@
 //! Listeners and streams in tokio.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,6 +11,7 @@ use interprocess::local_socket::{Listener as IpcListener, Stream as IpcStream};
 
 use super::accept::AcceptQueue;
 use super::descriptor_reserve::is_readable;
+use super::descriptors::unread;
 use crate::platform::types::ClientWait;
 
 /// A client's stream in tokio.
@@ -59,5 +60,24 @@ impl AsyncListener {
         let (stream, _) = self.copy.accept()?;
         stream.set_nonblocking(true)?;
         tokio::net::UnixStream::from_std(stream)
+    }
+}
+
+/// The descriptor of a stream.
+#[derive(Debug)]
+pub(crate) struct StreamProbe(RawFd);
+
+impl StreamProbe {
+    pub(crate) fn of(stream: &AsyncStream) -> Self {
+        Self(stream.as_raw_fd())
+    }
+
+    pub(crate) fn has_unread(&self) -> bool {
+        unread(self.0).is_ok_and(|bytes| bytes > 0)
+    }
+
+    pub(crate) fn shut_down_reading(&self) {
+        // SAFETY: `shutdown` takes integers. If the socket is already closed, it fails.
+        unsafe { libc::shutdown(self.0, libc::SHUT_RD) };
     }
 }
