@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::platform::DirectoryFault;
+use crate::platform::{DirectoryFault, ForeignAncestor};
 
 /// Why the paths of an [`Instance`](crate::Instance) cannot be computed.
 ///
@@ -127,6 +127,10 @@ pub struct DirectoryError {
 #[derive(Debug)]
 enum Problem {
     Fault(DirectoryFault),
+    /// The directory is missing, and would be in a directory of a foreign user.
+    ForeignParent(ForeignAncestor),
+    /// The umask left the created directory this mode.
+    Umask(u32),
     Io(io::Error),
 }
 
@@ -135,6 +139,20 @@ impl DirectoryError {
         Self {
             path,
             problem: Problem::Fault(fault),
+        }
+    }
+
+    pub(crate) fn foreign_parent(path: PathBuf, parent: ForeignAncestor) -> Self {
+        Self {
+            path,
+            problem: Problem::ForeignParent(parent),
+        }
+    }
+
+    pub(crate) fn umask(path: PathBuf, mode: u32) -> Self {
+        Self {
+            path,
+            problem: Problem::Umask(mode),
         }
     }
 
@@ -176,6 +194,17 @@ impl fmt::Display for DirectoryError {
                 "the runtime directory {path} has mode {mode:04o}, but must have mode 0700, so that no \
                  other user can answer in the daemon's place: run `chmod 700 {path}`, {elsewhere}"
             ),
+            Problem::ForeignParent(parent) => write!(
+                f,
+                "the runtime directory {path} would be in {parent}: that user could not use it any more, so it is \
+                 not created; set XDG_RUNTIME_DIR and HOME to those of the user of this process, as `su -` and \
+                 `sudo -i` do, {elsewhere}"
+            ),
+            Problem::Umask(mode) => write!(
+                f,
+                "the umask of this process gives the new runtime directory {path} mode {mode:04o}, but it must \
+                 have mode 0700: set a umask that leaves the owner all permissions, such as `umask 077`"
+            ),
             Problem::Io(error) => write!(
                 f,
                 "the runtime directory {path} cannot be created or read: {error}; make its parent \
@@ -197,7 +226,7 @@ impl Error for DirectoryError {
         match &self.problem {
             // The text has the text of the inner error, so the next cause is that of the inner error.
             Problem::Io(error) => error.source(),
-            Problem::Fault(_) => None,
+            Problem::Fault(_) | Problem::ForeignParent(_) | Problem::Umask(_) => None,
         }
     }
 }

@@ -324,7 +324,8 @@ impl Instance {
 fn canonical(directory: &Path) -> Result<PathBuf, InstanceError> {
     let resolve = || {
         let canonical = platform::canonicalize(directory)?;
-        if canonical.is_dir() {
+        // A path can be too long for this call. That is another error than that of a file.
+        if std::fs::metadata(&canonical)?.is_dir() {
             Ok(canonical)
         } else {
             Err(std::io::ErrorKind::NotADirectory.into())

@@ -104,8 +104,8 @@ impl Paths {
 
     /// Creates the directories that are missing, and refuses those that are not private to this user.
     pub(crate) fn prepare(&self) -> Result<(), DirectoryError> {
-        prepare(&self.runtime)?;
-        prepare(&self.directory)
+        prepare(&self.runtime, refuse_foreign_parent)?;
+        prepare(&self.directory, |_| Ok(()))
     }
 
     /// Refuses directories that are not private to this user.
@@ -168,12 +168,50 @@ fn directory_name(daemon: Daemon, selector: Selector<'_>) -> String {
     name
 }
 
-fn prepare(directory: &Path) -> Result<(), DirectoryError> {
+/// Checks a directory. If it is missing, creates it, unless `refuse` returns an error.
+fn prepare(
+    directory: &Path,
+    refuse: impl FnOnce(&Path) -> Result<(), DirectoryError>,
+) -> Result<(), DirectoryError> {
     match platform::check_directory(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            refuse(directory)?;
             platform::create_directory(directory)
                 .map_err(|error| DirectoryError::io(directory.to_owned(), error))?;
-            check(directory)
+            check_created(directory)
+        }
+        // The parent is private to another user, or its mode is unusable.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            refuse(directory)?;
+            to_error(directory, Err(error))
+        }
+        checked => to_error(directory, checked),
+    }
+}
+
+/// Refuses a directory below one of a foreign user, such as the one in the `XDG_RUNTIME_DIR` or `HOME` that `sudo`
+/// keeps. Root could create it, and its owner could then not use it. Root's own directories have room for all users.
+/// A directory that `BROKERED_RUNTIME_DIR` names is always meant.
+fn refuse_foreign_parent(directory: &Path) -> Result<(), DirectoryError> {
+    if env::var_os(RUNTIME_DIRECTORY).is_some_and(|value| !value.is_empty()) {
+        return Ok(());
+    }
+    match platform::foreign_ancestor(directory) {
+        Some(ancestor) if ancestor.owner != platform::ROOT_USER => Err(
+            DirectoryError::foreign_parent(directory.to_owned(), ancestor),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Checks a directory that this process has just created. A umask that takes permissions from the owner makes it
+/// unusable for all later processes, too, so it is removed again.
+fn check_created(directory: &Path) -> Result<(), DirectoryError> {
+    match platform::check_directory(directory) {
+        Ok(Some(platform::DirectoryFault::Mode(mode))) if mode & 0o700 != 0o700 => {
+            // It is empty, or another process uses it already.
+            let _ = std::fs::remove_dir(directory);
+            Err(DirectoryError::umask(directory.to_owned(), mode))
         }
         checked => to_error(directory, checked),
     }

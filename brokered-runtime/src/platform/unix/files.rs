@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::platform::types::{DirectoryFault, PathOccupant};
+use crate::platform::types::{DirectoryFault, ForeignAncestor, PathOccupant};
 
 /// The longest path that a socket can be bound to, without the terminating NUL.
 const LONGEST_SOCKET_PATH: usize = {
@@ -122,6 +122,16 @@ pub(crate) fn check_directory(path: &Path) -> io::Result<Option<DirectoryFault>>
     } else {
         None
     })
+}
+
+/// The user to whom the directories of the system belong.
+pub(crate) const ROOT_USER: u32 = 0;
+
+pub(crate) fn foreign_ancestor(path: &Path) -> Option<ForeignAncestor> {
+    let user = user_id();
+    let visible = |path: &Path| Some((path.to_owned(), fs::metadata(path).ok()?.uid()));
+    let (path, owner) = path.ancestors().find_map(visible)?;
+    (owner != user).then_some(ForeignAncestor { path, owner, user })
 }
 
 /// The instance lock is on the directory itself.
