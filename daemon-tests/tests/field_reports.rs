@@ -40,16 +40,13 @@ fn signals_to_the_process_group_of_a_client_leave_its_daemon_running() -> TestRe
         Signal::SIGKILL,
     ] {
         // As with ^C, ^Z or `timeout`, the signal goes to the client's whole process group.
-        let mut group = in_shell("\"$@\"; sleep 1000", &fixture.client_command("pid"));
-        let mut group = ChildProcess(group.process_group(0).stdout(Stdio::piped()).spawn()?);
-        let output = group.0.stdout.take().ok_or("no output")?;
+        let mut shell = in_shell("\"$@\"; sleep 60", &fixture.client_command("pid"));
+        let mut group = ProcessGroup::start(&mut shell)?;
+        let output = group.0.0.stdout.take().ok_or("no output")?;
         let daemon = read_line(&mut BufReader::new(output))?;
-        let id = Pid::from_raw(i32::try_from(group.pid())?);
-        killpg(id, signal)?;
-        if signal == Signal::SIGTSTP {
-            killpg(id, Signal::SIGKILL)?;
-        }
-        group.0.wait()?;
+        group.signal(signal)?;
+        // The shell may ignore the signal, if this test was started so.
+        drop(group);
         assert_eq!(fixture.request("pid")?, daemon, "{signal}");
         stop(&fixture)?;
     }
@@ -73,6 +70,31 @@ fn an_unreaped_daemon_prevents_neither_stop_nor_the_next_start() -> TestResult {
     assert_ne!(fixture.request("pid")?, stopped.pid().to_string());
     stop(&fixture)?;
     assert!(is_zombie(killed.pid()) && is_zombie(stopped.pid()));
+    Ok(())
+}
+
+#[test]
+fn a_daemon_that_is_the_first_process_of_a_container_ends_on_sigterm() -> TestResult {
+    if !has_requirements(&[ROOT, "unshare"]) {
+        return Ok(());
+    }
+    let fixture = Fixture::new()?;
+    let mut container = Command::new("unshare");
+    container.args(["--pid", "--fork", "--kill-child"]);
+    let mut container = after(container, &fixture.command(TEST_DAEMON));
+    let container = ChildProcess(container.stdout(Stdio::null()).spawn()?);
+    wait_until("the daemon replies", || {
+        fixture
+            .whole_reply("pid")
+            .is_ok_and(|reply| reply.trim_end() == "1")
+    });
+    // For the first process, signals without a handler have no effect.
+    let outside = fixture.pids_of(TEST_DAEMON);
+    assert_eq!(outside.len(), 1, "{outside:?}");
+    signal_process(outside[0], Signal::SIGTERM);
+    let ended = container.wait_with_output()?;
+    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+    assert!(!fixture.socket()?.exists());
     Ok(())
 }
 
@@ -442,6 +464,24 @@ fn a_path_that_is_too_long_for_the_system_is_named_as_such() -> TestResult {
     Ok(())
 }
 
+// Stopping
+
+#[test]
+fn a_stop_during_the_load_ends_the_daemon() -> TestResult {
+    let fixture = Fixture::new()?;
+    let (daemon, fifo) = fixture.start_loading_daemon()?;
+    let load = common::open_fifo_for_writing(&fifo)?;
+    let stop = ChildProcess(operator_stop(&fixture).stdout(Stdio::piped()).spawn()?);
+    // The request is taken while the state loads, and is carried out after that.
+    fixture.wait_for_phase("draining");
+    drop(load);
+    let stopped = stop.wait_with_output()?;
+    assert_eq!(stdout(&stopped), "Ended\n");
+    let ended = daemon.wait_with_output()?;
+    assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));
+    Ok(())
+}
+
 // Clients that behave badly
 
 #[test]
@@ -527,6 +567,27 @@ impl<'a> Session<'a> {
     }
 }
 
+/// A command in a process group of its own, which is killed when this is dropped.
+struct ProcessGroup(ChildProcess);
+
+impl ProcessGroup {
+    fn start(command: &mut Command) -> Result<Self, Box<dyn Error>> {
+        let command = command.process_group(0).stdout(Stdio::piped());
+        Ok(Self(ChildProcess(command.spawn()?)))
+    }
+
+    fn signal(&self, signal: Signal) -> TestResult {
+        let id = Pid::from_raw(i32::try_from(self.0.pid())?);
+        Ok(killpg(id, signal)?)
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        let _ = self.signal(Signal::SIGKILL);
+    }
+}
+
 /// Kills a launched daemon that is not in the fixture's runtime directory.
 struct KillOnDrop(String);
 
@@ -567,13 +628,16 @@ fn pid_in(output: &Output) -> String {
 /// Stops the daemon of the fixture, and waits for its end.
 #[track_caller]
 fn stop(fixture: &Fixture) -> TestResult {
-    let mut operator = fixture.command_without_instance(env!("CARGO_BIN_EXE_test-operator"));
-    operator
-        .args(["stop", "30000"])
-        .arg(fixture.project_directory());
-    let output = operator.output()?;
+    let output = operator_stop(fixture).output()?;
     assert_eq!(stdout(&output), "Ended\n", "{}", stderr(&output));
     Ok(())
+}
+
+fn operator_stop(fixture: &Fixture) -> Command {
+    let mut operator = fixture.command_without_instance(env!("CARGO_BIN_EXE_test-operator"));
+    operator.args(["stop", "30000"]);
+    operator.arg(fixture.project_directory());
+    operator
 }
 
 /// The number of connections that the daemon serves, from its control endpoint.
