@@ -282,6 +282,60 @@ fn no_runtime_directory_is_created_in_another_users_directory() -> TestResult {
     Ok(())
 }
 
+#[test]
+fn a_daemon_does_not_inherit_the_repository_of_a_git_hook() -> TestResult {
+    let fixture = Fixture::new()?;
+    let variables = [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_PREFIX",
+        "GIT_COMMON_DIR",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_QUARANTINE_PATH",
+    ];
+    let mut hook = fixture.client_command("children");
+    for variable in variables {
+        hook.env(variable, "the repository of one client");
+    }
+    // A user's settings are not of one repository.
+    hook.env("GIT_AUTHOR_NAME", "the user");
+    let children = stdout(&hook.output()?);
+    for variable in variables {
+        assert!(!children.contains(variable), "{variable}: {children}");
+    }
+    assert!(children.contains("GIT_AUTHOR_NAME=the user"), "{children}");
+    Ok(())
+}
+
+#[test]
+fn a_client_behind_a_symbolic_link_finds_the_daemon_beside_its_executable() -> TestResult {
+    let fixture = Fixture::new()?;
+    // As packages do: both executables are in one directory, and a link to the client is in another.
+    let script = "mkdir \"$TOP/libexec\" \"$TOP/bin\" && cp \"$DAEMON\" \"$TOP/libexec/single\" && \
+                  cp \"$CLIENT\" \"$TOP/libexec/client\" && ln -s ../libexec/client \"$TOP/bin/greet\"";
+    let installed = Command::new("sh")
+        .args(["-c", script])
+        .env("TOP", fixture.path())
+        .env("DAEMON", common::SINGLE_INSTANCE_DAEMON)
+        .env("CLIENT", env!("CARGO_BIN_EXE_single-instance-client"))
+        .status()?;
+    assert!(installed.success());
+    let output = in_shell(
+        "PATH=\"$TOP/bin:$PATH\"; exec \"$@\"",
+        &fixture.command_without_instance("greet"),
+    )
+    .env("TOP", fixture.path())
+    .output()?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    let pid = fixture.record_value("PID")?;
+    let running = fs::read_link(format!("/proc/{pid}/exe"))?;
+    let expected = fs::canonicalize(fixture.path())?.join("libexec/single");
+    assert_eq!(running, expected);
+    Ok(())
+}
+
 // Files
 
 #[test]

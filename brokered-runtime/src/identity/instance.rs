@@ -192,7 +192,7 @@ impl Instance {
     /// Sets an environment variable for the daemon.
     ///
     /// The daemon inherits the client's environment, except for variables that belong to the client alone: make's job
-    /// server and the sockets of a service manager.
+    /// server, the repository of a git hook (`GIT_DIR` and the like), and the sockets of a service manager.
     #[must_use]
     pub fn env(mut self, variable: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         let pair = (
