@@ -283,6 +283,36 @@ fn no_runtime_directory_is_created_in_another_users_directory() -> TestResult {
 }
 
 #[test]
+fn root_keeps_out_of_the_home_of_the_user_of_sudo_alone() -> TestResult {
+    if !has_requirements(&[ROOT]) || Path::new("/run/user/0").exists() {
+        return Ok(());
+    }
+    let fixture = Fixture::new()?;
+    set_mode(fixture.path(), 0o755)?;
+    let home = fixture.path().join("home");
+    fs::create_dir(&home)?;
+    chown(&home, "65534")?;
+    let client = || {
+        let mut client = fixture.client_command("pid");
+        client
+            .env_remove("BROKERED_RUNTIME_DIR")
+            .env_remove("XDG_RUNTIME_DIR")
+            .env_remove("SUDO_UID")
+            .env("HOME", &home);
+        client
+    };
+    let refused = client().env("SUDO_UID", "65534").output()?;
+    assert!(!refused.status.success());
+    let message = stderr(&refused);
+    assert!(message.contains("belongs to user 65534"), "{message}");
+    assert_eq!(fs::read_dir(&home)?.count(), 0);
+
+    // As in a container job of a CI service, where root has the home directory of the runner.
+    let _guard = KillOnDrop(pid_in(&client().output()?));
+    Ok(())
+}
+
+#[test]
 fn a_daemon_does_not_inherit_the_repository_of_a_git_hook() -> TestResult {
     let fixture = Fixture::new()?;
     let variables = [

@@ -189,19 +189,27 @@ fn prepare(
     }
 }
 
-/// Refuses a directory below one of a foreign user, such as the one in the `XDG_RUNTIME_DIR` or `HOME` that `sudo`
-/// keeps. Root could create it, and its owner could then not use it. Root's own directories have room for all users.
-/// A directory that `BROKERED_RUNTIME_DIR` names is always meant.
+/// Refuses a directory below the `XDG_RUNTIME_DIR` or the `HOME` of a foreign user, which `sudo` may keep. Root could
+/// create it, and its owner could then not use it. A directory that `BROKERED_RUNTIME_DIR` names is always meant.
 fn refuse_foreign_parent(directory: &Path) -> Result<(), DirectoryError> {
-    if env::var_os(RUNTIME_DIRECTORY).is_some_and(|value| !value.is_empty()) {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    if is_set(RUNTIME_DIRECTORY) {
         return Ok(());
     }
     match platform::foreign_ancestor(directory) {
-        Some(ancestor) if ancestor.owner != platform::ROOT_USER => Err(
+        // Root's own directories have room for all users.
+        Some(ancestor) if ancestor.owner == platform::ROOT_USER => Ok(()),
+        // In containers, root often has a home directory of another user, who starts no daemons there.
+        Some(ancestor) if is_set("XDG_RUNTIME_DIR") || is_user_of_sudo(ancestor.owner) => Err(
             DirectoryError::foreign_parent(directory.to_owned(), ancestor),
         ),
         _ => Ok(()),
     }
+}
+
+/// Whether `sudo` says that this user has called it.
+fn is_user_of_sudo(user: u32) -> bool {
+    env::var("SUDO_UID").is_ok_and(|caller| caller.parse() == Ok(user))
 }
 
 /// Checks a directory that this process has just created. A umask that takes permissions from the owner makes it
