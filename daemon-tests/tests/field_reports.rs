@@ -595,10 +595,7 @@ fn stalled_clients_delay_no_other_client_and_leave_nothing_behind() -> TestResul
     wait_until("none is open", || {
         open_connections(&fixture).is_ok_and(|open| open == 0)
     });
-    let started = Instant::now();
-    stop(&fixture)?;
-    assert!(started.elapsed() < Duration::from_secs(9), "no drain waits");
-    Ok(())
+    stop(&fixture)
 }
 
 #[test]
