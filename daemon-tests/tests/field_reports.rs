@@ -223,6 +223,17 @@ fn other_variables_of_a_session_do_not_change_the_endpoint() -> TestResult {
     Ok(())
 }
 
+#[test]
+fn a_session_directory_that_others_can_read_is_used() -> TestResult {
+    let fixture = Fixture::new()?;
+    let session = Session::new(&fixture)?;
+    set_mode(&session.directory, 0o755)?;
+    let _guard = KillOnDrop(session.request(&[])?);
+    // The directory in it is private.
+    assert_eq!(permissions(&session.directory.join("brokered"))?, 0o700);
+    Ok(())
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_client_without_xdg_runtime_dir_finds_the_daemon_of_the_session() -> TestResult {
@@ -404,6 +415,33 @@ fn a_umask_of_zero_opens_no_file_to_others() -> TestResult {
         }
     }
     assert!(files >= 3, "record, log and start history: {files}");
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_system_with_modes_of_its_own_is_named() -> TestResult {
+    if !has_requirements(&["cc"]) {
+        return Ok(());
+    }
+    let fixture = Fixture::new()?;
+    let library = fixture.path().join("mkdir.so");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mkdir_0777.c"))
+        .output()?;
+    assert!(compiled.status.success(), "{}", stderr(&compiled));
+    for mut command in [fixture.client_command("pid"), fixture.command(TEST_DAEMON)] {
+        let refused = command.env("LD_PRELOAD", &library).output()?;
+        let message = stderr(&refused);
+        assert!(!refused.status.success());
+        // `chmod` would have no effect.
+        let parts = ["mode 0777 instead of 0700", "on another file system"];
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+        assert!(!message.contains("chmod"), "{message}");
+        assert_eq!(fs::read_dir(fixture.runtime_directory())?.count(), 0);
+    }
     Ok(())
 }
 

@@ -129,8 +129,8 @@ enum Problem {
     Fault(DirectoryFault),
     /// The directory is missing, and would be in a directory of a foreign user.
     ForeignParent(ForeignAncestor),
-    /// The umask left the created directory this mode.
-    Umask(u32),
+    /// The directory was created with mode `0700`, and has this one.
+    CreatedWith(u32),
     Io(io::Error),
 }
 
@@ -149,10 +149,10 @@ impl DirectoryError {
         }
     }
 
-    pub(crate) fn umask(path: PathBuf, mode: u32) -> Self {
+    pub(crate) fn created_with(path: PathBuf, mode: u32) -> Self {
         Self {
             path,
-            problem: Problem::Umask(mode),
+            problem: Problem::CreatedWith(mode),
         }
     }
 
@@ -200,7 +200,14 @@ impl fmt::Display for DirectoryError {
                  not created; set XDG_RUNTIME_DIR and HOME to those of the user of this process, as `su -` and \
                  `sudo -i` do, {elsewhere}"
             ),
-            Problem::Umask(mode) => write!(
+            // A umask only takes permissions away.
+            Problem::CreatedWith(mode) if mode & 0o700 == 0o700 => write!(
+                f,
+                "the file system gives the new runtime directory {path} mode {mode:04o} instead of 0700, with which \
+                 another user could answer in the daemon's place: set BROKERED_RUNTIME_DIR to a directory of your \
+                 own on another file system"
+            ),
+            Problem::CreatedWith(mode) => write!(
                 f,
                 "the umask of this process gives the new runtime directory {path} mode {mode:04o}, but it must \
                  have mode 0700: set a umask that leaves the owner all permissions, such as `umask 077`"
@@ -226,7 +233,7 @@ impl Error for DirectoryError {
         match &self.problem {
             // The text has the text of the inner error, so the next cause is that of the inner error.
             Problem::Io(error) => error.source(),
-            Problem::Fault(_) | Problem::ForeignParent(_) | Problem::Umask(_) => None,
+            Problem::Fault(_) | Problem::ForeignParent(_) | Problem::CreatedWith(_) => None,
         }
     }
 }

@@ -212,14 +212,15 @@ fn is_user_of_sudo(user: u32) -> bool {
     env::var("SUDO_UID").is_ok_and(|caller| caller.parse() == Ok(user))
 }
 
-/// Checks a directory that this process has just created. A umask that takes permissions from the owner makes it
-/// unusable for all later processes, too, so it is removed again.
+/// Checks a directory that this process has just created with mode `0700`. A umask that takes permissions from the owner
+/// makes it unusable for all later processes, too, so it is removed again. So it is where a file system has its own
+/// modes, as that of Windows drives in WSL has.
 fn check_created(directory: &Path) -> Result<(), DirectoryError> {
     match platform::check_directory(directory) {
-        Ok(Some(platform::DirectoryFault::Mode(mode))) if mode & 0o700 != 0o700 => {
+        Ok(Some(platform::DirectoryFault::Mode(mode))) => {
             // It is empty, or another process uses it already.
             let _ = std::fs::remove_dir(directory);
-            Err(DirectoryError::umask(directory.to_owned(), mode))
+            Err(DirectoryError::created_with(directory.to_owned(), mode))
         }
         checked => to_error(directory, checked),
     }
