@@ -258,7 +258,7 @@ fn a_client_without_xdg_runtime_dir_finds_the_daemon_of_the_session() -> TestRes
 }
 
 #[test]
-fn no_runtime_directory_is_created_in_another_users_directory() -> TestResult {
+fn no_runtime_directory_is_created_in_another_users_session() -> TestResult {
     if !has_requirements(&[ROOT, "setpriv"]) {
         return Ok(());
     }
@@ -277,7 +277,6 @@ fn no_runtime_directory_is_created_in_another_users_directory() -> TestResult {
             session.directory.to_str().ok_or("a path")?,
             "belongs to user 65534",
             "runs as user 0",
-            "XDG_RUNTIME_DIR",
         ] {
             assert!(message.contains(part), "{part}: {message}");
         }
@@ -290,36 +289,6 @@ fn no_runtime_directory_is_created_in_another_users_directory() -> TestResult {
     let _guard = KillOnDrop(pid);
     let owner = fs::metadata(session.directory.join("brokered"))?.uid();
     assert_eq!(owner, 65534);
-    Ok(())
-}
-
-#[test]
-fn root_keeps_out_of_the_home_of_the_user_of_sudo_alone() -> TestResult {
-    if !has_requirements(&[ROOT]) || Path::new("/run/user/0").exists() {
-        return Ok(());
-    }
-    let fixture = Fixture::new()?;
-    set_mode(fixture.path(), 0o755)?;
-    let home = fixture.path().join("home");
-    fs::create_dir(&home)?;
-    chown(&home, "65534")?;
-    let client = || {
-        let mut client = fixture.client_command("pid");
-        client
-            .env_remove("BROKERED_RUNTIME_DIR")
-            .env_remove("XDG_RUNTIME_DIR")
-            .env_remove("SUDO_UID")
-            .env("HOME", &home);
-        client
-    };
-    let refused = client().env("SUDO_UID", "65534").output()?;
-    assert!(!refused.status.success());
-    let message = stderr(&refused);
-    assert!(message.contains("belongs to user 65534"), "{message}");
-    assert_eq!(fs::read_dir(&home)?.count(), 0);
-
-    // As in a container job of a CI service, where root has the home directory of the runner.
-    let _guard = KillOnDrop(pid_in(&client().output()?));
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::platform::{DirectoryFault, ForeignAncestor};
+use crate::platform::DirectoryFault;
 
 /// Why the paths of an [`Instance`](crate::Instance) cannot be computed.
 ///
@@ -126,33 +126,24 @@ pub struct DirectoryError {
 
 #[derive(Debug)]
 enum Problem {
-    Fault(DirectoryFault),
-    /// The directory is missing, and would be in a directory of a foreign user.
-    ForeignParent(ForeignAncestor),
     /// The directory was created with mode `0700`, and has this one.
     CreatedWith(u32),
+    Fault(DirectoryFault),
     Io(io::Error),
 }
 
 impl DirectoryError {
+    pub(crate) fn created_with(path: PathBuf, mode: u32) -> Self {
+        // Whatever else an error knows of its directory, it knows of this one.
+        let fault = Self::fault(path, DirectoryFault::Mode(mode));
+        let problem = Problem::CreatedWith(mode);
+        Self { problem, ..fault }
+    }
+
     pub(crate) fn fault(path: PathBuf, fault: DirectoryFault) -> Self {
         Self {
             path,
             problem: Problem::Fault(fault),
-        }
-    }
-
-    pub(crate) fn foreign_parent(path: PathBuf, parent: ForeignAncestor) -> Self {
-        Self {
-            path,
-            problem: Problem::ForeignParent(parent),
-        }
-    }
-
-    pub(crate) fn created_with(path: PathBuf, mode: u32) -> Self {
-        Self {
-            path,
-            problem: Problem::CreatedWith(mode),
         }
     }
 
@@ -175,6 +166,18 @@ impl fmt::Display for DirectoryError {
         let path = self.path.display();
         let elsewhere = "or set BROKERED_RUNTIME_DIR to a directory of your own";
         match &self.problem {
+            // A umask only takes permissions away.
+            Problem::CreatedWith(mode) if mode & 0o700 == 0o700 => write!(
+                f,
+                "the file system gives the new runtime directory {path} mode {mode:04o} instead of 0700, with which \
+                 another user could answer in the daemon's place: set BROKERED_RUNTIME_DIR to a directory of your \
+                 own on another file system"
+            ),
+            Problem::CreatedWith(mode) => write!(
+                f,
+                "the umask of this process gives the new runtime directory {path} mode {mode:04o}, but it must \
+                 have mode 0700: set a umask that leaves the owner all permissions, such as `umask 077`"
+            ),
             Problem::Fault(DirectoryFault::Link) => write!(
                 f,
                 "the runtime directory {path} is a symbolic link, and must be a real directory: set \
@@ -193,24 +196,6 @@ impl fmt::Display for DirectoryError {
                 f,
                 "the runtime directory {path} has mode {mode:04o}, but must have mode 0700, so that no \
                  other user can answer in the daemon's place: run `chmod 700 {path}`, {elsewhere}"
-            ),
-            Problem::ForeignParent(parent) => write!(
-                f,
-                "the runtime directory {path} would be in {parent}: that user could not use it any more, so it is \
-                 not created; set XDG_RUNTIME_DIR and HOME to those of the user of this process, as `su -` and \
-                 `sudo -i` do, {elsewhere}"
-            ),
-            // A umask only takes permissions away.
-            Problem::CreatedWith(mode) if mode & 0o700 == 0o700 => write!(
-                f,
-                "the file system gives the new runtime directory {path} mode {mode:04o} instead of 0700, with which \
-                 another user could answer in the daemon's place: set BROKERED_RUNTIME_DIR to a directory of your \
-                 own on another file system"
-            ),
-            Problem::CreatedWith(mode) => write!(
-                f,
-                "the umask of this process gives the new runtime directory {path} mode {mode:04o}, but it must \
-                 have mode 0700: set a umask that leaves the owner all permissions, such as `umask 077`"
             ),
             Problem::Io(error) => write!(
                 f,
@@ -231,9 +216,10 @@ impl fmt::Debug for DirectoryError {
 impl Error for DirectoryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.problem {
+            Problem::CreatedWith(_) => None,
             // The text has the text of the inner error, so the next cause is that of the inner error.
             Problem::Io(error) => error.source(),
-            Problem::Fault(_) | Problem::ForeignParent(_) | Problem::CreatedWith(_) => None,
+            Problem::Fault(_) => None,
         }
     }
 }

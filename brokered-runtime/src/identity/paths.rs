@@ -104,8 +104,8 @@ impl Paths {
 
     /// Creates the directories that are missing, and refuses those that are not private to this user.
     pub(crate) fn prepare(&self) -> Result<(), DirectoryError> {
-        prepare(&self.runtime, refuse_foreign_parent)?;
-        prepare(&self.directory, |_| Ok(()))
+        prepare(&self.runtime)?;
+        prepare(&self.directory)
     }
 
     /// Refuses directories that are not private to this user.
@@ -168,48 +168,22 @@ fn directory_name(daemon: Daemon, selector: Selector<'_>) -> String {
     name
 }
 
-/// Checks a directory. If it is missing, creates it, unless `refuse` returns an error.
-fn prepare(
-    directory: &Path,
-    refuse: impl FnOnce(&Path) -> Result<(), DirectoryError>,
-) -> Result<(), DirectoryError> {
+fn prepare(directory: &Path) -> Result<(), DirectoryError> {
     match platform::check_directory(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            refuse(directory)?;
+            if let Some((session, fault)) = platform::foreign_session_directory(directory) {
+                return Err(DirectoryError::fault(session, fault));
+            }
             platform::create_directory(directory)
                 .map_err(|error| DirectoryError::io(directory.to_owned(), error))?;
             check_created(directory)
-        }
-        // The parent is private to another user, or its mode is unusable.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            refuse(directory)?;
-            to_error(directory, Err(error))
         }
         checked => to_error(directory, checked),
     }
 }
 
-/// Refuses a directory below the `XDG_RUNTIME_DIR` or the `HOME` of a foreign user, which `sudo` may keep. Root could
-/// create it, and its owner could then not use it. A directory that `BROKERED_RUNTIME_DIR` names is always meant.
-fn refuse_foreign_parent(directory: &Path) -> Result<(), DirectoryError> {
-    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    if is_set(RUNTIME_DIRECTORY) {
-        return Ok(());
-    }
-    match platform::foreign_ancestor(directory) {
-        // Root's own directories have room for all users.
-        Some(ancestor) if ancestor.owner == platform::ROOT_USER => Ok(()),
-        // In containers, root often has a home directory of another user, who starts no daemons there.
-        Some(ancestor) if is_set("XDG_RUNTIME_DIR") || is_user_of_sudo(ancestor.owner) => Err(
-            DirectoryError::foreign_parent(directory.to_owned(), ancestor),
-        ),
-        _ => Ok(()),
-    }
-}
-
-/// Whether `sudo` says that this user has called it.
-fn is_user_of_sudo(user: u32) -> bool {
-    env::var("SUDO_UID").is_ok_and(|caller| caller.parse() == Ok(user))
+fn check(directory: &Path) -> Result<(), DirectoryError> {
+    to_error(directory, platform::check_directory(directory))
 }
 
 /// Checks a directory that this process has just created with mode `0700`. A umask that takes permissions from the owner
@@ -224,10 +198,6 @@ fn check_created(directory: &Path) -> Result<(), DirectoryError> {
         }
         checked => to_error(directory, checked),
     }
-}
-
-fn check(directory: &Path) -> Result<(), DirectoryError> {
-    to_error(directory, platform::check_directory(directory))
 }
 
 fn to_error(

@@ -40,8 +40,8 @@ use unix as system;
 use windows as system;
 
 pub(crate) use types::{
-    AcceptError, DirectoryFault, ForeignAncestor, Line, PathOccupant, PollResult, ProcessActivity,
-    ReceivedMessage, WakeReason,
+    AcceptError, DirectoryFault, Line, PathOccupant, PollResult, ProcessActivity, ReceivedMessage,
+    WakeReason,
 };
 
 // ---- `files.rs`: private directories, locks, files, and the paths of endpoints ----
@@ -51,10 +51,10 @@ pub(crate) use system::files::create_new_directory;
 #[cfg(feature = "operator")]
 pub(crate) use system::files::is_file_at;
 pub(crate) use system::files::{
-    FileIdentity, ROOT_USER, canonicalize, check_directory, create_directory,
-    default_runtime_directory, endpoint_path, fallback_directory, file_identity, fits_endpoint,
-    foreign_ancestor, is_lock_at, open_append, open_launch_lock, open_lock, open_read_append,
-    open_regular, path_bytes, path_from_bytes, path_occupant, release_lock, replace_file,
+    FileIdentity, canonicalize, check_directory, create_directory, default_runtime_directory,
+    endpoint_path, fallback_directory, file_identity, fits_endpoint, foreign_session_directory,
+    is_lock_at, open_append, open_launch_lock, open_lock, open_read_append, open_regular,
+    path_bytes, path_from_bytes, path_occupant, release_lock, replace_file,
 };
 
 /// The runtime directory if `BROKERED_RUNTIME_DIR` is not set. Only the presence of variables and directories decides,
@@ -70,17 +70,15 @@ const _: fn(&Path) -> bool = fits_endpoint;
 /// Creates a directory and its missing parents, all private to the effective user. It is not an error if the directory
 /// exists.
 const _: fn(&Path) -> io::Result<()> = create_directory;
+/// The directory of another user's session, if a directory is to be created in it: `XDG_RUNTIME_DIR`, which `su` and
+/// `sudo` can keep. A directory of root there would lock the other user out. Always `None` on Windows.
+const _: fn(&Path) -> Option<(PathBuf, DirectoryFault)> = foreign_session_directory;
 /// Creates one private directory. `AlreadyExists` if there is one.
 #[cfg(feature = "testing")]
 const _: fn(&Path) -> io::Result<()> = create_new_directory;
 /// Why a directory is not private to the effective user. `None` if it is. Windows checks the owner and not the
 /// permissions.
 const _: fn(&Path) -> io::Result<Option<DirectoryFault>> = check_directory;
-/// The nearest directory above a path, or the file at the path itself, whose owner this process can see. `None` if that
-/// is the effective user. Always `None` on Windows, where each user has a profile of their own.
-const _: fn(&Path) -> Option<ForeignAncestor> = foreign_ancestor;
-/// The user whose directories have room for the directories of all users.
-const _: u32 = ROOT_USER;
 /// The path of a directory without symbolic links.
 const _: fn(&Path) -> io::Result<PathBuf> = canonicalize;
 /// Opens the file that the instance lock of this directory is on. On Unix that is the directory itself, and on Windows

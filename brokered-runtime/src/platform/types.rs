@@ -1,8 +1,6 @@
 //! The types that are the same on every platform.
 
-use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use interprocess::local_socket::Listener as IpcListener;
@@ -27,32 +25,6 @@ pub(crate) enum DirectoryFault {
     },
     /// Its permission bits are not `0700`.
     Mode(u32),
-}
-
-/// A directory of a foreign user, on the way to a path. Its text names both users.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    windows,
-    allow(dead_code, reason = "Windows looks for no foreign owners above")
-)]
-pub(crate) struct ForeignAncestor {
-    pub(crate) path: PathBuf,
-    /// The user who owns it.
-    pub(crate) owner: u32,
-    /// The user of this process.
-    pub(crate) user: u32,
-}
-
-impl fmt::Display for ForeignAncestor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}, which belongs to user {}, while this process runs as user {}",
-            self.path.display(),
-            self.owner,
-            self.user
-        )
-    }
 }
 
 /// What is at the path where a socket is to be bound.

@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::platform::types::{DirectoryFault, ForeignAncestor, PathOccupant};
+use crate::platform::types::{DirectoryFault, PathOccupant};
 
 /// The longest path that a socket can be bound to, without the terminating NUL.
 const LONGEST_SOCKET_PATH: usize = {
@@ -93,6 +93,18 @@ pub(crate) fn fits_endpoint(path: &Path) -> bool {
     path.as_os_str().len() <= LONGEST_SOCKET_PATH
 }
 
+pub(crate) fn foreign_session_directory(path: &Path) -> Option<(PathBuf, DirectoryFault)> {
+    let session = PathBuf::from(env::var_os("XDG_RUNTIME_DIR")?);
+    if session.as_os_str().is_empty() || !path.starts_with(&session) {
+        return None;
+    }
+    let owner = fs::metadata(&session).ok()?.uid();
+    let expected = user_id();
+    // A container may use a directory of root, such as `/tmp`.
+    (owner != expected && owner != 0)
+        .then_some((session, DirectoryFault::Owner { owner, expected }))
+}
+
 /// Each directory gets mode `0700`. A umask that removes bits of the owner leaves less, and [`check_directory`] then
 /// reports that.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
@@ -122,16 +134,6 @@ pub(crate) fn check_directory(path: &Path) -> io::Result<Option<DirectoryFault>>
     } else {
         None
     })
-}
-
-/// The user to whom the directories of the system belong.
-pub(crate) const ROOT_USER: u32 = 0;
-
-pub(crate) fn foreign_ancestor(path: &Path) -> Option<ForeignAncestor> {
-    let user = user_id();
-    let visible = |path: &Path| Some((path.to_owned(), fs::metadata(path).ok()?.uid()));
-    let (path, owner) = path.ancestors().find_map(visible)?;
-    (owner != user).then_some(ForeignAncestor { path, owner, user })
 }
 
 /// The instance lock is on the directory itself.

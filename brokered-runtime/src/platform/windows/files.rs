@@ -20,7 +20,7 @@ use super::ffi::{check, wide};
 use super::security_descriptor::SecurityDescriptor;
 use super::user::{self, Owner, User};
 use crate::hash::hash;
-use crate::platform::types::{DirectoryFault, ForeignAncestor, PathOccupant};
+use crate::platform::types::{DirectoryFault, PathOccupant};
 
 /// How long [`replace_file`] retries while another process reads the file.
 const REPLACE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -68,6 +68,11 @@ pub(crate) fn endpoint_path(directory: &Path, name: &str) -> PathBuf {
     PathBuf::from(pipe)
 }
 
+/// Windows has no such variable.
+pub(crate) fn foreign_session_directory(_path: &Path) -> Option<(PathBuf, DirectoryFault)> {
+    None
+}
+
 /// The security descriptor gives access to this user alone.
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     match create_new_directory(path) {
@@ -113,12 +118,6 @@ pub(crate) fn check_directory(path: &Path) -> io::Result<Option<DirectoryFault>>
             expected: User::current()?.number(),
         }),
     })
-}
-
-pub(crate) const ROOT_USER: u32 = 0;
-
-pub(crate) fn foreign_ancestor(_path: &Path) -> Option<ForeignAncestor> {
-    None
 }
 
 /// The instance lock is on the file `lock`. While a process has it open, neither the file nor the directory can be
