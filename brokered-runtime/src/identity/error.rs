@@ -126,20 +126,11 @@ pub struct DirectoryError {
 
 #[derive(Debug)]
 enum Problem {
-    /// The directory was created with mode `0700`, and has this one.
-    CreatedWith(u32),
     Fault(DirectoryFault),
     Io(io::Error),
 }
 
 impl DirectoryError {
-    pub(crate) fn created_with(path: PathBuf, mode: u32) -> Self {
-        // Whatever else an error knows of its directory, it knows of this one.
-        let fault = Self::fault(path, DirectoryFault::Mode(mode));
-        let problem = Problem::CreatedWith(mode);
-        Self { problem, ..fault }
-    }
-
     pub(crate) fn fault(path: PathBuf, fault: DirectoryFault) -> Self {
         Self {
             path,
@@ -167,13 +158,13 @@ impl fmt::Display for DirectoryError {
         let elsewhere = "or set BROKERED_RUNTIME_DIR to a directory of your own";
         match &self.problem {
             // A umask only takes permissions away.
-            Problem::CreatedWith(mode) if mode & 0o700 == 0o700 => write!(
+            Problem::Fault(DirectoryFault::CreatedWith(mode)) if mode & 0o700 == 0o700 => write!(
                 f,
                 "the file system gives the new runtime directory {path} mode {mode:04o} instead of 0700, with which \
                  another user could answer in the daemon's place: set BROKERED_RUNTIME_DIR to a directory of your \
                  own on another file system"
             ),
-            Problem::CreatedWith(mode) => write!(
+            Problem::Fault(DirectoryFault::CreatedWith(mode)) => write!(
                 f,
                 "the umask of this process gives the new runtime directory {path} mode {mode:04o}, but it must \
                  have mode 0700: set a umask that leaves the owner all permissions, such as `umask 077`"
@@ -216,7 +207,6 @@ impl fmt::Debug for DirectoryError {
 impl Error for DirectoryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.problem {
-            Problem::CreatedWith(_) => None,
             // The text has the text of the inner error, so the next cause is that of the inner error.
             Problem::Io(error) => error.source(),
             Problem::Fault(_) => None,

@@ -194,7 +194,8 @@ fn check_created(directory: &Path) -> Result<(), DirectoryError> {
         Ok(Some(platform::DirectoryFault::Mode(mode))) => {
             // It is empty, or another process uses it already.
             let _ = std::fs::remove_dir(directory);
-            Err(DirectoryError::created_with(directory.to_owned(), mode))
+            let fault = platform::DirectoryFault::CreatedWith(mode);
+            Err(DirectoryError::fault(directory.to_owned(), fault))
         }
         checked => to_error(directory, checked),
     }
