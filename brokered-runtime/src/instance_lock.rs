@@ -27,12 +27,20 @@ impl InstanceLock {
 
     /// Takes the lock. `None` if another process holds it.
     pub(crate) fn try_take(paths: &Paths) -> io::Result<Option<Self>> {
+        Self::try_take_or(paths, |error| error)
+    }
+
+    /// The same, with an explanation of an error of the lock itself.
+    fn try_take_or(
+        paths: &Paths,
+        explain: impl Fn(io::Error) -> io::Error,
+    ) -> io::Result<Option<Self>> {
         loop {
             let file = paths.open_lock()?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::Error(error)) => return Err(explain(error)),
             }
             // Between the open and the lock, the directory may have been replaced. Another process would then lock
             // the new one.
@@ -77,6 +85,15 @@ impl InstanceLock {
     }
 }
 
+/// Network file systems, such as NFS, do not lock directories.
+fn advise_local_file_system(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return error;
+    }
+    let advice = "set BROKERED_RUNTIME_DIR to a directory on a local file system, for the daemon and for its clients";
+    io::Error::new(error.kind(), format!("{error}; {advice}"))
+}
+
 impl Drop for InstanceLock {
     fn drop(&mut self) {
         platform::release_lock(&self.file);
@@ -106,7 +123,7 @@ impl LauncherLocks {
             Some(taken) => taken,
             None => None,
         };
-        let instance = InstanceLock::try_take(paths)?;
+        let instance = InstanceLock::try_take_or(paths, advise_local_file_system)?;
         Ok(instance.map(|lock| Self {
             instance: Some(lock),
             _launch: launch,

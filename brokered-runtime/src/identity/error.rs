@@ -163,6 +163,18 @@ impl fmt::Display for DirectoryError {
         let path = self.path.display();
         let elsewhere = "or set BROKERED_RUNTIME_DIR to a directory of your own";
         match &self.problem {
+            // A umask only takes permissions away.
+            Problem::Fault(DirectoryFault::CreatedWith(mode)) if mode & 0o700 == 0o700 => write!(
+                f,
+                "the file system gives the new runtime directory {path} mode {mode:04o} instead of 0700, with which \
+                 another user could answer in the daemon's place: set BROKERED_RUNTIME_DIR to a directory of your \
+                 own on another file system"
+            ),
+            Problem::Fault(DirectoryFault::CreatedWith(mode)) => write!(
+                f,
+                "the umask of this process gives the new runtime directory {path} mode {mode:04o}, but it must \
+                 have mode 0700: set a umask that leaves the owner all permissions, such as `umask 077`"
+            ),
             Problem::Fault(DirectoryFault::Link) => write!(
                 f,
                 "the runtime directory {path} is a symbolic link, and must be a real directory: set \

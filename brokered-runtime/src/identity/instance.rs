@@ -192,7 +192,7 @@ impl Instance {
     /// Sets an environment variable for the daemon.
     ///
     /// The daemon inherits the client's environment, except for variables that belong to the client alone: make's job
-    /// server and the sockets of a service manager.
+    /// server, the repository of a git hook (`GIT_DIR` and the like), and the sockets of a service manager.
     #[must_use]
     pub fn env(mut self, variable: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         let pair = (
@@ -367,7 +367,8 @@ impl Instance {
 fn canonical(directory: &Path) -> Result<PathBuf, InstanceError> {
     let resolve = || {
         let canonical = platform::canonicalize(directory)?;
-        if canonical.is_dir() {
+        // A path can be too long for this call. That is another error than that of a file.
+        if std::fs::metadata(&canonical)?.is_dir() {
             Ok(canonical)
         } else {
             Err(std::io::ErrorKind::NotADirectory.into())

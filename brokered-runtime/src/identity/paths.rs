@@ -176,6 +176,7 @@ fn directory_name(daemon: Daemon, selector: Selector<'_>) -> String {
 }
 
 fn prepare(directory: &Path) -> Result<(), DirectoryError> {
+    let mut is_created = false;
     for _ in 0..MAX_CREATIONS {
         match platform::check_directory(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -184,7 +185,9 @@ fn prepare(directory: &Path) -> Result<(), DirectoryError> {
                 }
                 platform::create_directory(directory)
                     .map_err(|error| DirectoryError::io(directory.to_owned(), error))?;
+                is_created = true;
             }
+            checked if is_created => return to_error_of_created(directory, checked),
             checked => return to_error(directory, checked),
         }
     }
@@ -193,6 +196,24 @@ fn prepare(directory: &Path) -> Result<(), DirectoryError> {
 
 fn check(directory: &Path) -> Result<(), DirectoryError> {
     to_error(directory, platform::check_directory(directory))
+}
+
+/// The error of a directory that this process has just created with mode `0700`. A umask that takes permissions from the
+/// owner makes it unusable for all later processes, too, so it is removed again. So it is where a file system has its own
+/// modes, as that of Windows drives in WSL has.
+fn to_error_of_created(
+    directory: &Path,
+    checked: io::Result<Option<platform::DirectoryFault>>,
+) -> Result<(), DirectoryError> {
+    match checked {
+        Ok(Some(platform::DirectoryFault::Mode(mode))) => {
+            // It is empty, or another process uses it already.
+            let _ = std::fs::remove_dir(directory);
+            let fault = platform::DirectoryFault::CreatedWith(mode);
+            Err(DirectoryError::fault(directory.to_owned(), fault))
+        }
+        checked => to_error(directory, checked),
+    }
 }
 
 fn to_error(

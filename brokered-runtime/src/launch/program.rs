@@ -12,12 +12,20 @@ use crate::identity::is_served_by_this_executable;
 use crate::platform::{self, Access};
 use crate::{Instance, Refusal, handoff};
 
-/// Environment variables that belong to the client alone: make's job server, the sockets of a service manager, and the
-/// client's own role in a start.
-const NOT_INHERITED: [&str; 12] = [
+/// Environment variables that belong to the client alone: make's job server, the repository whose git hook runs the
+/// client, the sockets of a service manager, and the client's own role in a start.
+const NOT_INHERITED: [&str; 20] = [
     "MAKEFLAGS",
     "MFLAGS",
     "CARGO_MAKEFLAGS",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_QUARANTINE_PATH",
     "NOTIFY_SOCKET",
     "LISTEN_PID",
     "LISTEN_FDS",
@@ -74,6 +82,8 @@ fn program(instance: &Instance) -> Result<PathBuf, LaunchError> {
         return Ok(current);
     }
     let current = env::current_exe().unwrap_or(current);
+    // On macOS this may be a symbolic link, and the daemon is beside its target.
+    let current = platform::canonicalize(&current).unwrap_or(current);
     Ok(current.with_file_name(format!("{}{}", daemon.name(), env::consts::EXE_SUFFIX)))
 }
 

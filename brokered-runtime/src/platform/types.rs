@@ -13,6 +13,8 @@ use interprocess::local_socket::Listener as IpcListener;
     allow(dead_code, reason = "Windows has no permission bits to check")
 )]
 pub(crate) enum DirectoryFault {
+    /// It was created with the permission bits `0700`, and has these.
+    CreatedWith(u32),
     /// It is a symbolic link.
     Link,
     /// It is not a directory.
