@@ -1,6 +1,7 @@
 //! A daemon on hyper.
 
 use std::convert::Infallible;
+use std::future;
 use std::io;
 use std::time::Duration;
 
@@ -14,16 +15,13 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 
 /// Replies with the body of the request. Once the daemon shuts down, it asks the client to close its connection.
-async fn echo(
-    request: Request<Incoming>,
-    stopping: Stopping,
-) -> Result<Response<Incoming>, Infallible> {
+fn echo(request: Request<Incoming>, stopping: &Stopping) -> Response<Incoming> {
     let mut response = Response::new(request.into_body());
     if stopping.is_set() {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    Ok(response)
+    response
 }
 
 /// The next client. `None` once the daemon shuts down.
@@ -49,7 +47,10 @@ async fn main(bound: Bound) -> io::Result<()> {
     let connections = GracefulShutdown::new();
     while let Some(client) = accept(&mut listener).await {
         let stopping = stopping.clone();
-        let service = service_fn(move |request| echo(request, stopping.clone()));
+        let service = service_fn(move |request| {
+            let response = echo(request, &stopping);
+            future::ready(Ok::<_, Infallible>(response))
+        });
         let connection = http1::Builder::new().serve_connection(TokioIo::new(client), service);
         let connection = connections.watch(connection);
         tokio::spawn(async move {
