@@ -8,6 +8,7 @@ mod common;
 mod restricted;
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Output, Stdio};
 
 use common::{
@@ -243,7 +244,13 @@ fn a_daemon_that_may_not_accept_ends_with_the_reason() -> TestResult {
     }
     let fixture = Fixture::new()?;
     let mut daemon = restricted(&["deny=accept4:EPERM"], &fixture.command(TEST_DAEMON));
-    let output = output_within(TIMEOUT, &mut daemon);
+    let mut daemon = spawn_piped(&mut daemon);
+    wait_until("it ends", || {
+        // Where the daemon polls, it accepts only when there is a client.
+        let _client = fixture.socket().map(UnixStream::connect);
+        matches!(daemon.0.try_wait(), Ok(Some(_)))
+    });
+    let output = daemon.wait_with_output()?;
     assert_eq!(output.status.code(), Some(1), "{}", output.status);
     let message = stderr(&output);
     assert!(message.contains("Operation not permitted"), "{message}");
