@@ -185,11 +185,7 @@ impl State {
     /// Opens the missing descriptors, and returns whether none is missing any more.
     fn fill(&mut self) -> bool {
         while self.is_open && self.reserved.len() < RESERVE {
-            let opened = match self.reserved.first() {
-                Some(first) => first.open_another(),
-                None => ReservedDescriptor::open(),
-            };
-            match opened {
+            match ReservedDescriptor::open() {
                 Ok(descriptor) => self.reserved.push(descriptor),
                 Err(error) if platform::is_out_of_descriptors(&error) => return false,
                 // For example for lack of memory. Clients must not wait for that.

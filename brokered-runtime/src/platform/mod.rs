@@ -274,9 +274,6 @@ pub(crate) use system::descriptor_reserve::{
 /// Opens a descriptor that is good for nothing. Dropping it makes room for another one. Does nothing on Windows, whose
 /// limit of handles a process does not reach.
 const _: fn() -> io::Result<ReservedDescriptor> = ReservedDescriptor::open;
-/// Opens a further one.
-const _: fn(&ReservedDescriptor) -> io::Result<ReservedDescriptor> =
-    ReservedDescriptor::open_another;
 /// Whether an error means that the process or the system has no free descriptor. Always false on Windows.
 const _: fn(&io::Error) -> bool = is_out_of_descriptors;
 /// Waits until [`accept`] has something to return, at most for the timeout, and returns whether it has. Needs no

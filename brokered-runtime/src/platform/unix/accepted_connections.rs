@@ -152,7 +152,7 @@ fn readers() -> Vec<(RawFd, Reader)> {
     (3..4096).map(|descriptor| (descriptor, (0, 0))).collect()
 }
 
-pub(super) fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
+fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: `fcntl` with `F_DUPFD_CLOEXEC` takes integers. The descriptor that it returns is new and has no owner.
     unsafe {
         match libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 3) {

@@ -7,21 +7,16 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use super::accept::AcceptQueue;
-use super::accepted_connections::duplicate;
 use super::listener::as_unix;
 
-/// A descriptor of a socket, which needs no path: a daemon may have left its root directory.
+/// A descriptor of a socket of its own: the system limits the number of open files, too, and a duplicate is none. A socket
+/// needs no path, and a daemon may have left its root directory.
 #[derive(Debug)]
 pub(crate) struct ReservedDescriptor(#[allow(dead_code, reason = "it is only closed")] OwnedFd);
 
 impl ReservedDescriptor {
     pub(crate) fn open() -> io::Result<Self> {
         UnixDatagram::unbound().map(|socket| Self(socket.into()))
-    }
-
-    /// A second descriptor of the same socket.
-    pub(crate) fn open_another(&self) -> io::Result<Self> {
-        duplicate(self.0.as_raw_fd()).map(Self)
     }
 }
 

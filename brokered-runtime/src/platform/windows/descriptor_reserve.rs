@@ -9,16 +9,11 @@ use super::accept::AcceptQueue;
 pub(crate) struct ReservedDescriptor;
 
 impl ReservedDescriptor {
-    pub(crate) fn open() -> io::Result<Self> {
-        Ok(Self)
-    }
-
     #[allow(
-        clippy::unused_self,
         clippy::unnecessary_wraps,
         reason = "the signature is the same on every platform"
     )]
-    pub(crate) fn open_another(&self) -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         Ok(Self)
     }
 }
