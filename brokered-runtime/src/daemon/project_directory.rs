@@ -19,6 +19,10 @@ use std::time::{Duration, Instant};
 use super::lifecycle::Lifecycle;
 use crate::platform::{self, DirectoryIdentity, DirectoryMatch};
 
+/// How long after the start of the supervisor thread the first look begins. The thread of the look would take time from
+/// the load and the first reply.
+const FIRST_LOOK_DELAY: Duration = Duration::from_millis(100);
+
 /// How long after a first look that found the directory gone the second one follows. A program that replaces a directory
 /// by renaming leaves it missing for a moment.
 const CONFIRM_DELAY: Duration = Duration::from_secs(2);
@@ -65,7 +69,7 @@ impl ProjectDirectory {
             confirm_delay: confirm_delay(),
             known: None,
             look: None,
-            next_look: Instant::now(),
+            next_look: Instant::now() + FIRST_LOOK_DELAY,
             was_gone: false,
             notice: None,
         })
