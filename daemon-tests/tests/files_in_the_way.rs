@@ -250,6 +250,11 @@ fn a_client_is_served_or_its_error_names_the_path() {
             let again = case.run("connect", &mut case.fixture.client_command("pid"));
             assert_eq!(stdout(&again), stdout(&launched), "{}", case.name);
             case.stop();
+        } else {
+            let project = case.fixture.project_directory().display().to_string();
+            let trace = ["trace", "test-daemon", "-C", &project, "-p", TEST_DAEMON];
+            let traced = case.run_tool(&trace);
+            assert!(!case.succeeded("trace", &traced), "{}", case.name);
         }
         let is_in_the_way = match file {
             "record" | "record.new" => kind == Kind::Directory,
