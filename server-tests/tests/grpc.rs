@@ -8,8 +8,6 @@ use std::error::Error;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use common::{Fixture, Schedule, Stop, Tally, TestResult, Total, expect_drained};
@@ -41,8 +39,6 @@ const KINDS: [Kind; 3] = [Kind::First, Kind::Second, Kind::Repeated];
 struct Client {
     kind: Kind,
     calls: HealthClient<Channel>,
-    /// Set when the client asks for another connection. What it asked before on the first one is not lost by the daemon.
-    reconnects: Arc<AtomicBool>,
     stop: Stop,
 }
 
@@ -51,11 +47,8 @@ impl Client {
         let stream = UnixStream::connect(socket)?;
         stream.set_nonblocking(true)?;
         let mut stream = Some(tokio::net::UnixStream::from_std(stream)?);
-        let reconnects = Arc::new(AtomicBool::new(false));
-        let reconnected = Arc::clone(&reconnects);
         let connector = tower::service_fn(move |_| {
             let stream = stream.take().map(TokioIo::new);
-            reconnected.fetch_or(stream.is_none(), Ordering::Relaxed);
             async { stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused)) }
         });
         let channel = Endpoint::from_static("http://localhost")
@@ -64,7 +57,6 @@ impl Client {
         let mut client = Self {
             kind,
             calls: HealthClient::new(channel),
-            reconnects,
             stop: stop.clone(),
         };
         if kind == Kind::Second {
@@ -78,28 +70,11 @@ impl Client {
         self.calls.check(request).await.map(drop)
     }
 
-    /// Whether the daemon has not received a call, as its client knows.
-    fn was_not_sent(&self, status: &Status) -> bool {
-        let mut source = status.source();
-        while let Some(error) = source {
-            let by_client = error.downcast_ref().is_some_and(hyper::Error::is_canceled);
-            // The number of the call is higher than the last one that the daemon serves.
-            let by_daemon = error
-                .downcast_ref()
-                .is_some_and(|error: &h2::Error| error.is_go_away() && error.is_remote());
-            if by_client || by_daemon {
-                return true;
-            }
-            source = error.source();
-        }
-        self.reconnects.load(Ordering::Relaxed)
-    }
-
     async fn run(mut self, begin: Instant) -> Tally {
         let mut tally = Tally::default();
         time::sleep_until(begin.into()).await;
         loop {
-            let in_time = self.kind == Kind::Repeated || self.stop.is_in_time(None);
+            let in_time = self.stop.is_in_time(None);
             let Err(status) = self.call().await else {
                 tally.answered += 1;
                 if self.kind == Kind::Repeated {
@@ -107,10 +82,11 @@ impl Client {
                 }
                 break;
             };
-            if !in_time {
-                tally.late += 1;
-            } else if self.kind != Kind::Repeated || !self.was_not_sent(&status) {
+            // Calls without a pause end with one that fails, because the daemon closes the connection.
+            if in_time {
                 tally.lost.push(format!("{:?}: {status:?}", self.kind));
+            } else if self.kind != Kind::Repeated {
+                tally.late += 1;
             }
             break;
         }

@@ -97,19 +97,19 @@ impl Client {
         Ok(client)
     }
 
-    /// Sends a request. Returns false if a part was late, so that the daemon does not owe a reply.
-    fn send(&mut self) -> io::Result<bool> {
-        let mut in_time = true;
-        let mut before = None;
-        for part in self.kind.parts() {
-            if before.is_some() {
+    /// Sends a request. A part that is late after SIGTERM, or after what was before, clears `in_time`: the daemon then
+    /// owes no reply.
+    fn send(&mut self, mut before: Option<Instant>, in_time: &mut bool) -> io::Result<()> {
+        for (index, part) in self.kind.parts().iter().enumerate() {
+            if index > 0 {
                 thread::sleep(PAUSE);
             }
-            self.stream.get_mut().write_all(part.as_bytes())?;
-            in_time &= self.stop.is_in_time(before);
+            let written = self.stream.get_mut().write_all(part.as_bytes());
+            *in_time &= self.stop.is_in_time(before);
             before = Some(Instant::now());
+            written?;
         }
-        Ok(in_time)
+        Ok(())
     }
 
     fn receive(&mut self) -> io::Result<Reply> {
@@ -137,17 +137,17 @@ impl Client {
         Ok(Reply { closes })
     }
 
-    /// One request and its reply.
-    fn request(&mut self, tally: &mut Tally) -> Option<Reply> {
-        match self.send().map(|in_time| (in_time, self.receive())) {
-            Ok((_, Ok(reply))) => {
+    /// One request and its reply. `before` is the time of the reply before it.
+    fn request(&mut self, before: Option<Instant>, tally: &mut Tally) -> Option<Reply> {
+        let mut in_time = true;
+        let sent = self.send(before, &mut in_time);
+        match sent.and_then(|()| self.receive()) {
+            Ok(reply) => {
                 tally.answered += 1;
                 return Some(reply);
             }
-            Ok((false, Err(_))) => tally.late += 1,
-            Ok((true, Err(error))) | Err(error) => {
-                tally.lost.push(format!("{:?}: {error}", self.kind));
-            }
+            Err(_) if !in_time => tally.late += 1,
+            Err(error) => tally.lost.push(format!("{:?}: {error}", self.kind)),
         }
         None
     }
@@ -155,10 +155,12 @@ impl Client {
     fn run(mut self, begin: Instant) -> Tally {
         let mut tally = Tally::default();
         thread::sleep(begin.saturating_duration_since(Instant::now()));
-        while let Some(reply) = self.request(&mut tally) {
+        let mut before = None;
+        while let Some(reply) = self.request(before, &mut tally) {
             if self.kind != Kind::Repeated || reply.closes {
                 break;
             }
+            before = Some(Instant::now());
         }
         tally
     }

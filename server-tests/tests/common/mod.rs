@@ -24,7 +24,7 @@ pub(crate) use portable::{ChildProcess, TIMEOUT, TestResult, stderr};
 use portable::{number_from_env, wait_until};
 
 /// A client must send within this time after SIGTERM, and after the part before. The daemon waits for 200 ms.
-const SEND_TIMEOUT: Duration = Duration::from_millis(150);
+const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The runtime directory of one daemon.
 pub(crate) struct Fixture(TempDir);
