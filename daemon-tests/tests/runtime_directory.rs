@@ -180,7 +180,10 @@ fn the_advice_for_a_full_file_system_is_to_free_space() -> TestResult {
     command.env("XDG_RUNTIME_DIR", &full);
     assert_refused(
         &mut command,
-        &["No space left on device", "free some space there"],
+        &[
+            "No space left on device",
+            "free some space or some inodes there",
+        ],
     );
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::wait_cycle;
 use crate::deadline::Deadline;
 use crate::fields::Fields;
 use crate::identity::paths::Paths;
+use crate::record::Record;
 use crate::{Daemon, Instance, Phase};
 
 impl Instance {
@@ -99,8 +100,9 @@ pub(crate) fn wait_ready(
     loop {
         let line = match connection.receive_line()? {
             ReceivedLine::Line(line) => line,
-            // The daemon has ended without a last reply.
+            // The daemon has ended without a last reply. If it failed, its record has the reason.
             ReceivedLine::Closed => {
+                let reason = reason.or_else(|| recorded_failure(paths));
                 let phase = if reason.is_some() {
                     Phase::Failed
                 } else {
@@ -135,6 +137,13 @@ pub(crate) fn wait_ready(
             _ => {}
         }
     }
+}
+
+/// Why the last daemon failed, by its record.
+fn recorded_failure(paths: &Paths) -> Option<String> {
+    Record::read(paths)
+        .filter(|record| record.phase == Phase::Failed)
+        .and_then(|record| record.failure)
 }
 
 /// What keeps the daemon from being ready.

@@ -201,15 +201,7 @@ impl fmt::Display for ControlError {
                 obstacle,
                 waited,
             } => {
-                write!(
-                    f,
-                    "no answer on {} within {}; the daemon's lock is held by {}",
-                    control.display(),
-                    diagnostics::format_duration(*waited),
-                    holder
-                        .as_deref()
-                        .unwrap_or("a process that has not written its record yet")
-                )?;
+                write_no_answer(f, control, holder.as_deref(), *waited)?;
                 write_obstacle(f, obstacle.as_ref())
             }
             Self::OwnDaemon { endpoint } => write_own_daemon(f, endpoint),
@@ -254,14 +246,7 @@ impl fmt::Display for ControlError {
                 obstacle,
                 waited,
             } => {
-                match phase {
-                    Some(phase) => write!(f, "the daemon is still {phase}")?,
-                    None => write!(f, "the daemon has reported nothing")?,
-                }
-                write!(f, " after {}", diagnostics::format_duration(*waited))?;
-                if let Some(progress) = progress {
-                    write!(f, " ({progress})")?;
-                }
+                write_timed_out(f, *phase, progress.as_deref(), *waited)?;
                 write_obstacle(f, obstacle.as_ref())
             }
             Self::ProcessNotVerified { pid, reason } => write!(
@@ -281,6 +266,38 @@ impl fmt::Display for ControlError {
                 Advice::new(source, refusal.as_ref())
             ),
         }
+    }
+}
+
+fn write_no_answer(
+    f: &mut fmt::Formatter<'_>,
+    control: &Path,
+    holder: Option<&str>,
+    waited: Duration,
+) -> fmt::Result {
+    write!(
+        f,
+        "no answer on {} within {}; the daemon's lock is held by {}",
+        control.display(),
+        diagnostics::format_duration(waited),
+        holder.unwrap_or("a process that has not written its record yet")
+    )
+}
+
+fn write_timed_out(
+    f: &mut fmt::Formatter<'_>,
+    phase: Option<Phase>,
+    progress: Option<&str>,
+    waited: Duration,
+) -> fmt::Result {
+    match phase {
+        Some(phase) => write!(f, "the daemon is still {phase}")?,
+        None => write!(f, "the daemon has reported nothing")?,
+    }
+    write!(f, " after {}", diagnostics::format_duration(waited))?;
+    match progress {
+        Some(progress) => write!(f, " ({progress})"),
+        None => Ok(()),
     }
 }
 

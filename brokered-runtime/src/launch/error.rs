@@ -321,18 +321,9 @@ impl fmt::Display for LaunchError {
                 [*within, *retry_after],
                 last_failure.as_deref(),
             ),
-            Self::InsideDaemon { endpoint } => write!(
-                f,
-                "no process listens on {}, and this process does not start a daemon, because it was itself \
-                 started as one (BROKERED_LAUNCH is set)",
-                endpoint.display()
-            ),
+            Self::InsideDaemon { endpoint } => inside_daemon(f, endpoint),
             Self::ProgramMissing { daemon, tried } => program_missing(f, daemon, tried),
-            Self::WorkingDirectory { directory, source } => write!(
-                f,
-                "cannot start a daemon in {}: {source}; choose another directory with `Instance::current_dir`",
-                directory.display()
-            ),
+            Self::WorkingDirectory { directory, source } => working_directory(f, directory, source),
             Self::ProgramNotExecutable {
                 program,
                 source,
@@ -386,6 +377,27 @@ impl fmt::Display for LaunchError {
             ),
         }
     }
+}
+
+fn working_directory(
+    f: &mut fmt::Formatter<'_>,
+    directory: &Path,
+    source: &io::Error,
+) -> fmt::Result {
+    write!(
+        f,
+        "cannot start a daemon in {}: {source}; choose another directory with `Instance::current_dir`",
+        directory.display()
+    )
+}
+
+fn inside_daemon(f: &mut fmt::Formatter<'_>, endpoint: &Path) -> fmt::Result {
+    write!(
+        f,
+        "no process listens on {}, and this process does not start a daemon, because it was itself started as one \
+         (BROKERED_LAUNCH is set)",
+        endpoint.display()
+    )
 }
 
 fn no_permission(
