@@ -31,7 +31,7 @@ pub(crate) fn descriptors(status: &Status) -> Option<String> {
     };
     Some(if had_shortage {
         format!(
-            "{open}; clients waited for one {} times, and {} were refused",
+            "{open}; shortages: {}, clients refused: {}",
             status.descriptor_shortages, status.clients_refused
         )
     } else {

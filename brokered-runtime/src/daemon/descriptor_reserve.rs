@@ -104,7 +104,10 @@ impl DescriptorReserve {
     }
 
     /// A client waits, and `accept` has found no free descriptor.
-    pub(super) fn on_shortage(&self) -> WithoutDescriptor {
+    ///
+    /// In a drain a full reserve is used at once: `accept` looks for a free descriptor before it tells that the backlog is
+    /// empty, and the end must not wait for that. A client that is accepted so is served.
+    pub(super) fn on_shortage(&self, is_draining: bool) -> WithoutDescriptor {
         let mut state = self.state();
         state.fill();
         let reserved = state.reserved.len();
@@ -117,12 +120,14 @@ impl DescriptorReserve {
             }
         });
         self.is_short.store(true, Ordering::Release);
+        let is_long = shortage.began.elapsed() >= REFUSE_AFTER;
         // The last one is left to the control endpoint.
-        if shortage.is_accepting || reserved < 2 || shortage.began.elapsed() < REFUSE_AFTER {
+        let may_accept = is_long && reserved >= 2 || is_draining && reserved == RESERVE;
+        if shortage.is_accepting || !may_accept {
             return WithoutDescriptor::Pause;
         }
         shortage.is_accepting = true;
-        let is_first = !std::mem::replace(&mut shortage.refuses, true);
+        let is_first = is_long && !std::mem::replace(&mut shortage.refuses, true);
         state.reserved.pop();
         WithoutDescriptor::Accept { is_first }
     }

@@ -66,7 +66,7 @@ fn wait_for_descriptor(listener: &AcceptQueue, lifecycle: &Lifecycle) -> bool {
         if !platform::wait_for_client(listener, CLIENT_TIMEOUT) {
             return false;
         }
-        match lifecycle.descriptors().on_shortage() {
+        match lifecycle.descriptors().on_shortage(lifecycle.is_stopping()) {
             WithoutDescriptor::Accept { is_first } => {
                 if is_first {
                     print_refusal(lifecycle);

@@ -64,8 +64,8 @@ impl TokioListener {
         loop {
             if self.lifecycle.descriptors().comes_first() {
                 return match self.accept_without_descriptor() {
-                    Some(stream) => Poll::Ready(Ok(Some(self.count(stream)))),
-                    None => self.wake_after_pause(context),
+                    Poll::Ready(accepted) => Poll::Ready(Ok(accepted)),
+                    Poll::Pending => self.wake_after_pause(context),
                 };
             }
             let Poll::Ready(accepted) = self.listener.poll_accept(context) else {
@@ -94,32 +94,43 @@ impl TokioListener {
         error: &io::Error,
     ) -> Poll<io::Result<Option<TokioStream>>> {
         if platform::is_out_of_descriptors(error)
-            && let Some(stream) = self.accept_without_descriptor()
+            && let Poll::Ready(accepted) = self.accept_without_descriptor()
         {
-            return Poll::Ready(Ok(Some(self.count(stream))));
+            return Poll::Ready(Ok(accepted));
         }
         self.wake_after_pause(context)
     }
 
-    /// Accepts with the reserve, if no descriptor was free for long. Returns the client if there is a free descriptor
-    /// again, and refuses it otherwise.
-    fn accept_without_descriptor(&self) -> Option<AsyncStream> {
+    /// Accepts with the reserve, if no descriptor was free for long or the daemon drains. Returns the client if it is to
+    /// be served, and refuses it otherwise. `None` at the end of a drain, and pending if a pause is needed.
+    fn accept_without_descriptor(&self) -> Poll<Option<TokioStream>> {
         let descriptors = self.lifecycle.descriptors();
         while self.listener.client_wait()(Duration::ZERO)
-            && let WithoutDescriptor::Accept { is_first } = descriptors.on_shortage()
+            && let WithoutDescriptor::Accept { is_first } =
+                descriptors.on_shortage(self.lifecycle.is_stopping())
         {
             if is_first {
                 print_refusal(&self.lifecycle);
             }
-            let Ok(stream) = self.listener.accept_queued() else {
-                descriptors.give_back();
-                return None;
-            };
-            if let Some(stream) = descriptors.admit(stream) {
-                return Some(stream);
+            match self.listener.accept_queued() {
+                Ok(stream) => {
+                    if let Some(stream) = descriptors.admit(stream) {
+                        return Poll::Ready(Some(self.count(stream)));
+                    }
+                }
+                Err(error) => {
+                    descriptors.give_back();
+                    let has_ended = platform::accept_error(&error) == AcceptError::ShutDown
+                        && self.lifecycle.is_stopping();
+                    return if has_ended {
+                        Poll::Ready(None)
+                    } else {
+                        Poll::Pending
+                    };
+                }
             }
         }
-        None
+        Poll::Pending
     }
 
     fn poll_accept_queued(&self, context: &Context<'_>) -> Poll<io::Result<Option<TokioStream>>> {
