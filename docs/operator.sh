@@ -76,11 +76,12 @@ show 'brokered reload words'
 say '## The log, restart and stop'
 show 'brokered log words -n 3' "brokered start words -C books --program $bin/words" 'brokered restart words' 'brokered stop words' 'brokered stop words'
 say '## Instances that are no longer used' '' \
-    'An instance is unused once its directory is gone, or once it has ended and was not started again for 30 days.' \
+    'An instance is unused if it was not started for 30 days, or for a day if its last daemon failed or was killed and its' \
+    'directory is gone.' \
     '`prune` lists these instances, and `prune --remove` removes their directories. An instance in use stays.'
 show "brokered start words -C books --program $bin/words" \
     'kill -9 $(brokered --json status words | sed -n "s/.*\"pid\": \([0-9]*\),/\1/p"); while brokered probe --live words; do :; done; mv books old' \
-    'brokered prune' 'brokered prune --remove' 'brokered list'
+    'brokered prune' 'brokered prune --older-than 0' 'brokered prune --older-than 0 --remove' 'brokered list'
 say '## For service managers'
 show "brokered unit systemd hello --program $bin/hello" 'brokered unit kubernetes hello'
 say '`brokered unit launchd` prints a property list. It is experimental: it has never been used on macOS.' '' \

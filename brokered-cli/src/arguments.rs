@@ -317,7 +317,7 @@ pub(crate) struct Prune {
     #[arg(long)]
     pub(crate) remove: bool,
 
-    /// The time after which an instance that has ended counts as no longer used
+    /// The time after which an instance that has ended counts as no longer used; at most a day if its directory is gone
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "30d")]
     pub(crate) older_than: Duration,
 

@@ -70,7 +70,10 @@ pub(crate) fn begin(task: Option<Task>) -> TaskGuard {
 pub(crate) fn add_connected(instance_directory: &Path) {
     if let (Some(own), Some(Task::Load | Task::BackgroundLoad)) = (OWN.get(), task()) {
         let entry = (thread::current().id(), instance_directory.to_owned());
-        locked(&own.connected).push(entry);
+        let mut connected = locked(&own.connected);
+        if !connected.contains(&entry) {
+            connected.push(entry);
+        }
     }
 }
 
@@ -92,7 +95,8 @@ pub(crate) struct TaskGuard(Option<Task>);
 impl Drop for TaskGuard {
     fn drop(&mut self) {
         TASK.set(self.0);
-        if let Some(own) = OWN.get() {
+        // In a forked child, another thread may have held the mutex at the fork.
+        if let Some(own) = OWN.get().filter(|own| own.pid == process::id()) {
             let this = thread::current().id();
             locked(&own.connected).retain(|(thread, _)| *thread != this);
         }
@@ -104,7 +108,7 @@ pub(crate) fn task() -> Option<Task> {
     let own = OWN.get()?;
     match TASK.get()? {
         Task::Main if own.main_accepts.load(Ordering::Acquire) => None,
-        task => Some(task),
+        task => (own.pid == process::id()).then_some(task),
     }
 }
 

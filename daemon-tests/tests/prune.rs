@@ -8,6 +8,8 @@ mod common;
 mod tool;
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -56,6 +58,13 @@ fn an_instance_is_unused_once_its_directory_is_gone_or_it_ended_long_ago() -> Te
     assert_eq!(kept, "each instance is in use, or was lately\n");
 
     fs::remove_dir(fixture.project_directory())?;
+    age(&instance, 0)?;
+    let lately = fixture.brokered_json(&["prune"]);
+    assert!(
+        reasons(&lately).is_empty(),
+        "a drive may be unplugged: {lately:#}"
+    );
+    age(&instance, 3)?;
     let gone = fixture.brokered_json(&["prune"]);
     assert_eq!(reasons(&gone), ["directory gone"], "{gone:#}");
     assert_eq!(gone["instances"][0]["removed"], false);
@@ -94,6 +103,19 @@ fn what_cannot_be_removed_is_an_error_that_names_it() -> TestResult {
     let tried = fixture.brokered_json(&["prune", "--older-than", "0", "--remove"]);
     assert_eq!(tried["instances"][0]["removed"], false);
     assert!(notes.exists() && fixture.instance_directory()?.join("log").exists());
+    Ok(())
+}
+
+#[test]
+fn a_socket_of_another_program_is_never_removed() -> TestResult {
+    let fixture = Fixture::new()?;
+    // A program that shares the runtime directory, and calls its socket as daemons do.
+    let other = fixture.runtime_directory().join("keyring");
+    fs::DirBuilder::new().mode(0o700).create(&other)?;
+    let listener = UnixListener::bind(other.join("control"))?;
+    let tried = fixture.brokered(&["prune", "--older-than", "0", "--remove"]);
+    drop(listener);
+    assert!(other.join("control").exists(), "{}", tried.out);
     Ok(())
 }
 

@@ -30,6 +30,9 @@ const TEST_OPERATOR: &str = env!("CARGO_BIN_EXE_test-operator");
 /// ask for a reload.
 const SETSID: &str = "setsid";
 
+/// What runs the tests may ignore `SIGHUP`, as `nohup` does, and a daemon keeps that.
+const WITH_SIGHUP: [&str; 2] = ["env", "--default-signal=HUP"];
+
 /// The daemon that reloads, in a fixture of its own.
 struct Subject {
     fixture: Fixture,
@@ -49,6 +52,7 @@ impl Subject {
     fn command(fixture: &Fixture, mode: &str) -> Result<Command, Box<dyn Error>> {
         let mut command = fixture.command_without_instance(SETSID);
         command
+            .args(WITH_SIGHUP)
             .arg(RELOAD_DAEMON)
             .env(RELOAD_MODE, mode)
             .env(CONFIGURATION, fixture.path().join("configuration"))
@@ -499,7 +503,7 @@ fn a_daemon_that_does_not_take_reloads_does_not_keep_the_service_manager_waiting
     }
     let fixture = Fixture::new()?;
     let mut command = fixture.command(SETSID);
-    command.arg(TEST_DAEMON);
+    command.args(WITH_SIGHUP).arg(TEST_DAEMON);
     let (daemon, listener) = start_notifying(&fixture, command)?;
     daemon.signal(Signal::SIGHUP);
     let received = receive_until(&listener, "READY=1")?;

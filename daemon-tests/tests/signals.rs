@@ -29,6 +29,9 @@ const RELOAD_DAEMON: &str = env!("CARGO_BIN_EXE_reload-daemon");
 /// Runs a program in a new session: without a terminal, even if the tests run on one.
 const SETSID: &str = "setsid";
 
+/// What runs the tests may ignore `SIGHUP`, as `nohup` does, and a daemon keeps that.
+const WITH_SIGHUP: [&str; 2] = ["env", "--default-signal=HUP"];
+
 /// A daemon whose standard streams and controlling terminal are a terminal. Dropping the other end of the terminal closes
 /// it.
 struct OnTerminal {
@@ -50,7 +53,9 @@ impl OnTerminal {
             .open(ptsname_r(&terminal)?)?;
         let mut command = reload_daemon(fixture, "threads 1");
         command
-            .args(["--ctty", "sh", "-c", shell_command])
+            .arg("--ctty")
+            .args(WITH_SIGHUP)
+            .args(["sh", "-c", shell_command])
             .current_dir(fixture.path())
             .stdin(stream.try_clone()?)
             .stdout(stream.try_clone()?)
@@ -84,7 +89,7 @@ fn reload_daemon(fixture: &Fixture, mode: &str) -> Command {
 fn start_without_terminal(fixture: &Fixture, mode: &str) -> Result<ChildProcess, Box<dyn Error>> {
     fs::write(fixture.path().join("configuration"), "first")?;
     let mut command = reload_daemon(fixture, mode);
-    command.arg(RELOAD_DAEMON);
+    command.args(WITH_SIGHUP).arg(RELOAD_DAEMON);
     let daemon = fixture.start(command)?;
     fixture.wait_for_phase("ready");
     Ok(daemon)
@@ -283,7 +288,7 @@ fn a_daemon_that_does_not_take_reloads_goes_on_after_a_hang_up() -> TestResult {
     }
     let fixture = Fixture::new()?;
     let mut command = fixture.command(SETSID);
-    command.arg(TEST_DAEMON);
+    command.args(WITH_SIGHUP).arg(TEST_DAEMON);
     let daemon = fixture.start(command)?;
     fixture.wait_for_phase("ready");
     daemon.signal(Signal::SIGHUP);
@@ -319,6 +324,7 @@ fn a_flood_of_hang_ups_does_not_hide_a_request_to_stop() -> TestResult {
     fill(&output)?;
     let mut command = reload_daemon(&fixture, "none");
     command
+        .args(WITH_SIGHUP)
         .arg(RELOAD_DAEMON)
         .stderr(Stdio::from(OwnedFd::from(output)));
     let daemon = ChildProcess(command.spawn()?);

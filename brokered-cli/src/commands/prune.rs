@@ -15,6 +15,10 @@ use crate::style;
 use crate::table::{Cell, Column, Table};
 use crate::text::sanitize;
 
+/// The time after which an instance counts as no longer used if its directory is gone. A drive may be unplugged for a
+/// while.
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// An instance that is no longer used.
 struct Unused {
     instance: Inspection,
@@ -82,9 +86,9 @@ fn unused(
         .and_then(|record| record.directory.clone())
         .filter(|directory| file_system.is_gone(directory));
     let reason = match gone {
-        Some(directory) => Reason::DirectoryGone(directory),
-        None if unchanged_for < older_than => return None,
-        None => match instance.record_state() {
+        Some(directory) if unchanged_for >= older_than.min(DAY) => Reason::DirectoryGone(directory),
+        _ if unchanged_for < older_than => return None,
+        _ => match instance.record_state() {
             RecordState::Missing => Reason::Ended,
             RecordState::Valid(_) | RecordState::Invalid(_) => Reason::Failed,
         },

@@ -35,7 +35,7 @@ impl FileSystem {
         Self { left: timeout }
     }
 
-    /// Whether the path certainly leads nowhere. Without an answer, or after another error, that is not certain.
+    /// Whether the path leads nowhere. Not without an answer, or after another error.
     pub(crate) fn is_gone(&mut self, path: &Path) -> bool {
         let path = path.to_owned();
         let metadata = self.ask(move || fs::symlink_metadata(path));

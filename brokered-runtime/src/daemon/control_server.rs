@@ -8,13 +8,13 @@ use std::io;
 use std::mem;
 use std::time::{Duration, Instant};
 
+use super::bounded_print::print_with_timeout;
 use super::lifecycle::Lifecycle;
 use super::reload_queue::{ReloadResult, RequestedBy};
 use crate::control::{
     ERROR, FAILED, MAX_REQUEST_SIZE, PHASE, PROGRESS, RELOAD, RELOAD_DONE, RELOAD_NOT_TAKEN,
     RELOAD_REASON, RELOAD_REFUSED, RELOAD_TOOK, Request, UNKNOWN_REQUEST,
 };
-use crate::diagnostics::print;
 use crate::fields::Lines;
 use crate::platform::{self, AcceptError, AcceptQueue, PollSource, SignalPoller, WakeReason};
 use crate::{IpcStream, Phase};
@@ -120,7 +120,7 @@ impl ControlServer {
             Err(_) if self.bind_failed => {}
             Err(error) => {
                 self.bind_failed = true;
-                print(
+                print_with_timeout(
                     lifecycle.name(),
                     format_args!(
                         "no control endpoint, so `status` and `stop` cannot reach this daemon: {error}"
@@ -260,12 +260,12 @@ impl ControlServer {
         if let Some(oldest) = self.pending.pop_front() {
             return send_error(&oldest.stream, BUSY);
         }
-        let for_ready = self
+        let replaceable = self
             .waiters
             .iter()
-            .position(|waiter| waiter.until == Until::Ready);
+            .position(|waiter| waiter.until != Until::End);
         if !self.waiters.is_empty() {
-            let oldest = self.waiters.swap_remove(for_ready.unwrap_or_default());
+            let oldest = self.waiters.swap_remove(replaceable.unwrap_or_default());
             send_error(&oldest.stream, BUSY);
         }
     }
@@ -309,11 +309,12 @@ impl ControlServer {
 
     fn add_waiter(&mut self, stream: IpcStream, until: Until) {
         if self.waiters.len() >= MAX_WAITERS {
-            // A client that waits for readiness can ask again; one that waits for the end has sent `stop` already.
+            // A client that waits for readiness or a reload can ask again; one that waits for the end has sent `stop`
+            // already.
             let replaceable = self
                 .waiters
                 .iter()
-                .position(|waiter| until == Until::End && waiter.until == Until::Ready);
+                .position(|waiter| until == Until::End && waiter.until != Until::End);
             match replaceable {
                 Some(index) => send_error(&self.waiters.swap_remove(index).stream, BUSY),
                 None => return send_error(&stream, BUSY),

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::lock_until::lock_until;
 use crate::platform::{self, ReservedDescriptor};
 
 /// How many descriptors are in reserve. A drain needs three at once, to find quiet connections.
@@ -87,6 +88,14 @@ impl DescriptorReserve {
         let result = function();
         state.fill();
         result
+    }
+
+    /// Closes the reserve for good: this process is about to end. Waits for the mutex only until the deadline.
+    pub(super) fn give_up(&self, deadline: Instant) {
+        if let Some(mut state) = lock_until(&self.state, deadline) {
+            state.is_open = false;
+            state.reserved.clear();
+        }
     }
 
     /// Calls a function, and once more with descriptors of the reserve if it failed for lack of them.

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::acquire::Acquired;
+use super::bounded_print::print_with_timeout;
 use super::connections::OpenConnections;
 use super::descriptor_reserve::DescriptorReserve;
 use super::drained::Drained;
@@ -30,7 +31,6 @@ use super::starter::Starter;
 use super::stopping::Stopping;
 use super::waiting_clients::WaitingClients;
 use crate::control::Status;
-use crate::diagnostics::print;
 use crate::handoff::Event;
 use crate::platform::{self, AcceptQueue, AcceptWaker, ForkGuard, PollWaker};
 use crate::{Instance, IpcStream, Phase, endpoint, fault, own_daemon};
@@ -486,7 +486,7 @@ impl Lifecycle {
         }
         // Some platforms need a descriptor for this, or two.
         if let Err(error) = self.descriptors.lend(2, || self.accept.stop_accepting()) {
-            print(
+            print_with_timeout(
                 self.name(),
                 format_args!("cannot shut the listener down: {error}"),
             );

@@ -25,7 +25,7 @@
 //! 6. `bound`, `handle`, `guards` and `reload`: step 7, what `main` receives. It accepts clients with `serve`, on
 //!    `incoming`, or with `tokio_listener`.
 //!
-//! Besides, `lock_until` locks a mutex that the calling thread may hold, `trace` has the spans for the feature `tracing`,
+//! Besides, `bounded_print` prints on the supervisor thread, `lock_until` locks a mutex that the calling thread may hold, `trace` has the spans for the feature `tracing`,
 //! and `unsupervised` is the daemon of a unit test.
 //!
 //! No two files import each other, and none imports `launch`: `tests/architecture.rs` checks both.
@@ -36,6 +36,7 @@ pub(crate) mod adopt;
 mod announce;
 mod background;
 mod bound;
+mod bounded_print;
 mod connections;
 mod control_server;
 mod descriptor_reserve;

@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::bounded_print::print_with_timeout;
 use super::descriptor_reserve::DescriptorReserve;
 use super::lock_until::lock_until;
-use crate::diagnostics::print;
 use crate::identity::paths::Paths;
 use crate::instance_lock::InstanceLock;
 use crate::platform::{self, AcceptQueue, FileIdentity};
@@ -152,7 +152,7 @@ impl OwnedFiles {
                     held.record = record;
                     held.update_failed = false;
                 }
-                Err(error) if !mem::replace(&mut held.update_failed, true) => print(
+                Err(error) if !mem::replace(&mut held.update_failed, true) => print_with_timeout(
                     self.name,
                     format_args!(
                         "{error}; the daemon runs, and its record still says `{}`",
@@ -248,7 +248,7 @@ impl OwnedFiles {
         if self.is_shared {
             record.phase = Phase::Stopped;
             if let Err(error) = self.write(&record) {
-                print(self.name, error);
+                print_with_timeout(self.name, error);
             }
         } else {
             let _ = fs::remove_file(self.paths.record());
@@ -265,7 +265,7 @@ impl OwnedFiles {
             held.record.add_command_line();
             held.record.failure = Some(reason.to_owned());
             if let Err(error) = self.write(&held.record) {
-                print(self.name, error);
+                print_with_timeout(self.name, error);
             }
         }
         before_unlock();
@@ -284,6 +284,8 @@ impl OwnedFiles {
             held.record.phase = Phase::Failed;
             held.record.add_command_line();
             held.record.failure = Some(reason.to_owned());
+            // The panicking thread may hold the mutex of the reserve, too.
+            self.descriptors.give_up(deadline);
             // Printed nowhere: another thread may hold standard error without an end.
             let _ = held.record.write(&self.paths);
         }

@@ -139,6 +139,10 @@ impl ProjectDirectory {
                 self.was_gone = false;
                 self.notice(lifecycle, &reason)
             }
+            // The first looks have failed, so it may be unmounted as well.
+            Finding::Gone(gone) if self.known.is_none() && self.notice.is_some() => {
+                self.notice(lifecycle, &gone.describe(&self.path))
+            }
             Finding::Gone(gone) => {
                 let reason = gone.describe(&self.path);
                 lifecycle

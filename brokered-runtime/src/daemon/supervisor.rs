@@ -3,10 +3,11 @@
 use std::env;
 use std::io;
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::bounded_print::print_with_timeout;
 use super::control_server::ControlServer;
 use super::error::exit_code;
 use super::lifecycle::{FAILURE_REPORT_TIMEOUT, Lifecycle};
@@ -15,7 +16,6 @@ use super::project_directory::{ProjectDirectory, Update};
 use super::reload_queue::{ReloadEvent, ReloadResult, RequestedBy};
 use super::thread_role::ThreadRole;
 use super::trace;
-use crate::diagnostics::print;
 use crate::platform::{self, AcceptedConnections, SignalPoller, WakeReason};
 
 /// How long a drain may take.
@@ -35,9 +35,6 @@ const WAIT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a drain may take before the daemon prints why it does not end.
 const DRAIN_NOTICE_DELAY: Duration = Duration::from_millis(500);
-
-/// How long a message on standard error may take.
-const PRINT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long `main` may take to end the process after the drain was cut short.
 ///
@@ -341,22 +338,5 @@ fn supervise_drain(
             WakeReason::HangUp => platform::replace_lost_terminal(),
             WakeReason::Deadline | WakeReason::Source => {}
         }
-    }
-}
-
-/// Prints a message, and does not wait for it for long: standard error can be a full pipe, or locked by a blocked
-/// thread.
-fn print_with_timeout(name: &'static str, message: String) {
-    let printed = Arc::new((Mutex::new(false), Condvar::new()));
-    let by_thread = Arc::clone(&printed);
-    let spawned = thread::Builder::new().spawn(move || {
-        print(name, message);
-        *by_thread.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        by_thread.1.notify_one();
-    });
-    if spawned.is_ok() {
-        let (is_printed, changed) = &*printed;
-        let is_printed = is_printed.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = changed.wait_timeout_while(is_printed, PRINT_TIMEOUT, |is_printed| !*is_printed);
     }
 }

@@ -2,9 +2,11 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -17,12 +19,46 @@ use super::lifecycle::Lifecycle;
 use super::tracked_streams::StreamState;
 use crate::platform::{self, AcceptError, AcceptQueue, AsyncListener, AsyncStream, StreamProbe};
 
+/// How many clients are refused in one poll. Other tasks must run, too: one of them may free a descriptor.
+const MAX_REFUSALS: u32 = 16;
+
 /// Accepts the clients of a daemon in tokio. From [`Bound::into_tokio`](crate::Bound::into_tokio).
 #[derive(Debug)]
 pub struct TokioListener {
     listener: AsyncListener,
+    pause: Arc<Pause>,
     _guard: AcceptGuard,
     lifecycle: Arc<Lifecycle>,
+}
+
+/// A pause of the task that accepts, while no descriptor is free.
+#[derive(Debug, Default)]
+struct Pause {
+    /// Whether a thread waits for its end.
+    is_running: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Pause {
+    fn set_waker(&self, waker: &Waker) {
+        let waker = Some(waker.clone());
+        let before = mem::replace(&mut *self.waker(), waker);
+        // Dropped without the lock held, because a waker is code of the executor.
+        drop(before);
+    }
+
+    fn end(&self) {
+        // First, so that a poll from now on begins another pause.
+        self.is_running.store(false, Ordering::Release);
+        let waker = self.waker().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl TokioListener {
@@ -33,6 +69,7 @@ impl TokioListener {
     ) -> io::Result<Self> {
         Ok(Self {
             listener: AsyncListener::new(listener)?,
+            pause: Arc::default(),
             _guard: guard,
             lifecycle,
         })
@@ -105,10 +142,15 @@ impl TokioListener {
     /// be served, and refuses it otherwise. `None` at the end of a drain, and pending if a pause is needed.
     fn accept_without_descriptor(&self) -> Poll<Option<TokioStream>> {
         let descriptors = self.lifecycle.descriptors();
-        while self.listener.client_wait()(Duration::ZERO)
-            && let WithoutDescriptor::Accept { is_first } =
+        for _ in 0..MAX_REFUSALS {
+            if !self.listener.client_wait()(Duration::ZERO) {
+                break;
+            }
+            let WithoutDescriptor::Accept { is_first } =
                 descriptors.on_shortage(self.lifecycle.is_stopping())
-        {
+            else {
+                break;
+            };
             if is_first {
                 print_refusal(&self.lifecycle);
             }
@@ -143,20 +185,25 @@ impl TokioListener {
     }
 
     /// Has the task polled again once a client waits, after a pause. The runtime may have no timer, and it does not
-    /// tell again that the listener is readable, so a thread waits. Without a thread, this returns an error.
+    /// tell again that the listener is readable, so a thread waits: one for all polls of the listener.
     fn wake_after_pause<T>(&self, context: &Context<'_>) -> Poll<io::Result<T>> {
-        let waker = context.waker().clone();
+        self.pause.set_waker(context.waker());
+        if self.pause.is_running.swap(true, Ordering::AcqRel) {
+            return Poll::Pending;
+        }
+        let pause = Arc::clone(&self.pause);
         let wait = self.listener.client_wait();
         let started = thread::Builder::new().spawn(move || {
             if wait(CLIENT_TIMEOUT) {
                 thread::sleep(EXHAUSTED_PAUSE);
             }
-            waker.wake();
+            pause.end();
         });
-        match started {
-            Ok(_) => Poll::Pending,
-            Err(error) => Poll::Ready(Err(error)),
+        if started.is_err() {
+            thread::sleep(EXHAUSTED_PAUSE);
+            self.pause.end();
         }
+        Poll::Pending
     }
 
     /// Accepts a client from the backlog. Tokio cannot do this after the shutdown of the listener: `poll` reports it as

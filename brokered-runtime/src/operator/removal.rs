@@ -5,13 +5,13 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::instance_directory::InstanceDirectory;
 use super::record::RecordState;
-use crate::DirectoryError;
 use crate::instance_lock::LauncherLocks;
 use crate::platform::{self, PathOccupant};
+use crate::{DirectoryError, identity};
 
 /// The files that the framework creates in an instance directory. `lock` and `spawn.lock` are those of Windows.
 const FILES: [&str; 9] = [
@@ -87,6 +87,7 @@ impl InstanceDirectory {
             });
         };
         self.refuse_service_manager()?;
+        self.refuse_listener()?;
         let files = self.own_files()?;
         for file in &files {
             fs::remove_file(file).map_err(failed(file))?;
@@ -113,12 +114,41 @@ impl InstanceDirectory {
         }
     }
 
+    /// A process that listens and holds no lock is no daemon, so neither are the directory's other files a daemon's.
+    fn refuse_listener(&self) -> Result<(), RemovalError> {
+        for endpoint in [self.endpoint(), self.control_endpoint()] {
+            let listens = match platform::connect(&endpoint, Instant::now()) {
+                Ok(_) => true,
+                Err(error) => !matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                ),
+            };
+            let is_socket = matches!(
+                platform::path_occupant(&endpoint),
+                Ok(PathOccupant::OwnSocket | PathOccupant::Nothing)
+            );
+            if !is_socket {
+                return Err(RemovalError::OtherFile { path: endpoint });
+            }
+            if listens {
+                return Err(RemovalError::Listener { endpoint });
+            }
+        }
+        Ok(())
+    }
+
     /// The files in the directory, if the framework creates files of all these names.
     fn own_files(&self) -> Result<Vec<PathBuf>, RemovalError> {
         let failed = |source| RemovalError::Io {
             path: self.path().to_owned(),
             source,
         };
+        if !is_instance_name(&self.name()) {
+            return Err(RemovalError::OtherFile {
+                path: self.path().to_owned(),
+            });
+        }
         let mut files = Vec::new();
         for entry in fs::read_dir(self.path()).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -131,6 +161,21 @@ impl InstanceDirectory {
         }
         Ok(files)
     }
+}
+
+/// Whether the framework gives a directory this name: `words`, `words.2`, each also with a hash, or only a hash.
+fn is_instance_name(name: &str) -> bool {
+    let (name, contract) = name.split_once('.').unwrap_or((name, "1"));
+    let contract = contract
+        .split_once('-')
+        .map_or(contract, |(number, _)| number);
+    is_daemon_name_with_hash(name) && contract.parse::<u32>().is_ok()
+}
+
+/// A name of at most 64 characters, and a hash.
+fn is_daemon_name_with_hash(name: &str) -> bool {
+    let without_hash = name.rsplit_once('-').map_or(name, |(name, _)| name);
+    identity::is_daemon_name(name) || identity::is_daemon_name(without_hash)
 }
 
 /// Why an instance directory was not removed.
@@ -151,9 +196,14 @@ pub enum RemovalError {
         /// The service manager.
         owner: &'static str,
     },
-    /// The directory holds a file that the framework does not create. Nothing was removed.
+    /// A process listens on an endpoint, and is no daemon: it does not hold the lock.
+    Listener {
+        /// The endpoint.
+        endpoint: PathBuf,
+    },
+    /// The directory, or a file in it, is not one that the framework creates. Nothing was removed.
     OtherFile {
-        /// The first such file.
+        /// The directory, or the first such file.
         path: PathBuf,
     },
     /// A file or the directory cannot be read or removed.
@@ -179,6 +229,11 @@ impl fmt::Display for RemovalError {
                 "{} belongs to {owner}, which starts the daemon; disable its unit first",
                 endpoint.display()
             ),
+            Self::Listener { endpoint } => write!(
+                f,
+                "a process that is no daemon listens on {}: nothing was removed",
+                endpoint.display()
+            ),
             Self::OtherFile { path } => write!(
                 f,
                 "no daemon created {}: nothing was removed; move it elsewhere if you need it",
@@ -195,7 +250,10 @@ impl Error for RemovalError {
             // The text contains the text of the inner error, so the next cause is the inner error's.
             Self::Directory(error) => error.source(),
             Self::Io { source, .. } => source.source(),
-            Self::InUse { .. } | Self::ServiceManager { .. } | Self::OtherFile { .. } => None,
+            Self::InUse { .. }
+            | Self::ServiceManager { .. }
+            | Self::Listener { .. }
+            | Self::OtherFile { .. } => None,
         }
     }
 }
@@ -248,6 +306,15 @@ mod tests {
         ));
         drop(socket);
         assert!(instance.default_log_path().exists() && instance.endpoint().exists());
+        fs::remove_file(instance.endpoint())?;
+        // Another program has a socket of this name, in a directory that it shares with daemons.
+        let socket = UnixListener::bind(instance.control_endpoint())?;
+        assert!(matches!(
+            instance.remove(),
+            Err(RemovalError::Listener { .. })
+        ));
+        drop(socket);
+        instance.remove()?;
         Ok(())
     }
 
@@ -269,6 +336,29 @@ mod tests {
         fs::create_dir(instance.record_path())?;
         let error = instance.remove().expect_err("the record is a directory");
         assert!(error.to_string().contains("words/record"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_directory_of_another_program_stays() -> TestResult {
+        for (name, is_ours) in [
+            ("words", true),
+            ("words.2", true),
+            ("words-0123456789abcdef", true),
+            ("words.12-0123456789abcdef", true),
+            ("0123456789abcdef", true),
+            ("Words", false),
+            ("words.d", false),
+            (".words", false),
+            ("words_2", false),
+        ] {
+            assert_eq!(is_instance_name(name), is_ours, "{name}");
+        }
+        let root = tempfile::tempdir()?;
+        let instance = instance(root.path())?;
+        fs::write(instance.endpoint(), "mine")?;
+        let error = instance.remove().expect_err("the socket is a file");
+        assert!(error.to_string().contains("words/socket"), "{error}");
         Ok(())
     }
 

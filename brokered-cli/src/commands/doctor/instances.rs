@@ -52,7 +52,7 @@ pub(super) fn check_instances(timeout: Duration, findings: &mut Findings) {
     check_contracts(&inspections, findings);
 }
 
-/// Checks whether daemons of one name run with several contract numbers. Old ones run on, and nobody may need them.
+/// Checks whether daemons of one name run with several contract numbers. Old ones run on, and may not be needed any more.
 fn check_contracts(inspections: &[Inspection], findings: &mut Findings) {
     let mut contracts: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
     for inspection in inspections.iter().filter(|one| one.is_running()) {

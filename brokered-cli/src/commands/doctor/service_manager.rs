@@ -44,7 +44,7 @@ pub(super) fn check_unit(
     let path = inspection.instance.path().display().to_string();
     if is_own {
         check_own_unit(&path, &unit, kill_mode.as_deref(), findings);
-    } else {
+    } else if status.owner == "launcher" {
         check_unit_of_client(inspection, &unit, kill_mode.as_deref(), findings);
     }
 }
@@ -90,7 +90,7 @@ fn check_unit_of_client(
     let path = inspection.instance.path().display().to_string();
     let Unit { name, .. } = unit;
     if let Some(mode @ ("process" | "none")) = kill_mode {
-        let text = format!("a client in {name} started it, and KillMode={mode} spares it there");
+        let text = format!("a client in {name} started it, and KillMode={mode} does not end it");
         findings.add_fine(path, text);
         return;
     }
