@@ -5,6 +5,9 @@ pub(crate) use unix::{UNRESPONSIVE_STOP, inspect, open_file};
 #[cfg(windows)]
 pub(crate) use windows::{UNRESPONSIVE_STOP, inspect, open_file};
 
+/// Whether `--kill` ends a process. Other systems cannot tell a process from a later one with the same ID.
+pub(crate) const CAN_KILL: bool = cfg!(target_os = "linux");
+
 #[cfg(unix)]
 mod unix {
     /// What `brokered stop` does with a daemon that does not answer.

@@ -146,7 +146,9 @@ impl fmt::Display for EndpointError {
                 f,
                 "cannot bind {}: {source}{}",
                 path.display(),
-                Advice::new(source, refusal.as_ref()).or(ELSEWHERE)
+                Advice::new(source, refusal.as_ref())
+                    .for_entry()
+                    .or(ELSEWHERE)
             ),
         }
     }

@@ -282,6 +282,7 @@ impl fmt::Display for RecordError {
             self.path.display(),
             self.source,
             Advice::new(&self.source, self.refusal.as_ref())
+                .for_entry()
                 .or("set BROKERED_RUNTIME_DIR to a directory on another file system")
         )
     }

@@ -432,7 +432,8 @@ fn a_file_system_without_locks_is_named() -> TestResult {
 #[test]
 fn a_file_system_without_sockets_is_named() -> TestResult {
     // Folders that a virtual machine shares with its host, and Windows drives in WSL.
-    for error in ["EOPNOTSUPP", "EINVAL"] {
+    // FAT says `EPERM`.
+    for error in ["EOPNOTSUPP", "EINVAL", "EPERM"] {
         assert_refused_with(
             &format!("bind:error={error}"),
             "cannot bind",

@@ -355,7 +355,10 @@ fn a_program_that_may_not_be_executed_is_named_with_the_reason() -> TestResult {
     let mut client = wrap(Command::new("env"), &client);
     let message = failure(&output_within(TIMEOUT, &mut client));
     let owner = format!("{} belongs to user 0", program.display());
-    assert!(message.contains(&owner), "{message}");
+    for part in [&owner, "ask its owner", "`Instance::program`"] {
+        assert!(message.contains(part), "no {part}: {message}");
+    }
+    assert!(!message.contains("RUNTIME_DIR"), "{message}");
 
     set_mode(&program, 0o755)?;
     let mut unshare = Command::new("unshare");
@@ -372,6 +375,56 @@ fn a_program_that_may_not_be_executed_is_named_with_the_reason() -> TestResult {
     assert!(message.contains("is mounted `noexec`"), "{message}");
     let mut client = as_user_nobody(&fixture.client_command_for(&program, "pid"));
     replied_pid(&fixture, &output_within(TIMEOUT, &mut client))?;
+    Ok(())
+}
+
+#[test]
+fn a_program_without_the_right_to_execute_is_named_with_the_chmod_that_mends_it() -> TestResult {
+    let fixture = Fixture::new()?;
+    let directory = fixture.path().join("it's a directory; $HOME");
+    std::fs::create_dir(&directory)?;
+    let program = directory.join("daemon");
+    copy_executable(TEST_DAEMON, &program)?;
+    for mode in [0o644, 0o600, 0o444] {
+        set_mode(&program, mode)?;
+        let mut client = fixture.client_command_for(&program, "pid");
+        let message = failure(&output_within(TIMEOUT, &mut client));
+        let named = format!("{} belongs to this user", program.display());
+        assert!(message.contains(&named), "{message}");
+        let advised = advised_command(&message).ok_or_else(|| message.clone())?;
+        let mut shell = fixture.command("sh");
+        let output = output_within(TIMEOUT, shell.args(["-c", advised]));
+        assert!(output.status.success(), "{advised}: {}", stderr(&output));
+        replied_pid(&fixture, &output_within(TIMEOUT, &mut client))?;
+        let stopped = output_within(TIMEOUT, &mut operator(&fixture, "stop"));
+        assert!(stopped.status.success(), "{}", stderr(&stopped));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_directory_or_a_script_without_interpreter_as_program_is_not_a_sandbox() -> TestResult {
+    let fixture = Fixture::new()?;
+    let directory = fixture.path().join("directory");
+    std::fs::create_dir(&directory)?;
+    let interpreter = fixture.path().join("interpreter");
+    std::fs::write(&interpreter, "")?;
+    set_mode(&interpreter, 0o644)?;
+    let script = fixture.path().join("script");
+    std::fs::write(&script, format!("#!{}\n", interpreter.display()))?;
+    set_mode(&script, 0o755)?;
+    for program in [&directory, &script] {
+        let mut client = fixture.client_command_for(program, "pid");
+        let message = failure(&output_within(TIMEOUT, &mut client));
+        for part in [
+            &program.display().to_string(),
+            "Permission denied",
+            "check its permissions, and that it is built for this machine",
+        ] {
+            assert!(message.contains(part), "no {part}: {message}");
+        }
+        assert!(!message.contains("sandbox"), "{message}");
+    }
     Ok(())
 }
 

@@ -236,6 +236,41 @@ fn without_pidfds_stop_signals_a_daemon_through_its_directory_in_proc() -> TestR
     Ok(())
 }
 
+#[cfg(not(brokered_portable))]
+#[test]
+fn without_pidfds_an_error_of_the_operator_is_not_the_end_of_the_daemon() -> TestResult {
+    if !can_restrict() || !has_requirements(&["strace"]) {
+        return Ok(());
+    }
+    let fixture = Fixture::new()?;
+    let output = output_within(TIMEOUT, &mut fixture.backend_client("launcher-binds"));
+    assert!(output.status.success(), "{}", stderr(&output));
+    let pid = fixture.record_value("PID")?.parse()?;
+    signal_process(pid, Signal::SIGSTOP);
+    let mut operator = fixture.command_without_instance(OPERATOR);
+    operator
+        .args(["stop", "1000"])
+        .env("TEST_OPERATOR_DAEMON", "backend");
+    let operator = restricted(&["deny=pidfd_open:EPERM"], &operator);
+    let trace = fixture.path().join("trace");
+    let mut strace = Command::new("strace");
+    strace.arg("-o").arg(&trace);
+    strace.args(["-e", "inject=openat:error=EMFILE"]);
+    for descriptor in 3..20 {
+        strace.args(["-P", &format!("/proc/self/fd/{descriptor}/stat")]);
+    }
+    let message = ended(
+        "EMFILE",
+        &output_within(TIMEOUT, &mut wrap(strace, &operator)),
+    );
+    let trace = fs::read_to_string(trace)?;
+    assert!(trace.contains("EMFILE"), "{trace}");
+    assert!(!message.is_empty(), "it runs");
+    assert!(!fixture.is_lock_free()?);
+    signal_process(pid, Signal::SIGKILL);
+    Ok(())
+}
+
 /// With retries, `accept` would use a whole processor, and clients would wait without limit.
 #[test]
 fn a_daemon_that_may_not_accept_ends_with_the_reason() -> TestResult {

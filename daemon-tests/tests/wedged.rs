@@ -159,6 +159,10 @@ fn no_other_process_is_killed() -> TestResult {
         .brokered(&["stop", "test-daemon", "--timeout", "100ms", "--kill"])
         .failure(4);
     assert!(error.contains("no signal was sent"), "{error}");
+    let error = fixture
+        .brokered(&["stop", "test-daemon", "--timeout", "100ms"])
+        .failure(4);
+    assert!(!error.contains("--kill"), "{error}");
     assert!(other.0.try_wait()?.is_none(), "the other process runs");
     Ok(())
 }

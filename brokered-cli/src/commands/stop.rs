@@ -9,6 +9,7 @@ use serde_json::json;
 use super::start;
 use crate::arguments::{Restart, Stop, Until};
 use crate::error::{CliError, FAILURE, NO_ANSWER, SUCCESS, TIMED_OUT};
+use crate::hints::CAN_KILL;
 use crate::output::Output;
 use crate::select;
 use crate::style::{self, styled};
@@ -60,17 +61,25 @@ fn stop_or_kill(
     kill: bool,
     output: &Output,
 ) -> Result<StopOutcome, CliError> {
-    match stop_instance(instance, timeout, output) {
-        Err(error) if matches!(error.code(), TIMED_OUT | NO_ANSWER) => {
-            if !kill {
-                let text = format!("{error}; --kill ends its process, and serves no client");
-                return Err(CliError::new(error.code(), text));
-            }
-            let killed = instance.kill(KILL_TIMEOUT);
-            killed.map_err(|error| CliError::new(NO_ANSWER, error))
-        }
-        stopped => stopped,
+    let error = match show_and_stop(instance, timeout, output) {
+        Ok(outcome) => return Ok(outcome),
+        Err(error) => error,
+    };
+    // A process that is not verified gets no signal.
+    let can_be_killed = CAN_KILL && !matches!(error, ControlError::ProcessNotVerified { .. });
+    let error = stop_error(error);
+    if !matches!(error.code(), TIMED_OUT | NO_ANSWER) {
+        return Err(error);
     }
+    if kill {
+        let killed = instance.kill(KILL_TIMEOUT);
+        return killed.map_err(|error| CliError::new(NO_ANSWER, error));
+    }
+    if can_be_killed {
+        let text = format!("{error}; `--kill` ends its process at once; its clients get no reply");
+        return Err(CliError::new(error.code(), text));
+    }
+    Err(error)
 }
 
 /// Stops the daemon. Shows the open connections that it still serves.
@@ -79,6 +88,14 @@ pub(super) fn stop_instance(
     timeout: Duration,
     output: &Output,
 ) -> Result<StopOutcome, CliError> {
+    show_and_stop(instance, timeout, output).map_err(stop_error)
+}
+
+fn show_and_stop(
+    instance: &InstanceDirectory,
+    timeout: Duration,
+    output: &Output,
+) -> Result<StopOutcome, ControlError> {
     if output.shows_progress()
         && let Ok(status) = instance.status(timeout.min(Duration::from_secs(1)))
         && status.connections_open > 0
@@ -88,14 +105,16 @@ pub(super) fn stop_instance(
             status.connections_open
         ));
     }
-    instance.stop(timeout).map_err(|error| {
-        let code = match error {
-            ControlError::TimedOut { .. } => TIMED_OUT,
-            ControlError::NoAnswer { .. } | ControlError::ProcessNotVerified { .. } => NO_ANSWER,
-            _ => FAILURE,
-        };
-        CliError::new(code, error)
-    })
+    instance.stop(timeout)
+}
+
+fn stop_error(error: ControlError) -> CliError {
+    let code = match error {
+        ControlError::TimedOut { .. } => TIMED_OUT,
+        ControlError::NoAnswer { .. } | ControlError::ProcessNotVerified { .. } => NO_ANSWER,
+        _ => FAILURE,
+    };
+    CliError::new(code, error)
 }
 
 /// A service manager would not know of the new process, and would start its own for the next client.

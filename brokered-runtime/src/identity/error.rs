@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::platform::{Access, DirectoryFault};
-use crate::refusal::{Advice, LeadsThere, Refusal, note_on_users, variable_of};
+use crate::refusal::{Advice, Argument, LeadsThere, Refusal, note_on_users, variable_of};
 
 /// Why the paths of an [`Instance`](crate::Instance) cannot be computed.
 ///
@@ -194,7 +194,8 @@ impl fmt::Display for DirectoryError {
             Problem::Fault(DirectoryFault::Mode(mode)) => write!(
                 f,
                 "the runtime directory {path} has mode {mode:04o}, but must have mode 0700, so that no \
-                 other user can answer in the daemon's place: run `chmod 700 {path}`, {elsewhere}"
+                 other user can answer in the daemon's place: run `chmod 700 {}`, {elsewhere}",
+                Argument(&self.path)
             ),
             Problem::Io(error, refusal) => {
                 let otherwise = match error.kind() {
@@ -213,7 +214,9 @@ impl fmt::Display for DirectoryError {
                     f,
                     "the runtime directory {path} cannot be created or read{}: {error}{}",
                     LeadsThere(self.variable),
-                    Advice::new(error, refusal.as_ref()).or(otherwise)
+                    Advice::new(error, refusal.as_ref())
+                        .for_entry()
+                        .or(otherwise)
                 )
             }
         }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::error::LaunchError;
 use crate::identity::is_served_by_this_executable;
-use crate::platform::{self, Access};
+use crate::platform;
 use crate::{Instance, Refusal, handoff};
 
 /// Environment variables that belong to the client alone: make's job server, the repository whose git hook runs the
@@ -108,7 +108,7 @@ pub(super) fn start_error(
         }
     } else {
         LaunchError::ProgramNotExecutable {
-            refusal: Refusal::of(&error, &program, Access::Execute),
+            refusal: Refusal::of_program(&error, &program),
             program,
             source: error,
         }

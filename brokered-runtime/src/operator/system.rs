@@ -31,7 +31,10 @@ pub fn fits_endpoint(path: &Path) -> bool {
 pub fn why_not_writable(directory: &Path) -> Option<String> {
     let error = platform::check_entry(directory).err()?;
     let refusal = Refusal::of(&error, &directory.join("entry"), Access::Entry);
-    Some(format!("{error}{}", Advice::new(&error, refusal.as_ref())))
+    Some(format!(
+        "{error}{}",
+        Advice::new(&error, refusal.as_ref()).for_entry()
+    ))
 }
 
 /// Whether the path leads to the file that is open.

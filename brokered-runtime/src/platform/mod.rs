@@ -145,13 +145,16 @@ const _: fn() = survive_file_size_limit;
 
 // ---- `access.rs`: why an access is refused ----
 
-pub(crate) use system::access::access_fault;
 #[cfg(feature = "operator")]
 pub(crate) use system::access::check_entry;
+pub(crate) use system::access::{access_fault, is_about_permissions};
 
 /// Why the system has refused an access to this path with this error, which is `PermissionDenied`. It asks the system
 /// again, from the root directory to the path. Always `Unknown` on Windows.
 const _: fn(&io::Error, &Path, Access) -> AccessFault = access_fault;
+/// Whether the error is the one for missing permissions. A call that is refused for another reason may have another one.
+/// Always `false` on Windows.
+const _: fn(&io::Error) -> bool = is_about_permissions;
 /// Whether entries can be created in this directory, as far as the system says so without an attempt. Not all sandboxes
 /// show in the answer. Windows is not asked.
 #[cfg(feature = "operator")]
@@ -534,7 +537,9 @@ const _: fn(&Notifier, &str) = Notifier::notify;
 
 // ---- `hints.rs`: texts for people ----
 
-pub(crate) use system::hints::{SANDBOX_HINT, STOP_HINT, connect_hint, error_hint, kill_hint};
+pub(crate) use system::hints::{
+    SANDBOX_HINT, STOP_HINT, connect_hint, entry_hint, error_hint, kill_hint,
+};
 
 /// What asks a daemon to stop, with the verb: "SIGTERM asks".
 const _: &str = STOP_HINT;
@@ -544,5 +549,8 @@ const _: fn(endpoint: &Path) -> Option<String> = connect_hint;
 const _: fn(pid: u32) -> String = kill_hint;
 /// What to do about an error of the system, which says enough whatever the call was. `None` for other errors.
 const _: fn(&io::Error) -> Option<&'static str> = error_hint;
+/// What else to do about a refused change of a directory, as it follows other advice. `None` if the error is not one of
+/// file systems. Always `None` on Windows.
+const _: fn(&io::Error) -> Option<&'static str> = entry_hint;
 /// What may refuse a call although owners and modes permit it, as it follows "such as".
 const _: &str = SANDBOX_HINT;

@@ -13,8 +13,7 @@ use super::files::user_id;
 use crate::platform::types::{Access, AccessFault};
 
 pub(crate) fn access_fault(error: &io::Error, path: &Path, access: Access) -> AccessFault {
-    // Owners and modes are `EACCES`. `EPERM` has other reasons.
-    if error.raw_os_error() == Some(libc::EACCES) {
+    if is_about_permissions(error) {
         if let Some(fault) = first_closed(path, access) {
             return fault;
         }
@@ -29,6 +28,11 @@ pub(crate) fn access_fault(error: &io::Error, path: &Path, access: Access) -> Ac
         };
     }
     AccessFault::Policy
+}
+
+/// Owners and modes are `EACCES`. `EPERM` has other reasons.
+pub(crate) fn is_about_permissions(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EACCES)
 }
 
 #[cfg(feature = "operator")]
@@ -147,11 +151,16 @@ fn is_immutable(directory: &Path) -> bool {
     let Ok(directory) = fs::File::open(directory) else {
         return false;
     };
-    let mut flags: libc::c_int = 0;
-    // SAFETY: `FS_IOC_GETFLAGS` writes one integer, and `flags` is valid for that.
-    let result =
-        unsafe { libc::ioctl(directory.as_raw_fd(), libc::FS_IOC_GETFLAGS, &raw mut flags) };
-    result == 0 && flags & (IMMUTABLE | APPEND_ONLY) != 0
+    let mut flags: [libc::c_int; 2] = [0; 2];
+    // SAFETY: `FS_IOC_GETFLAGS` writes one integer, or two on FUSE before Linux 5.8. `flags` is valid for that.
+    let result = unsafe {
+        libc::ioctl(
+            directory.as_raw_fd(),
+            libc::FS_IOC_GETFLAGS,
+            flags.as_mut_ptr(),
+        )
+    };
+    result == 0 && flags[0] & (IMMUTABLE | APPEND_ONLY) != 0
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

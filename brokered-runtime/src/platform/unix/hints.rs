@@ -23,6 +23,12 @@ pub(crate) const SANDBOX_HINT: &str = if cfg!(any(target_os = "linux", target_os
     "the sandbox of the system"
 };
 
+pub(crate) fn entry_hint(error: &io::Error) -> Option<&'static str> {
+    // File systems without sockets say so, such as FAT.
+    (error.raw_os_error() == Some(libc::EPERM))
+        .then_some(", or set BROKERED_RUNTIME_DIR to a directory on another file system")
+}
+
 pub(crate) fn error_hint(error: &io::Error) -> Option<&'static str> {
     Some(match error.raw_os_error()? {
         libc::EMFILE => "raise the limit of open files of this process (`ulimit -n`)",

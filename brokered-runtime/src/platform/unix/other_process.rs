@@ -225,17 +225,32 @@ mod handle {
     impl Handle {
         /// `poll` cannot wait for a directory in `/proc`.
         fn wait_without_poll(&self, deadline: Instant) -> bool {
-            let stat = format!("/proc/self/fd/{}/stat", self.descriptor.as_raw_fd());
             loop {
-                let runs = fs::read_to_string(&stat).is_ok_and(|stat| {
-                    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
-                    state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+                // An error of this process, such as too many open files, says nothing about the other one.
+                let has_ended = self.has_ended().unwrap_or_else(|error| {
+                    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
                 });
-                if !runs || Instant::now() >= deadline {
-                    return !runs;
+                if has_ended || Instant::now() >= deadline {
+                    return has_ended;
                 }
                 thread::sleep(END_CHECK_INTERVAL);
             }
+        }
+
+        fn has_ended(&self) -> io::Result<bool> {
+            let directory = format!("/proc/self/fd/{}", self.descriptor.as_raw_fd());
+            let stat = fs::read_to_string(format!("{directory}/stat"))?;
+            let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+            if !state.is_some_and(|state| state.starts_with(['Z', 'X'])) {
+                return Ok(false);
+            }
+            // The state is that of the first thread, and others may still run.
+            let mut threads = 0;
+            for thread in fs::read_dir(format!("{directory}/task"))? {
+                thread?;
+                threads += 1;
+            }
+            Ok(threads <= 1)
         }
     }
 
@@ -263,6 +278,45 @@ mod handle {
             }
         }
         Ok(false)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        /// Whether a process has ended by what this directory says, which stands for the one in `/proc`.
+        fn has_ended(directory: &Path) -> io::Result<bool> {
+            let handle = Handle {
+                pid: 0,
+                descriptor: fs::File::open(directory)?.into(),
+                is_pidfd: false,
+            };
+            handle.wait(Instant::now())
+        }
+
+        #[test]
+        fn without_pidfds_only_a_process_that_is_gone_or_without_threads_has_ended()
+        -> io::Result<()> {
+            let directory = tempfile::tempdir()?;
+            let directory = directory.path();
+            assert!(has_ended(directory)?, "it is gone");
+
+            let stat = directory.join("stat");
+            fs::create_dir(&stat)?;
+            assert!(!has_ended(directory)?, "its state cannot be read");
+            fs::remove_dir(&stat)?;
+
+            for thread in ["7", "8"] {
+                fs::create_dir_all(directory.join("task").join(thread))?;
+            }
+            fs::write(&stat, "7 (a) Z) S 1 ")?;
+            assert!(!has_ended(directory)?, "it sleeps");
+            fs::write(&stat, "7 (a) S) Z 1 ")?;
+            assert!(!has_ended(directory)?, "another thread runs");
+            fs::remove_dir(directory.join("task/8"))?;
+            assert!(has_ended(directory)?, "all threads have ended");
+            Ok(())
+        }
     }
 }
 

@@ -9,6 +9,10 @@ pub(crate) fn access_fault(_error: &io::Error, _path: &Path, _access: Access) ->
     AccessFault::Unknown
 }
 
+pub(crate) fn is_about_permissions(_error: &io::Error) -> bool {
+    false
+}
+
 #[cfg(feature = "operator")]
 pub(crate) fn check_entry(_directory: &Path) -> io::Result<()> {
     Ok(())

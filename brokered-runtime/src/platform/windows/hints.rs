@@ -16,6 +16,10 @@ pub(crate) fn kill_hint(process: u32) -> String {
 
 pub(crate) const SANDBOX_HINT: &str = "an app container";
 
+pub(crate) fn entry_hint(_error: &io::Error) -> Option<&'static str> {
+    None
+}
+
 pub(crate) fn error_hint(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(
