@@ -19,8 +19,9 @@ use std::thread;
 use std::time::Duration;
 
 use common::{
-    ChildProcess, Fixture, TEST_DAEMON, TestResult, make_fifo, open_fifo_for_writing,
-    output_within, spawn_piped, stderr, stdout, wait_until, wait_within,
+    ChildProcess, Fixture, ROOT, TEST_DAEMON, TestResult, as_user_nobody, chown, has_requirements,
+    make_fifo, open_fifo_for_writing, output_within, set_mode, spawn_piped, stderr, stdout,
+    wait_until, wait_within,
 };
 
 /// The longest time for a process. A hang is longer, and a machine under load is faster.
@@ -376,6 +377,41 @@ fn a_named_log_may_be_a_link_or_a_device_and_a_pipe_does_not_hang() -> TestResul
         written.contains("a client requested this panic"),
         "{written}"
     );
+    Ok(())
+}
+
+/// The advice is about the log: another runtime directory would not help.
+#[test]
+fn a_named_log_that_this_user_cannot_write_to_is_named_with_advice_for_it() -> TestResult {
+    if !has_requirements(&[ROOT, "setpriv"]) {
+        return Ok(());
+    }
+    let fixture = Fixture::new()?;
+    let directory = fixture.path().join("of-root");
+    fs::create_dir(&directory)?;
+    set_mode(&directory, 0o755)?;
+    for own in [fixture.path(), &fixture.runtime_directory()] {
+        chown(own, "65534:65534")?;
+    }
+    chown(&directory, "root")?;
+    let log = directory.join("named.log");
+    let mut client = fixture.client_command("pid");
+    client.env("TEST_CLIENT_LOG", &log);
+    let output = output_within(TIMEOUT, &mut as_user_nobody(&client));
+    let message = stderr(&output);
+    assert!(!output.status.success(), "{}", stdout(&output));
+    for part in [
+        format!("cannot open the log {}: ", log.display()),
+        format!("{} belongs to user 0, ", directory.display()),
+        "choose another file with `Instance::log`".to_owned(),
+    ] {
+        assert!(message.contains(&part), "no {part}: {message}");
+    }
+    assert!(!message.contains("BROKERED_RUNTIME_DIR"), "{message}");
+    // With the permission, the daemon is started.
+    chown(&directory, "65534:65534")?;
+    let output = output_within(TIMEOUT, &mut as_user_nobody(&client));
+    assert!(output.status.success(), "{}", stderr(&output));
     Ok(())
 }
 

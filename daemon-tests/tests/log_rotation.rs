@@ -393,6 +393,94 @@ fn a_foreign_users_file_at_the_path_receives_nothing() -> TestResult {
 }
 
 #[test]
+fn a_file_with_another_name_at_the_path_receives_nothing() -> TestResult {
+    let fixture = Fixture::new()?;
+    let path = |name: &str| fixture.path().join(name);
+    let (log, moved) = (path("named.log"), path("moved.log"));
+    let with_log = |line: &str| {
+        let mut command = client(&fixture, line);
+        command.env("TEST_CLIENT_LOG", &log);
+        command
+    };
+    reply(&mut with_log("first"));
+    fs::write(path("other"), "of another program\n")?;
+    fs::hard_link(path("other"), path("link"))?;
+    // In one step, because the daemon creates a log that is missing.
+    fs::hard_link(&log, &moved)?;
+    fs::rename(path("link"), &log)?;
+    wait_until("the daemon reports it", || {
+        fs::read_to_string(&moved).is_ok_and(|text| text.contains("it has several hard links"))
+    });
+    reply(&mut with_log("second"));
+    assert_eq!(fs::read_to_string(path("other"))?, "of another program\n");
+    assert!(fs::read_to_string(&moved)?.ends_with("second\n"));
+    fs::remove_file(&log)?;
+    wait_until("the daemon has a log again", || {
+        reply(&mut with_log("third"));
+        fs::read_to_string(&log).is_ok_and(|text| text.contains("third"))
+    });
+    // A second name of the file that is the log already is no reason to let it grow.
+    fs::hard_link(&log, path("kept"))?;
+    reply(&mut with_log(&format!("fill {}", 2 * MAX_SIZE)));
+    wait_until("the log is rotated", || {
+        older(&log).exists() && log.exists()
+    });
+    assert!(fs::metadata(path("kept"))?.len() > MAX_SIZE);
+    Ok(())
+}
+
+#[test]
+fn a_log_on_a_file_system_that_does_not_answer_blocks_nothing_else() -> TestResult {
+    if !has_requirements(&["cc"]) {
+        return Ok(());
+    }
+    let fixture = Fixture::new()?;
+    let library = fixture.path().join("fault.so");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/statx_fault.c"))
+        .output()?;
+    assert!(compiled.status.success(), "{}", stderr(&compiled));
+    let log = fixture.path().join("named.log");
+    let fault = fixture.path().join("fault");
+    reply(
+        client(&fixture, "first")
+            .env("TEST_CLIENT_LOG", &log)
+            .env("LD_PRELOAD", &library)
+            .env("STATX_FAULT_PATH", &log)
+            .env("STATX_FAULT_FILE", &fault),
+    );
+    // In one step, because the daemon reads the file at any time.
+    let block = || -> TestResult {
+        fs::write(fault.with_extension("new"), "block")?;
+        Ok(fs::rename(fault.with_extension("new"), &fault)?)
+    };
+    block()?;
+    reply(&mut client(&fixture, &format!("fill {}", 2 * MAX_SIZE)));
+    let answer = |command: &str| fixture.brokered(&[command, "test-daemon"]).success();
+    answer("status");
+    // The looks go on when the file system answers.
+    fs::remove_file(&fault)?;
+    wait_until("the log is rotated", || older(&log).exists());
+    let looks = || -> Result<usize, Box<dyn Error>> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", fixture.pid()))?;
+        let names =
+            tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        Ok(names
+            .filter(|name| name.trim_end() == "brokered-log")
+            .count())
+    };
+    block()?;
+    reply(&mut client(&fixture, &format!("fill {}", 2 * MAX_SIZE)));
+    assert_eq!(looks()?, 1);
+    answer("status");
+    answer("stop");
+    assert!(fixture.is_lock_free()?, "no drain waits for the look");
+    Ok(())
+}
+
+#[test]
 fn two_daemons_with_one_log_both_follow_its_rotation() -> TestResult {
     let fixture = Fixture::new()?;
     let second_directory = fixture.path().join("second");
@@ -633,5 +721,61 @@ fn the_tool_follows_two_rotations_between_two_looks() -> TestResult {
     assert_eq!(next()?, "of a child");
     append(&log, "g\n")?;
     assert_eq!(next()?, "g");
+    Ok(())
+}
+
+#[test]
+fn the_tool_shows_the_older_part_once_if_the_log_is_removed() -> TestResult {
+    let fixture = Fixture::new()?;
+    // The log is only written by this test.
+    fixture.start_test_daemon();
+    let log = fixture.instance_directory()?.join("log");
+    fs::write(older(&log), "a\n")?;
+    fs::write(&log, "b\n")?;
+    let mut following = ChildProcess(
+        fixture
+            .tool(&["log", "test-daemon", "-f"])
+            .stdout(Stdio::piped())
+            .spawn()?,
+    );
+    let mut lines = BufReader::new(following.0.stdout.take().ok_or("no pipe")?).lines();
+    let mut next = || {
+        lines
+            .next()
+            .ok_or("the end")?
+            .map_err(Box::<dyn Error>::from)
+    };
+    assert_eq!(next()?, "a");
+    assert_eq!(next()?, "b");
+    for text in ["c", "d", "e"] {
+        fs::remove_file(&log)?;
+        fs::write(&log, format!("{text}\n"))?;
+        assert_eq!(next()?, text);
+    }
+    // The next rotation is followed as before.
+    fs::rename(&log, older(&log))?;
+    fs::write(&log, "f\n")?;
+    assert_eq!(next()?, "f");
+    fs::remove_file(&log)?;
+    fs::write(&log, "g\n")?;
+    assert_eq!(next()?, "g");
+    Ok(())
+}
+
+#[test]
+fn the_tool_names_the_part_of_which_it_shows_only_the_end() -> TestResult {
+    let fixture = Fixture::new()?;
+    fixture.start_test_daemon();
+    let log = fixture.instance_directory()?.join("log");
+    let names = |part: &Path| format!("brokered: {} is long: only its last", part.display());
+    let shown = || fixture.brokered(&["log", "test-daemon", "-n", "0"]).err;
+    File::create(older(&log))?.set_len(65 * 1024 * 1024)?;
+    let text = shown();
+    assert!(text.contains(&names(&older(&log))), "{text}");
+    assert!(!text.contains(&names(&log)), "{text}");
+    fs::rename(older(&log), &log)?;
+    let text = shown();
+    assert!(text.contains(&names(&log)), "{text}");
+    assert!(!text.contains(&names(&older(&log))), "{text}");
     Ok(())
 }

@@ -49,12 +49,10 @@ pub(crate) fn log(arguments: &Log, output: &mut Output) -> Result<u8, CliError> 
         }
         Err((path, error)) => return Err(read_error(&path, &error)),
     };
-    if reader.files.iter().any(|file| file.first > 0) {
+    for file in reader.files.iter().filter(|file| file.first > 0) {
         let size = MAX_SHOWN / 1024 / 1024;
-        let name = reader.path.display();
-        eprintln!(
-            "brokered: the log is long: only its last {size} MiB are shown; all of it is in {name}"
-        );
+        let name = file.path.display();
+        eprintln!("brokered: {name} is long: only its last {size} MiB are shown");
     }
     if let Some(lines) = arguments.lines {
         reader.skip_to_last(lines)?;
@@ -87,6 +85,8 @@ struct Reader {
 
 struct LogFile {
     file: File,
+    /// The path at which it was opened.
+    path: PathBuf,
     /// The position of the first byte that is shown.
     first: u64,
     /// The position of the next byte.
@@ -98,7 +98,12 @@ impl LogFile {
         let file = instance.open_log(path)?;
         let first = file.metadata()?.len().saturating_sub(MAX_SHOWN);
         let at = first;
-        Ok(Self { file, first, at })
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            first,
+            at,
+        })
     }
 
     /// Opens the older part of a log, if there is one.
@@ -214,13 +219,24 @@ impl Reader {
         let Ok(new) = LogFile::open(&self.instance, &self.path) else {
             return Ok(());
         };
-        // After two rotations there is a file between these two.
-        let between = LogFile::open_older(&self.instance, &self.path)
-            .filter(|_| current.is_unlinked() && !new.is_at(&older_log(&self.path)));
+        // After two rotations there is a file between these two. If the log was removed instead, the older part is the
+        // one that was printed before.
+        let older = older_log(&self.path);
+        let is_between = current.is_unlinked()
+            && !new.is_at(&older)
+            && !self.files.iter().any(|file| file.is_at(&older));
+        let between = is_between
+            .then(|| LogFile::open_older(&self.instance, &self.path))
+            .flatten();
         self.copy(output)?;
         // The file before stays open: a process that has not opened the new one yet may still write to it. So may a
-        // child process of the daemon.
-        self.files.drain(..self.files.len() - 1);
+        // child process of the daemon. The older part stays open, too, so that it is known to be printed.
+        let last = self.files.len() - 1;
+        let mut index = 0;
+        self.files.retain(|file| {
+            index += 1;
+            index > last || file.is_at(&older)
+        });
         self.files.extend(between);
         self.files.push(new);
         Ok(())
@@ -232,7 +248,10 @@ fn skip_to_last(lines: usize, files: &mut [LogFile]) -> io::Result<()> {
     let mut left = lines;
     let mut has_more = false;
     let mut buffer = vec![0; CHUNK];
-    for LogFile { file, first, at } in files.iter_mut().rev() {
+    for LogFile {
+        file, first, at, ..
+    } in files.iter_mut().rev()
+    {
         let end = file.seek(SeekFrom::End(0))?;
         *at = end;
         while left > 0 && *at > *first {

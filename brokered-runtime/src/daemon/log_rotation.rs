@@ -1,5 +1,8 @@
 //! [`LogRotation`]: the log of a launched daemon is rotated by size while the daemon runs.
 //!
+//! A look at the log can block for as long as its file system does not answer, so all looks have a thread of their own.
+//! It starts when the first look is due.
+//!
 //! The log is renamed, opened anew, and put on standard output and standard error. What other threads write meanwhile
 //! goes to the renamed file or to the new one, so no line is lost.
 
@@ -8,9 +11,12 @@ use std::fs::File;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::lifecycle::Lifecycle;
+use crate::diagnostics::print;
 use crate::log_file;
 use crate::platform::{self, OutputFile, RenameOutcome};
 
@@ -20,8 +26,11 @@ const MAX_INTERVAL: Duration = Duration::from_secs(5);
 /// The shortest time between two looks, while the log grows fast.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The size of the stack of the thread that looks at the log.
+const STACK_SIZE: usize = 128 * 1024;
+
 /// When to look at the log of this process, and whether to rotate it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct LogRotation {
     path: PathBuf,
     max_size: u64,
@@ -60,20 +69,51 @@ impl LogRotation {
         })
     }
 
-    /// When to look at the log again.
+    /// When to call [`start_thread`](Self::start_thread).
     pub(super) fn next_look(&self) -> Instant {
         self.next_look
     }
 
-    /// Looks at the log if it is time, and rotates it if it is too large. Returns what to report, if that failed.
+    /// Starts the thread that does all looks, if the first one is due. Returns whether the thread was started. Never
+    /// blocks.
+    pub(super) fn start_thread(&mut self, lifecycle: &Arc<Lifecycle>) -> bool {
+        let now = Instant::now();
+        if now < self.next_look {
+            return false;
+        }
+        let rotation = self.clone();
+        let lifecycle = Arc::clone(lifecycle);
+        let spawned = thread::Builder::new()
+            .name("brokered-log".to_owned())
+            .stack_size(STACK_SIZE)
+            .spawn(move || rotation.run(&lifecycle));
+        // Without a thread, the next interval tries again.
+        self.next_look = now + MAX_INTERVAL;
+        spawned.is_ok()
+    }
+
+    /// Looks at the log until the daemon drains.
+    fn run(mut self, lifecycle: &Lifecycle) {
+        loop {
+            thread::sleep(self.next_look.saturating_duration_since(Instant::now()));
+            if lifecycle.is_stopping() {
+                return;
+            }
+            // A look that was blocked may go on after the drain has begun.
+            let may_rotate = || lifecycle.owns_its_paths() && !lifecycle.is_stopping();
+            if let Some(error) = self.look(may_rotate) {
+                print(lifecycle.name(), error);
+            }
+        }
+    }
+
+    /// Looks at the log, and rotates it if it is too large. Returns what to report, if that failed. May block for any
+    /// time.
     ///
     /// While `may_rotate` is false, nothing is renamed or opened: the directory of the log may be that of another
     /// daemon.
-    pub(super) fn look(&mut self, may_rotate: impl FnOnce() -> bool) -> Option<String> {
+    fn look(&mut self, may_rotate: impl FnOnce() -> bool) -> Option<String> {
         let now = Instant::now();
-        if now < self.next_look {
-            return None;
-        }
         let size_before = self.log.size;
         let elapsed = now.saturating_duration_since(self.looked_at);
         self.looked_at = now;
@@ -160,7 +200,7 @@ impl LogRotation {
         platform::redirect_outputs(open, &file).map_err(|error| self.open_error(&error))?;
         self.log = opened;
         if let Some(replaced) = replaced {
-            // Freeing gigabytes takes seconds, in which the supervisor thread would not answer.
+            // Freeing gigabytes takes seconds, in which nothing would look at the log.
             let _ = thread::Builder::new().spawn(move || drop(replaced));
         }
         Ok(true)

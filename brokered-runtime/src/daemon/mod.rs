@@ -20,7 +20,8 @@
 //!      clients have had their chance. `settling`, with `tracked_streams`, sets the second one;
 //!    - `reload_queue`: which reload is under way, and who works on it.
 //! 4. `supervisor`: the supervisor thread, which handles signals and the end. With it, step 5: `control_server`. It looks
-//!    at the directory of the instance with `project_directory`, and rotates the log with `log_rotation`.
+//!    at the directory of the instance with `project_directory`, and starts the thread that rotates the log,
+//!    `log_rotation`. Both look on threads of their own, because a look can block.
 //! 5. `state` and `background`: step 6, load the states.
 //! 6. `bound`, `handle`, `guards` and `reload`: step 7, what `main` receives. It accepts clients with `serve`, on
 //!    `incoming`, or with `tokio_listener`.

@@ -83,11 +83,11 @@ fn run(
     lifecycle: &Arc<Lifecycle>,
     mut signals: SignalPoller,
     hang_up: HangUp,
-    mut log: Option<LogRotation>,
+    log: Option<LogRotation>,
 ) {
     let _role = ThreadRole::Supervisor.enter();
     let mut control = ControlServer::new(lifecycle);
-    let requested_by = supervise(lifecycle, &mut control, &mut signals, hang_up, log.as_mut());
+    let requested_by = supervise(lifecycle, &mut control, &mut signals, hang_up, log);
     let _span = trace::drain();
     // `main` and the handlers may print what they do at the end.
     platform::replace_lost_terminal();
@@ -133,7 +133,7 @@ fn supervise(
     control: &mut ControlServer,
     signals: &mut SignalPoller,
     hang_up: HangUp,
-    mut log: Option<&mut LogRotation>,
+    mut log: Option<LogRotation>,
 ) -> WakeReason {
     let interval = path_check_interval();
     let mut path_check_at = Instant::now() + interval;
@@ -156,15 +156,12 @@ fn supervise(
                 None => {}
             }
         }
-        if let Some(log) = &mut log
-            && let Some(error) = log.look(|| lifecycle.owns_its_paths())
-        {
-            print_with_timeout(lifecycle.name(), error);
-        }
+        // From then on, that thread alone looks at the log.
+        log.take_if(|log| log.start_thread(lifecycle));
         let next = [
             lifecycle.next_idle_check(),
             project_directory.as_ref().map(ProjectDirectory::next_look),
-            log.as_ref().map(|log| log.next_look()),
+            log.as_ref().map(LogRotation::next_look),
         ]
         .into_iter()
         .flatten()

@@ -228,8 +228,10 @@ impl Instance {
 
     /// Sets the log: the file that receives the daemon's output. The default is `log` in the instance directory.
     ///
-    /// The log is rotated when it is larger than [`max_log_size`](Self::max_log_size). A log that is not a regular
-    /// file, such as `/dev/null`, is never rotated.
+    /// The log is rotated when it is larger than [`max_log_size`](Self::max_log_size): it is renamed to `<file>.1`, in
+    /// place of any file that is there. If another program rotates the log, such as logrotate, set
+    /// [`max_log_size(None)`](Self::max_log_size). A log that is not a regular file, such as `/dev/null`, is never
+    /// rotated.
     ///
     /// On Unix the path may lead to a device, to a pipe that a process reads, or over symbolic links to a file. None of
     /// these is rotated.
@@ -242,9 +244,13 @@ impl Instance {
     /// Sets the size in bytes beyond which the log is rotated, at a start and while the daemon runs. `None` leaves the
     /// log alone. The default is 10 MiB.
     ///
-    /// A rotation renames the log to the same path with `.1` at its end, in place of the older part that is there, and
-    /// continues in a new file. So the two files together take about twice this size. No line is lost, and no process
-    /// has to be restarted.
+    /// A rotation renames the log to the same path with `.1` at its end, and continues in a new file. This replaces the
+    /// file that is at that path: the older part of the rotation before, or any other file. So the two files together
+    /// take about twice this size. No line is lost, and no process has to be restarted.
+    ///
+    /// If another program rotates the log, such as logrotate, set `None`: two programs that rotate the same file replace
+    /// each other's older parts. The daemon then keeps the file that it has open, so let the other program truncate the
+    /// log (`copytruncate`).
     ///
     /// The daemon looks at its log every 5 seconds, and up to once a second while the log grows fast. So the log can be
     /// larger by what is written in that time.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use crate::control::{Obstacle, describe_process, write_obstacle, write_own_daemon};
 use crate::endpoint::EndpointError;
-use crate::platform::Access;
+use crate::platform::{self, Access};
 use crate::record::Record;
 use crate::refusal::{Advice, note_on_users};
 use crate::{ControlError, DirectoryError, InstanceError, Phase, Refusal, diagnostics};
@@ -117,6 +117,15 @@ pub enum LaunchError {
         directory: PathBuf,
         /// The error of the system call.
         source: io::Error,
+    },
+    /// The log that the client has named with [`Instance::log`](crate::Instance::log) cannot be opened.
+    Log {
+        /// The log.
+        path: PathBuf,
+        /// The error of the system call.
+        source: io::Error,
+        /// Who or what refuses it, if the error is a refusal.
+        refusal: Option<Refusal>,
     },
     /// The executable cannot be started.
     ProgramNotExecutable {
@@ -324,6 +333,11 @@ impl fmt::Display for LaunchError {
             Self::InsideDaemon { endpoint } => inside_daemon(f, endpoint),
             Self::ProgramMissing { daemon, tried } => program_missing(f, daemon, tried),
             Self::WorkingDirectory { directory, source } => working_directory(f, directory, source),
+            Self::Log {
+                path,
+                source,
+                refusal,
+            } => named_log(f, path, source, refusal.as_ref()),
             Self::ProgramNotExecutable {
                 program,
                 source,
@@ -369,14 +383,24 @@ impl fmt::Display for LaunchError {
                 path,
                 source,
                 refusal,
-            } => write!(
-                f,
-                "cannot {operation} {}: {source}{}",
-                path.display(),
-                Advice::new(source, refusal.as_ref())
-            ),
+            } => failed_call(f, operation, path, source, refusal.as_ref()),
         }
     }
+}
+
+fn failed_call(
+    f: &mut fmt::Formatter<'_>,
+    operation: &str,
+    path: &Path,
+    source: &io::Error,
+    refusal: Option<&Refusal>,
+) -> fmt::Result {
+    write!(
+        f,
+        "cannot {operation} {}: {source}{}",
+        path.display(),
+        Advice::new(source, refusal)
+    )
 }
 
 fn working_directory(
@@ -389,6 +413,44 @@ fn working_directory(
         "cannot start a daemon in {}: {source}; choose another directory with `Instance::current_dir`",
         directory.display()
     )
+}
+
+/// The advice is about this file alone. Another runtime directory would change nothing.
+fn named_log(
+    f: &mut fmt::Formatter<'_>,
+    path: &Path,
+    source: &io::Error,
+    refusal: Option<&Refusal>,
+) -> fmt::Result {
+    const CHOOSE: &str = "choose another file with `Instance::log`";
+
+    write!(f, "cannot open the log {}: {source}; ", path.display())?;
+    match (refusal, source.kind()) {
+        (Some(Refusal::ForeignUser { path, owner, user }), _) => write!(
+            f,
+            "{} belongs to user {owner}, but this process runs as user {user}: {CHOOSE}, or permit this user to write \
+             to this one{}",
+            path.display(),
+            note_on_users(&[*owner, *user])
+        ),
+        (Some(Refusal::Immutable { path }), _) => write!(
+            f,
+            "{} cannot be changed, as `lsattr -d {0}` shows: clear that attribute with `chattr`, or {CHOOSE}",
+            path.display()
+        ),
+        (Some(Refusal::Sandbox), _) => write!(
+            f,
+            "no owner and no mode refuses this, but a sandbox or a security policy does, such as {}: permit this file \
+             there, or {CHOOSE}",
+            platform::SANDBOX_HINT
+        ),
+        (Some(refusal @ Refusal::Mode { .. }), _) => write!(f, "{refusal}, or {CHOOSE}"),
+        (_, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            write!(f, "free some space or some inodes there, or {CHOOSE}")
+        }
+        (_, io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::Unsupported) => f.write_str(CHOOSE),
+        _ => f.write_str(platform::error_hint(source).unwrap_or(CHOOSE)),
+    }
 }
 
 fn inside_daemon(f: &mut fmt::Formatter<'_>, endpoint: &Path) -> fmt::Result {
@@ -588,6 +650,7 @@ impl Error for LaunchError {
             Self::NotReady(error) => error.source(),
             Self::NoPermission { source, .. }
             | Self::WorkingDirectory { source, .. }
+            | Self::Log { source, .. }
             | Self::ProgramNotExecutable { source, .. }
             | Self::Io { source, .. } => source.source(),
             _ => None,
@@ -671,6 +734,27 @@ mod tests {
                 next = cause.source();
             }
             assert_eq!(chain.matches(CAUSE).count(), 1, "{chain}");
+        }
+    }
+
+    /// The hints for these errors are about the runtime directory.
+    #[test]
+    #[cfg(unix)]
+    fn the_advice_for_a_named_log_is_about_the_log() {
+        // EROFS and ENOSPC.
+        for number in [30, 28] {
+            let text = LaunchError::Log {
+                path: PathBuf::from("/logs/words.log"),
+                source: io::Error::from_raw_os_error(number),
+                refusal: None,
+            }
+            .to_string();
+            assert!(text.starts_with("cannot open the log /logs/words.log: "));
+            assert!(
+                text.ends_with("choose another file with `Instance::log`"),
+                "{text}"
+            );
+            assert!(!text.contains("BROKERED_RUNTIME_DIR"), "{text}");
         }
     }
 

@@ -5,16 +5,31 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::error::LaunchError;
-use crate::Instance;
 use crate::identity::paths::Paths;
 use crate::log_file;
 use crate::platform::{self, Access};
+use crate::{Instance, Refusal};
 
 /// How many bytes of a daemon's output an error shows.
 const MAX_TAIL_SIZE: u64 = 4096;
 
 /// How a log is opened: a log that the client names may be anything.
 type OpenLog = fn(&Path) -> io::Result<File>;
+
+/// The error of a log: a log that the client names is not in the runtime directory.
+type LogError = fn(&Path, io::Error) -> LaunchError;
+
+fn named_log_error(path: &Path, source: io::Error) -> LaunchError {
+    LaunchError::Log {
+        refusal: Refusal::of(&source, path, Access::Write),
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn default_log_error(path: &Path, source: io::Error) -> LaunchError {
+    LaunchError::access("open", path, Access::Write)(source)
+}
 
 /// The file that receives a daemon's output.
 #[derive(Debug)]
@@ -29,31 +44,33 @@ pub(super) struct Log {
 impl Log {
     /// Opens the log of an instance. Rotates it if it is too large.
     pub(super) fn open(instance: &Instance, paths: &Paths) -> Result<Self, LaunchError> {
-        let (path, open): (PathBuf, OpenLog) = match &instance.launch.log {
+        let (path, open, error): (PathBuf, OpenLog, LogError) = match &instance.launch.log {
             Some(path) => (
                 std::path::absolute(path).map_err(LaunchError::io("open", path))?,
                 platform::open_append_anything,
+                named_log_error,
             ),
-            None => (paths.log(), platform::open_append),
+            None => (paths.log(), platform::open_append, default_log_error),
         };
-        let log = Self::open_at(path, open)?;
+        let open = |path| Self::open_at(path, open, error);
+        let log = open(path)?;
         let is_too_large = |max: u64| log.is_regular && log.begin > max;
         if instance.launch.max_log_size.is_some_and(is_too_large)
             // If the rename fails, the log keeps growing, which is better than no daemon.
             && log_file::rotate(&log.file, &log.path).is_ok()
         {
-            return Self::open_at(log.path, open);
+            return open(log.path);
         }
         Ok(log)
     }
 
-    fn open_at(path: PathBuf, open: OpenLog) -> Result<Self, LaunchError> {
+    fn open_at(path: PathBuf, open: OpenLog, error: LogError) -> Result<Self, LaunchError> {
         let open = || {
             let file = open(&path)?;
             let metadata = file.metadata()?;
             Ok((file, metadata))
         };
-        let (file, metadata) = open().map_err(LaunchError::access("open", &path, Access::Write))?;
+        let (file, metadata) = open().map_err(|source| error(&path, source))?;
         Ok(Self {
             path,
             file,

@@ -58,7 +58,8 @@ pub(crate) fn regular_file_at(path: &Path) -> io::Result<Option<OutputFile>> {
     }
 }
 
-/// Neither follows a link nor blocks on a pipe.
+/// Neither follows a link nor blocks on a pipe. Refuses a file with another name, which would be changed there, unless it
+/// is written to already.
 pub(crate) fn open_output(path: &Path, before: &OutputFile) -> io::Result<(File, OutputFile)> {
     let file = OpenOptions::new()
         .append(true)
@@ -66,12 +67,19 @@ pub(crate) fn open_output(path: &Path, before: &OutputFile) -> io::Result<(File,
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)?;
-    let opened = OutputFile::new(&file.metadata()?)
+    let metadata = file.metadata()?;
+    let opened = OutputFile::new(&metadata)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))?;
     if opened.owner != user_id() && opened.owner != before.owner {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             format!("it belongs to user {}", opened.owner),
+        ));
+    }
+    if metadata.nlink() > 1 && !opened.is_same_file(before) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it has several hard links, and would be changed at its other paths, too",
         ));
     }
     Ok((file, opened))
