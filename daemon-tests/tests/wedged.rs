@@ -280,7 +280,7 @@ fn a_daemon_whose_handlers_never_return_says_so() -> TestResult {
 
 // Descriptors
 
-/// Starts the test daemon with at most 24 descriptors.
+/// Starts the test daemon with at most 32 descriptors.
 fn start_with_few_descriptors(
     fixture: &Fixture,
     program: &str,
@@ -290,7 +290,7 @@ fn start_with_few_descriptors(
     } else {
         fixture.command_without_instance("sh")
     };
-    command.args(["-c", "ulimit -n 24; exec \"$1\"", "sh", program]);
+    command.args(["-c", "ulimit -n 32; exec \"$1\"", "sh", program]);
     let daemon = fixture.start(command)?;
     let control = fixture.instance_directory()?.join("control");
     wait_until("the control endpoint exists", || control.exists());
@@ -360,11 +360,11 @@ fn status_and_stop_work_while_clients_hold_all_descriptors() -> TestResult {
             .success();
     }
     let status = fixture.brokered_json(&["status", "test-daemon"]);
-    assert_eq!(status["descriptors_limit"], 24, "{status}");
+    assert_eq!(status["descriptors_limit"], 32, "{status}");
     if !cfg!(brokered_portable) {
         assert!(status["descriptors"].as_u64() >= Some(20), "{status}");
         let shown = fixture.brokered(&["status", "test-daemon"]).success();
-        assert!(shown.contains("of 24 open"), "{shown}");
+        assert!(shown.contains("of 32 open"), "{shown}");
         assert!(shown.contains("shortages: "), "{shown}");
     }
     let findings = fixture.brokered(&["doctor"]).success();

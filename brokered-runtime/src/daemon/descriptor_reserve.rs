@@ -16,6 +16,12 @@ use crate::platform::{self, ReservedDescriptor};
 /// How many descriptors are in reserve. A drain needs three at once, to find quiet connections.
 const RESERVE: usize = 4;
 
+/// How many descriptors are left to clients when the reserve is opened. With fewer, the reserve is smaller.
+const LEFT_TO_CLIENTS: usize = 4;
+
+/// What a reserve shrinks to at most.
+const MIN_RESERVE: usize = 1;
+
 /// How long clients wait in the backlog for a free descriptor. When none was free for this long, they are refused.
 pub(super) const REFUSE_AFTER: Duration = Duration::from_secs(5);
 
@@ -32,8 +38,8 @@ pub(super) struct DescriptorReserve {
 #[derive(Debug, Default)]
 struct State {
     reserved: Vec<ReservedDescriptor>,
-    /// Whether the reserve was opened. The daemon of a unit test has none.
-    is_open: bool,
+    /// How many are wanted. None before the reserve is opened, and in the daemon of a unit test.
+    wanted: usize,
     shortage: Option<Shortage>,
 }
 
@@ -63,8 +69,14 @@ impl DescriptorReserve {
     /// Opens the reserve. Not before the daemon is bound.
     pub(super) fn open(&self) {
         let mut state = self.state();
-        state.is_open = true;
+        state.wanted = RESERVE;
         state.fill();
+        let left = (0..LEFT_TO_CLIENTS).map_while(|_| ReservedDescriptor::open().ok());
+        let left: Vec<ReservedDescriptor> = left.collect();
+        let missing = LEFT_TO_CLIENTS - left.len();
+        state.wanted = state.reserved.len().saturating_sub(missing);
+        let wanted = state.wanted;
+        state.reserved.truncate(wanted);
     }
 
     /// Opens the descriptors of the reserve that are missing, if there are free ones. Returns whether none is missing
@@ -93,7 +105,7 @@ impl DescriptorReserve {
     /// Closes the reserve for good: this process is about to end. Waits for the mutex only until the deadline.
     pub(super) fn give_up(&self, deadline: Instant) {
         if let Some(mut state) = lock_until(&self.state, deadline) {
-            state.is_open = false;
+            state.wanted = 0;
             state.reserved.clear();
         }
     }
@@ -119,8 +131,12 @@ impl DescriptorReserve {
     pub(super) fn on_shortage(&self, is_draining: bool) -> WithoutDescriptor {
         let mut state = self.state();
         state.fill();
-        let reserved = state.reserved.len();
-        let shortage = state.shortage.get_or_insert_with(|| {
+        let State {
+            reserved,
+            wanted,
+            shortage,
+        } = &mut *state;
+        let shortage = shortage.get_or_insert_with(|| {
             self.shortages.fetch_add(1, Ordering::Relaxed);
             Shortage {
                 began: Instant::now(),
@@ -129,15 +145,24 @@ impl DescriptorReserve {
             }
         });
         self.is_short.store(true, Ordering::Release);
-        let is_long = shortage.began.elapsed() >= REFUSE_AFTER;
-        // The last one is left to the control endpoint.
-        let may_accept = is_long && reserved >= 2 || is_draining && reserved == RESERVE;
-        if shortage.is_accepting || !may_accept {
+        if shortage.is_accepting {
             return WithoutDescriptor::Pause;
         }
+        let is_long = shortage.began.elapsed() >= REFUSE_AFTER;
+        if is_long {
+            // A daemon that has opened the others itself would never fill the reserve, and serve no client.
+            *wanted = (*wanted).min(reserved.len().max(MIN_RESERVE));
+        }
+        let is_full = reserved.len() == *wanted;
+        // The last one is left to the control endpoint.
+        let may_refuse = is_long && reserved.len() >= 2;
+        let may_probe = is_draining && is_full && !reserved.is_empty();
+        if !(may_refuse || may_probe) {
+            return WithoutDescriptor::Pause;
+        }
+        reserved.pop();
         shortage.is_accepting = true;
         let is_first = is_long && !std::mem::replace(&mut shortage.refuses, true);
-        state.reserved.pop();
         WithoutDescriptor::Accept { is_first }
     }
 
@@ -198,7 +223,7 @@ impl DescriptorReserve {
 impl State {
     /// Opens the missing descriptors, and returns whether none is missing any more.
     fn fill(&mut self) -> bool {
-        while self.is_open && self.reserved.len() < RESERVE {
+        while self.reserved.len() < self.wanted {
             match ReservedDescriptor::open() {
                 Ok(descriptor) => self.reserved.push(descriptor),
                 Err(error) if platform::is_out_of_descriptors(&error) => return false,
