@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 
 use common::{
     Fixture, ROOT, SINGLE_INSTANCE_DAEMON, Signal, TEST_DAEMON, TIMEOUT, TestResult,
-    assert_advises_no_deletion, chown, has_requirements, output_within, replied_pid, script,
+    assert_advises_no_deletion, chown, has_requirements, output_within, replied_pid,
     signal_process, spawn_piped, stderr, stdout, wait_until,
 };
 use restricted::{as_user_of_its_own, can_restrict, restricted, unused_user, wrap};
@@ -203,7 +203,7 @@ fn without_pidfds_a_hung_daemon_is_still_killed() -> TestResult {
         ["deny=pidfd_open:ENOSYS", "deny=pidfd_send_signal:ENOSYS"],
     ] {
         let fixture = Fixture::new()?;
-        let hangs = script(&fixture, "exec sleep 600")?;
+        let hangs = common::script(&fixture, "exec sleep 600")?;
         let mut client = restricted(&denied, &fixture.client_command_for(hangs, "pid"));
         client.env("TEST_CLIENT_DEADLINE_MS", "4000");
         let message = ended("hung", &output_within(TIMEOUT, &mut client));

@@ -199,7 +199,10 @@ pub(crate) struct PollResult {
 /// What keeps a process from running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(
-    not(any(target_os = "linux", target_os = "android")),
+    any(
+        brokered_portable,
+        not(any(target_os = "linux", target_os = "android"))
+    ),
     allow(dead_code, reason = "other systems have no cheap way to ask")
 )]
 pub(crate) enum Halt {
