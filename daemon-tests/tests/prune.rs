@@ -69,7 +69,7 @@ fn an_instance_is_unused_once_its_directory_is_gone_or_it_ended_long_ago() -> Te
     assert_eq!(reasons(&gone), ["directory gone"], "{gone:#}");
     assert_eq!(gone["instances"][0]["removed"], false);
     let listed = fixture.brokered(&["prune"]).success();
-    for part in ["project is gone", "3 d", "prune --remove"] {
+    for part in ["project is gone", "3 d", "with `--remove`"] {
         assert!(listed.contains(part), "{part}: {listed}");
     }
     assert!(instance.exists(), "it is only listed");

@@ -168,11 +168,9 @@ fn print(unused: &[Unused], was_tried: bool, output: &mut Output) -> Result<(), 
     let removed = total - failed.count();
     let text = match (was_tried, total) {
         (true, _) => format!("{removed} of {total} removed"),
-        (false, 1) => {
-            "`brokered prune --remove` removes its directory, with the log in it".to_owned()
-        }
+        (false, 1) => "with `--remove`, this removes its directory, with the log in it".to_owned(),
         (false, _) => format!(
-            "`brokered prune --remove` removes these {total} directories, with the logs in them"
+            "with `--remove`, this removes these {total} directories, with the logs in them"
         ),
     };
     output.note(style::DIMMED, &text)
